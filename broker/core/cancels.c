@@ -1,0 +1,109 @@
+/* Cancels: rows that are not wanted any more. Those that wait end at once; those that are out end
+ * when their worker says so, and if it gives them back or is lost instead, they end here and do not
+ * wait again.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "broker/core/core.h"
+#include "common/base/mem.h"
+
+enum { REASON_MAX = 256 }; /* bytes, in END and CANCEL_ROWS */
+
+bool row_is_doomed (const struct batch *b, uint64_t row)
+{
+    return b->cancelled || ranges_has (&b->doomed, row);
+}
+
+static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi,
+                            struct effects *fx)
+{
+    struct range r;
+    while ((r = ranges_from (&b->waiting, lo)), r.lo < r.hi && r.lo < hi) {
+        if (r.hi > hi)
+            r.hi = hi;
+        ranges_remove (&b->waiting, r.lo, r.hi);
+        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
+    }
+}
+
+static void doom (struct batch *b, const struct ranges *rows, uint64_t lo, uint64_t hi)
+{
+    struct range r;
+    for (uint64_t at = lo; r = ranges_from (rows, at), r.lo < r.hi && r.lo < hi; at = r.hi)
+        ranges_add (&b->doomed, r.lo, r.hi < hi ? r.hi : hi);
+}
+
+static uint64_t behind_last (const struct msg_cancel *m)
+{
+    return m->count && m->count < UINT64_MAX - m->first ? m->first + m->count : UINT64_MAX;
+}
+
+static void cancel_running (struct sched *s, struct batch *b, const struct msg_cancel *m,
+                            uint64_t lo, uint64_t hi)
+{
+    struct lease *l;
+    LIST_FOREACH (l, &b->leases, b_link) {
+        if (!ranges_meets (&l->out, lo, hi))
+            continue;
+        if (m->count)
+            doom (b, &l->out, lo, hi);
+        struct wire w = {.kind = WIRE_CANCEL_ROWS};
+        struct msg_cancel_rows *c = &w.m.cancel_rows;
+        c->batch = b->id;
+        c->first = m->count ? lo : 0;
+        c->count = m->count;
+        c->upto = l->worker->grants;
+        c->grace_ms = m->grace_ms;
+        c->kill = m->kill;
+        c->reason = m->reason;
+        session_post (s, l->worker->session, &w);
+    }
+}
+
+void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
+                   struct effects *fx)
+{
+    if (b->ended)
+        return;
+    struct msg_cancel mine = *m;
+    if (mine.reason.len > REASON_MAX)
+        mine.reason.len = REASON_MAX;
+    m = &mine;
+    batch_record_cancel (s, b, m, fx);
+    uint64_t lo = m->count ? m->first : 0;
+    uint64_t hi = behind_last (m);
+    if (!m->count) {
+        b->cancelled = true;
+        b->closed = true;
+        if (!b->reason)
+            b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+    }
+    /* a large row of which parts are missing is no row: it has no outcome, and goes with the batch
+     */
+    cancel_waiting (s, b, lo, hi, fx);
+    cancel_running (s, b, m, lo, hi);
+    batch_progress (s, b, now);
+}
+
+void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
+{
+    if (m->count) {
+        doom (b, &b->waiting, m->first, behind_last (m));
+        return;
+    }
+    b->cancelled = b->closed = true;
+    if (!b->reason)
+        b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+}
+
+void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
+{
+    if (b->ended)
+        return;
+    if (b->cancelled)
+        cancel_waiting (s, b, 0, UINT64_MAX, fx);
+    for (size_t i = 0; i < b->doomed.n; i++)
+        cancel_waiting (s, b, b->doomed.at[i].lo, b->doomed.at[i].hi, fx);
+    batch_progress (s, b, now);
+}

@@ -1,0 +1,181 @@
+/* Chunks: the rows of a batch as they came, opaque, until each has its outcome.
+ *
+ * Chunks are in order of their rows, so a row is found by binary search; the last hit is tried
+ * first, because rows are granted and finished mostly in order. Within a chunk a grant goes on
+ * where the last one ended; only a row that comes back makes us walk from the front.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/core/core.h"
+#include "common/base/mem.h"
+
+enum { LARGE_ROW_MAX = 64 << 20 };
+
+static size_t chunk_bytes (const struct chunk *c)
+{
+    return c->body.len + c->keys.len + c->have;
+}
+
+static void chunk_release (struct sched *s, struct chunk *c)
+{
+    s->queue_bytes -= chunk_bytes (c);
+    slice_fini (&c->body);
+    slice_fini (&c->keys);
+    for (size_t i = 0; i < c->n_parts; i++)
+        slice_fini (&c->parts[i]);
+    free (c->parts);
+    c->parts = NULL;
+    c->n_parts = 0;
+    c->have = 0;
+}
+
+static struct chunk *append (struct batch *b)
+{
+    if (b->chunk_tail == b->chunk_size) {
+        size_t alive = b->chunk_tail - b->chunk_head;
+        if (b->chunk_head > alive) { /* mostly dead: move instead of grow */
+            memmove (b->chunks, b->chunks + b->chunk_head, alive * sizeof *b->chunks);
+            b->chunk_head = 0;
+            b->chunk_tail = alive;
+        } else {
+            b->chunk_size = b->chunk_size ? b->chunk_size * 2 : 4;
+            b->chunks = mem_resize (b->chunks, b->chunk_size, sizeof *b->chunks);
+        }
+    }
+    struct chunk *c = &b->chunks[b->chunk_tail++];
+    *c = (struct chunk){0};
+    return c;
+}
+
+static int add_part (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    const struct msg_rows *m = &w->m.rows;
+    struct chunk *c = NULL;
+    if (m->count != 1 || m->total > LARGE_ROW_MAX || m->offset > m->total ||
+        w->body[0].len > m->total - m->offset || !w->body[0].len)
+        return err_set (e, EINVAL, "a part of a large row must be one of %" PRIu64 " bytes at most",
+                        (uint64_t)LARGE_ROW_MAX);
+    if (m->offset == 0) {
+        c = append (b);
+        c->first = m->first;
+        c->count = c->open = 1;
+        c->spec = m->spec;
+        c->stage = m->stage;
+        c->total = m->total;
+        c->keys = slice_keep (&w->body[1]);
+    } else if (b->chunk_tail > b->chunk_head) {
+        c = &b->chunks[b->chunk_tail - 1];
+    }
+    if (!c || c->first != m->first || c->total != m->total || c->have != m->offset)
+        return err_set (e, EINVAL, "parts of row %" PRIu64 " are not in order", m->first);
+    c->parts = mem_resize (c->parts, c->n_parts + 1, sizeof *c->parts);
+    c->parts[c->n_parts++] = slice_keep (&w->body[0]);
+    c->have += w->body[0].len;
+    s->queue_bytes += w->body[0].len + (m->offset ? 0 : c->keys.len);
+    return 0;
+}
+
+const struct chunk *chunk_half (const struct batch *b)
+{
+    if (b->chunk_head == b->chunk_tail)
+        return NULL;
+    const struct chunk *last = &b->chunks[b->chunk_tail - 1];
+    return last->total && last->open && last->have < last->total ? last : NULL;
+}
+
+int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    const struct msg_rows *m = &w->m.rows;
+    if (m->total)
+        return add_part (s, b, w, e);
+    if (rows_check (bytes_of (w->body[0].ptr, w->body[0].len), m->count, e) < 0)
+        return -1;
+    struct slice keys = w->body[1];
+    struct chunk *c = append (b);
+    c->first = m->first;
+    c->count = c->open = m->count;
+    c->spec = m->spec;
+    c->stage = m->stage;
+    c->body = slice_keep (&w->body[0]);
+    c->keys = slice_keep (&keys);
+    c->at_row = m->first;
+    s->queue_bytes += chunk_bytes (c);
+    return 0;
+}
+
+static bool holds (const struct batch *b, size_t i, uint64_t row)
+{
+    return i >= b->chunk_head && i < b->chunk_tail && b->chunks[i].first <= row &&
+           row - b->chunks[i].first < b->chunks[i].count;
+}
+
+struct chunk *chunk_find (struct batch *b, uint64_t row)
+{
+    if (holds (b, b->last_found, row))
+        return &b->chunks[b->last_found];
+    if (holds (b, b->last_found + 1, row))
+        return &b->chunks[++b->last_found];
+    size_t low = b->chunk_head;
+    size_t high = b->chunk_tail;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (b->chunks[mid].first <= row)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == b->chunk_head || !holds (b, low - 1, row))
+        return NULL;
+    b->last_found = low - 1;
+    return &b->chunks[low - 1];
+}
+
+struct slice chunk_rows (struct chunk *c, uint64_t first, uint64_t count)
+{
+    assert (first >= c->first && first + count <= c->first + c->count);
+    struct bytes all = bytes_of (c->body.ptr, c->body.len);
+    if (first < c->at_row) {
+        c->at_row = c->first;
+        c->at_byte = 0;
+    }
+    c->at_byte +=
+        rows_length (bytes_of (all.ptr + c->at_byte, all.len - c->at_byte), first - c->at_row);
+    size_t length = rows_length (bytes_of (all.ptr + c->at_byte, all.len - c->at_byte), count);
+    struct slice rows = slice_sub (&c->body, c->at_byte, length);
+    c->at_row = first + count;
+    c->at_byte += length;
+    return rows;
+}
+
+void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count)
+{
+    while (count) {
+        struct chunk *c = chunk_find (b, first);
+        assert (c);
+        uint64_t here = c->first + c->count - first;
+        if (here > count)
+            here = count;
+        assert (c->open >= here);
+        c->open -= here;
+        if (!c->open)
+            chunk_release (s, c);
+        first += here;
+        count -= here;
+    }
+    while (b->chunk_head < b->chunk_tail && !b->chunks[b->chunk_head].open)
+        b->chunk_head++;
+}
+
+void chunks_free (struct sched *s, struct batch *b)
+{
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
+        if (b->chunks[i].open)
+            chunk_release (s, &b->chunks[i]);
+    free (b->chunks);
+    b->chunks = NULL;
+    b->chunk_head = b->chunk_tail = b->chunk_size = 0;
+}

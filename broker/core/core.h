@@ -1,0 +1,400 @@
+/* core: the structs of the scheduler, and what its files offer each other. Private to broker/core.
+ *
+ *     session   a peer: its channel, its liveness                     sessions.c
+ *     client    a session's batches and what it waits for             clients.c subs.c waits.c
+ *     worker    a session's slots and leases                          workers.c
+ *     batch     specs, chunks, sets of rows, its log of results       batches.c chunks.c results.c
+ *     lease     what one worker holds of one batch                    leases.c
+ *     placing   who gets what next                                    place.c
+ *
+ * Rows of a batch are in exactly one of: chunk not complete, waiting, out in one lease, finished.
+ * sched_check() proves it.
+ */
+#ifndef DROVER_BROKER_CORE_CORE_H
+#define DROVER_BROKER_CORE_CORE_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "broker/core/sched.h"
+#include "common/model/ranges.h"
+#include "common/wire/chan.h"
+#include "common/wire/outcome.h"
+#include "common/wire/rows.h"
+
+struct client;
+struct worker;
+struct batch;
+struct lease;
+
+struct session {
+    uint64_t token;
+    uint64_t route; /* 0: not connected */
+    enum wire_role role;
+    struct chan *chan;
+    char *name; /* unique among those of its role */
+    char *host;
+    uint64_t pid;
+    int64_t heard_us;  /* last sign of life */
+    int64_t gone_us;   /* since when there is no connection; 0 while there is one */
+    int64_t pinged_us; /* clients: the last ping */
+    uint64_t hold;     /* the last commit that something of it waits for */
+    bool dirty;        /* may have something to transmit */
+    bool said_bye;
+    bool shut; /* its window was said to be 0 */
+    unsigned malformed;
+    struct client *client; /* one of the two, by role */
+    struct worker *worker;
+    UT_hash_handle by_token;
+    UT_hash_handle by_route;
+    TAILQ_ENTRY (session) dirty_link;
+};
+
+/* A client's view of a batch. */
+struct sub {
+    uint64_t handle;
+    struct client *client;
+    struct batch *batch;
+    struct entry *next; /* of the batch's log to be sent; NULL: all has been */
+    bool owner;         /* it opened the batch */
+    bool follow;
+    UT_hash_handle hh;     /* by handle, in client */
+    LIST_ENTRY (sub) link; /* in batch */
+    TAILQ_ENTRY (sub) pump_link;
+    bool pumping; /* in the list of those that may have something to send */
+};
+
+/* Somebody waits for a condition of a batch, or for the end of what was cancelled. */
+struct waiter {
+    uint64_t ref;
+    struct client *client;
+    struct batch *batch;
+    enum wire_condition condition;
+    uint64_t n;
+    uint64_t first, count; /* rows that were cancelled; count 0: all */
+    int64_t since_us;
+    LIST_ENTRY (waiter) link;   /* in batch */
+    LIST_ENTRY (waiter) c_link; /* in client */
+};
+
+struct client {
+    struct session *session;
+    struct sub *subs;           /* hash by handle */
+    TAILQ_HEAD (, batch) ready; /* batches that may have rows to place, by priority, then in turn */
+    TAILQ_ENTRY (client) ready_link; /* in sched, while `ready` is not empty */
+    LIST_HEAD (, waiter) waiters;
+    LIST_HEAD (, batch) owned; /* what it submitted, attached or detached */
+    struct batch *served;      /* in `ready`: got rows last, so it is last among its equals */
+    bool is_ready;
+};
+
+/* Consecutive rows as they came. */
+struct chunk {
+    uint64_t first;
+    uint64_t count;
+    uint64_t open; /* rows that have no outcome */
+    uint64_t spec;
+    uint64_t stage;
+    struct slice body; /* empty where the row came in parts */
+    struct slice keys;
+    struct slice *parts; /* of a single large row */
+    size_t n_parts;
+    uint64_t total;  /* of the parts */
+    uint64_t have;   /* bytes of parts that have come */
+    uint64_t at_row; /* where the last grant ended, and the byte: grants go forward */
+    size_t at_byte;
+};
+
+/* One record of a batch's results: outcomes, or a piece of output. */
+struct entry {
+    enum wire_kind kind; /* WIRE_RESULTS or WIRE_OUTPUT */
+    uint64_t record;
+    uint64_t count; /* outcomes */
+    uint64_t row, attempt, stream, offset;
+    struct slice body;
+    char *worker; /* name and host, both owned */
+    char *host;
+    TAILQ_ENTRY (entry) link;
+};
+
+/* A row that is not like the others. */
+struct odd_row {
+    uint64_t row;
+    unsigned attempt; /* of its next or present run */
+    unsigned losses;
+    UT_hash_handle hh;
+};
+
+struct batch {
+    uint64_t id;
+    char *name, *key;
+    uint64_t flags, jobs, priority, runs;
+    uint64_t result_bytes;
+    int64_t opened_us, deadline_us;
+    int64_t left_us;       /* replayed, and nobody's until it is opened again; 0: no */
+    struct client *client; /* whose share of the workers it uses */
+    struct sub *owner;     /* NULL: detached and left, or replayed */
+    struct wire *specs;    /* SPEC messages, each complete or kind 0 */
+    size_t n_specs;
+    struct chunk *chunks; /* sorted; [chunk_head, chunk_tail) are alive */
+    size_t chunk_head, chunk_tail, chunk_size;
+    uint64_t next_chunk; /* number expected next */
+    size_t last_found;   /* chunk that the last lookup gave */
+    uint64_t submitted;  /* rows that have come */
+    struct ranges waiting;
+    struct ranges doomed; /* were cancelled one by one while they were out */
+    uint64_t granted;     /* rows out in leases */
+    uint64_t finished;
+    uint64_t counts[OUTCOME_KINDS];
+    bool closed, cancelled, paused, ended;
+    bool over;    /* nobody looks at it any more: freed at the end of the turn */
+    char *reason; /* of the cancellation */
+    bool ready;   /* in its client's list */
+    bool told_no_worker, told_too_big, told_no_function;
+    uint64_t est_us; /* measured time of one task; 0: not known */
+    uint64_t cpus;   /* of its specs, the greatest */
+    bool commands;   /* a worker needs these two to run it */
+    struct function_name *functions;
+    struct ranges slots; /* slot numbers {%} that no lease has, from 0 */
+    struct odd_row *odd;
+    LIST_HEAD (, lease) leases;
+    LIST_HEAD (, sub) subs;
+    LIST_HEAD (, waiter) waiters;
+    TAILQ_HEAD (, entry) log;
+    STAILQ_HEAD (, early) early; /* live input that came before its row was granted */
+    size_t early_bytes;
+    uint64_t next_record, log_bytes;
+    UT_hash_handle hh;
+    TAILQ_ENTRY (batch) ready_link;
+    LIST_ENTRY (batch) owned_link;
+    TAILQ_ENTRY (batch) over_link;
+};
+
+/* What a worker holds of a batch; there while rows are out. */
+struct lease {
+    struct batch *batch;
+    struct worker *worker;
+    struct ranges out;
+    uint64_t share;      /* number told to the worker */
+    struct ranges slots; /* slot numbers it has */
+    uint64_t occupied;   /* slots of the worker it counts for */
+    int64_t moved_us;    /* last grant or outcome */
+    bool taking_back;    /* a TAKE_BACK is on its way */
+    LIST_ENTRY (lease) b_link;
+    LIST_ENTRY (lease) w_link;
+};
+
+struct function_name {
+    char *name;
+    UT_hash_handle hh;
+};
+
+struct known_batch { /* specs that a worker has been sent */
+    uint64_t id;
+    uint8_t *specs; /* bitmap */
+    size_t n;
+    UT_hash_handle hh;
+};
+
+struct worker {
+    struct session *session;
+    uint64_t slots;
+    uint64_t occupied; /* sum over leases */
+    uint64_t containment;
+    uint64_t grants; /* number of the last grant */
+    uint64_t shares;
+    bool commands; /* it can run them */
+    bool suspect, draining;
+    bool drain_asked; /* by a client: it stays */
+    uint64_t done;    /* outcomes it gave, for people */
+    struct function_name *functions;
+    struct known_batch *known;
+    LIST_HEAD (, lease) leases;
+    bool hungry;
+    TAILQ_ENTRY (worker) link;
+    TAILQ_ENTRY (worker) hungry_link;
+};
+
+struct drain { /* a client waits for a worker to be empty */
+    uint64_t ref;
+    struct client *client;
+    struct worker *worker;
+    LIST_ENTRY (drain) link;
+};
+
+struct sched {
+    struct sched_config cfg;
+    struct session *by_token, *by_route;
+    struct batch *batches;
+    struct client orphans;
+    TAILQ_HEAD (client_list, client) ready;
+    TAILQ_HEAD (, worker) workers;
+    TAILQ_HEAD (, worker) hungry; /* those that may take more; who was served last is last */
+    TAILQ_HEAD (, batch) over;
+    TAILQ_HEAD (, session) dirty;
+    TAILQ_HEAD (, sub) pump;
+    LIST_HEAD (, drain) drains;
+    struct client *served; /* in `ready`: got rows last */
+    uint64_t n_workers, n_clients;
+    uint64_t slots; /* of all workers that take work */
+    uint64_t next_batch;
+    uint64_t turn, committed; /* commit numbers */
+    uint64_t queue_bytes;
+    uint64_t rng;
+    uint64_t fenced, malformed;
+    int64_t tick_us;      /* next regular tick */
+    int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */
+    bool placing;         /* something changed that may let rows be placed */
+    bool replaying, stopping;
+    bool replayed;  /* what was cut short by the end of the last life is still to be ended */
+    bool was_full;  /* queue_bytes over the limit */
+    int64_t now_us; /* of the query in hand */
+};
+
+/* --- effects.c --- */
+void effect_record (struct effects *fx, const struct wire *w);
+void effect_send_take (struct effects *fx, uint64_t route, struct wire_frames *f);
+void effect_log (struct effects *fx, enum log_level level, const char *fmt, ...)
+    __attribute__ ((format (printf, 3, 4)));
+void effect_stop (struct effects *fx);
+
+/* --- sessions.c --- */
+/* Queue a numbered message for a session. Lane by kind. Drops it in silence where there is no
+ * session any more. */
+void session_post (struct sched *s, struct session *se, const struct wire *w);
+void session_dirty (struct sched *s, struct session *se);
+void session_on_message (struct sched *s, const struct sched_event *ev, int64_t now,
+                         struct effects *fx);
+void session_on_malformed (struct sched *s, const struct sched_event *ev, int64_t now,
+                           struct effects *fx);
+void session_on_gone (struct sched *s, const struct sched_event *ev, int64_t now);
+void session_end (struct sched *s, struct session *se, int64_t now, struct effects *fx);
+void sessions_tick (struct sched *s, int64_t lag_us, int64_t now, struct effects *fx);
+void sessions_stop (struct sched *s, struct effects *fx);
+void sessions_flush (struct sched *s, struct effects *fx);
+void session_error (struct sched *s, struct session *se, enum wire_code code, unsigned kind,
+                    uint64_t ref, struct effects *fx, const char *fmt, ...)
+    __attribute__ ((format (printf, 7, 8)));
+
+/* --- clients.c: what a client says --- */
+struct client *client_new (struct sched *s, struct session *se);
+void client_gone (struct sched *s, struct client *c, int64_t now, struct effects *fx);
+void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
+                        struct effects *fx);
+struct sub *client_sub (struct client *c, uint64_t handle);
+void reply (struct sched *s, struct client *c, uint64_t ref, enum wire_code code, uint64_t value,
+            const char *text);
+
+/* --- subs.c: results to those who look at a batch --- */
+struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_t record);
+void sub_free (struct sched *s, struct sub **sub);
+void sub_pump_later (struct sched *s, struct sub *sub);
+void subs_pump (struct sched *s);
+
+/* --- waits.c --- */
+void wait_add (struct sched *s, struct client *c, struct batch *b, const struct waiter *what);
+void waits_check (struct sched *s, struct batch *b, int64_t now);
+void waiter_free (struct waiter *w);
+
+/* --- queries.c --- */
+void query_answer (struct sched *s, struct client *c, const struct wire *w, int64_t now);
+
+/* --- batches.c --- */
+struct batch *batch_find (struct sched *s, uint64_t id);
+struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
+                          struct effects *fx);
+int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
+                struct err *e);
+int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
+                struct err *e);
+int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
+                 struct err *e);
+void batch_progress (struct sched *s, struct batch *b, int64_t now);
+void batch_set_ready (struct sched *s, struct batch *b);
+void batch_to_orphans (struct sched *s, struct batch *b);
+void batch_free (struct sched *s, struct batch **b);
+/* An attached batch that has ended and that nobody looks at goes when the turn ends, not under its
+ * callers' feet. */
+void batch_check_over (struct sched *s, struct batch *b);
+void batches_free_over (struct sched *s);
+void batches_tick (struct sched *s, int64_t now, struct effects *fx);
+/* All records were replayed: times begin anew, and what was under way ends. */
+void batches_replayed (struct sched *s, int64_t now, struct effects *fx);
+enum wire_batch_state batch_state (const struct batch *b);
+const struct wire *batch_spec_of (const struct batch *b, uint64_t spec);
+
+void batch_record_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
+                          struct effects *fx);
+
+/* --- cancels.c --- */
+/* Ends rows: waiting ones at once, running ones through their workers. count 0: the whole batch,
+ * which then takes no more rows. */
+void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
+                   struct effects *fx);
+/* Whether a row that comes back from its worker is not wanted any more. */
+bool row_is_doomed (const struct batch *b, uint64_t row);
+/* A record of a cancellation: what it ended is in the records behind it. */
+void batch_cancel_replay (struct batch *b, const struct msg_cancel *m);
+/* What a cancellation had left to workers that are of the last life ends here. */
+void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx);
+
+/* --- chunks.c --- */
+int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
+/* The large row of which parts are missing, or NULL. */
+const struct chunk *chunk_half (const struct batch *b);
+/* The chunk with the row, or NULL when all of its rows are finished. */
+struct chunk *chunk_find (struct batch *b, uint64_t row);
+/* The bytes of rows [first, first + count) of the chunk. */
+struct slice chunk_rows (struct chunk *c, uint64_t first, uint64_t count);
+/* Rows got their outcomes: what is not needed any more goes. */
+void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count);
+void chunks_free (struct sched *s, struct batch *b);
+
+/* --- results.c --- */
+void results_from_worker (struct sched *s, struct worker *wk, const struct wire *w, int64_t now,
+                          struct effects *fx);
+void output_from_worker (struct sched *s, struct worker *wk, const struct wire *w, int64_t now,
+                         struct effects *fx);
+/* The broker's own word on rows that are in no set any more. */
+void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t count,
+                   enum outcome_how how, const char *reason, struct effects *fx);
+int results_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
+void entry_free (struct sched *s, struct batch *b, struct entry *en);
+void results_trim (struct sched *s, struct batch *b);
+
+/* --- leases.c --- */
+struct lease *lease_find (struct worker *w, uint64_t batch);
+struct lease *lease_get (struct batch *b, struct worker *w);
+void lease_count (struct lease *l); /* after `out` or `slots` changed */
+void lease_drop_if_empty (struct sched *s, struct lease *l);
+unsigned odd_attempt (const struct batch *b, uint64_t row);
+struct odd_row *odd_get (struct batch *b, uint64_t row);
+void odd_drop (struct batch *b, uint64_t row);
+/* Every row of the worker goes back, or ends as lost; `counts`: whether that was the worker's loss.
+ */
+void leases_lose (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx);
+
+/* --- workers.c: what a worker says --- */
+struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello);
+void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx);
+void worker_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
+                        struct effects *fx);
+bool worker_takes (const struct worker *w);
+bool worker_can (const struct worker *w, const struct batch *b);
+void worker_drain (struct sched *s, struct worker *w);
+void drains_check (struct sched *s, struct worker *w);
+void worker_forget (struct sched *s, struct worker *w, uint64_t batch);
+
+/* --- live.c --- */
+void live_from_client (struct sched *s, struct batch *b, const struct wire *w);
+void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t first,
+                   uint64_t count);
+void live_free (struct batch *b);
+
+/* --- place.c --- */
+/* The worker may take more rows: it is looked at when the turn ends. */
+void worker_touch (struct sched *s, struct worker *w);
+void place_take_back (struct sched *s, int64_t now);
+void place (struct sched *s, int64_t now, struct effects *fx);
+
+#endif

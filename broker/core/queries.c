@@ -1,0 +1,285 @@
+/* Queries: what the broker knows, as records of name and value in text. doc/PROTOCOL.md, "Records
+ * of REPLY". */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/core/core.h"
+#include "common/base/clock.h"
+
+enum { RECORDS_PER_REPLY = 500, PAIRS_MAX = 24, TASKS_MAX = 100000 };
+
+struct answer {
+    struct sched *s;
+    struct client *c;
+    uint64_t ref;
+    struct buf body;
+    uint64_t count;
+};
+
+struct record {
+    uint32_t pairs;
+    const char *name[PAIRS_MAX];
+    char value[PAIRS_MAX][24];
+    const char *text[PAIRS_MAX]; /* instead of value, borrowed */
+};
+
+static void put (struct record *r, const char *name, uint64_t value)
+{
+    r->name[r->pairs] = name;
+    r->text[r->pairs] = NULL;
+    snprintf (r->value[r->pairs++], sizeof r->value[0], "%" PRIu64, value);
+}
+
+static void put_text (struct record *r, const char *name, const char *text)
+{
+    r->name[r->pairs] = name;
+    r->text[r->pairs++] = text ? text : "";
+}
+
+static void flush (struct answer *a, bool more)
+{
+    struct wire w = {.kind = WIRE_REPLY};
+    w.m.reply.ref = a->ref;
+    w.m.reply.more = more;
+    w.m.reply.count = a->count;
+    w.body[0] = buf_take_slice (&a->body);
+    session_post (a->s, a->c->session, &w);
+    slice_fini (&w.body[0]);
+    a->count = 0;
+}
+
+static void add (struct answer *a, const struct record *r)
+{
+    if (a->count == RECORDS_PER_REPLY)
+        flush (a, true);
+    row_begin (&a->body, 2 * r->pairs);
+    for (uint32_t i = 0; i < r->pairs; i++) {
+        row_value (&a->body, bytes_str (r->name[i]));
+        row_value (&a->body, bytes_str (r->text[i] ? r->text[i] : r->value[i]));
+    }
+    a->count++;
+}
+
+static void answer_status (struct answer *a)
+{
+    struct sched *s = a->s;
+    struct sched_figures f = sched_figures (s);
+    struct record r = {0};
+    uint64_t busy = 0;
+    const struct worker *w;
+    TAILQ_FOREACH (w, &s->workers, link)
+        busy += w->occupied;
+    char id[24];
+    snprintf (id, sizeof id, "%016" PRIx64, s->cfg.broker_id);
+    put_text (&r, "version", s->cfg.version);
+    put_text (&r, "durability", s->cfg.durability);
+    put_text (&r, "broker", id);
+    put (&r, "pid", s->cfg.pid);
+    put (&r, "uptime_ms", (uint64_t)((s->now_us - s->cfg.start_us) / US_PER_MS));
+    put (&r, "clients", f.clients);
+    put (&r, "workers", f.workers);
+    put (&r, "slots", s->slots);
+    put (&r, "busy", busy);
+    put (&r, "batches", f.batches);
+    put (&r, "waiting", f.waiting);
+    put (&r, "running", f.granted);
+    put (&r, "queue_bytes", f.queue_bytes);
+    put (&r, "fenced", f.fenced);
+    put (&r, "malformed", f.malformed);
+    add (a, &r);
+}
+
+static const char *state_name (const struct batch *b)
+{
+    if (b->ended)
+        return b->cancelled ? "cancelled" : "finished";
+    if (b->cancelled)
+        return "cancelling";
+    return b->closed ? "running" : "open";
+}
+
+static const char *note (const struct sched *s, const struct batch *b)
+{
+    if (b->paused)
+        return "its results are not read: no more of it is started";
+    if (b->waiting.count && !b->granted && !s->n_workers)
+        return "no worker is connected";
+    if (b->waiting.count && !b->granted && (b->told_too_big || b->told_no_function))
+        return "no worker there can run it";
+    return "";
+}
+
+static void add_batch (struct answer *a, const struct batch *b)
+{
+    struct record r = {0};
+    put (&r, "id", b->id);
+    put_text (&r, "name", b->name);
+    put_text (&r, "state", state_name (b));
+    put (&r, "detached", b->flags & BATCH_DETACHED ? 1 : 0);
+    if (b->closed)
+        put (&r, "total", b->submitted);
+    put (&r, "submitted", b->submitted);
+    put (&r, "waiting", b->waiting.count);
+    put (&r, "running", b->granted);
+    for (int how = 0; how < OUTCOME_BROKER_LOST; how++)
+        put (&r, outcome_name ((enum outcome_how)how), b->counts[how]);
+    put (&r, "jobs", b->jobs);
+    put (&r, "priority", b->priority);
+    put (&r, "opened_ms", (uint64_t)((a->s->now_us - b->opened_us) / US_PER_MS));
+    put_text (&r, "client", b->client->session ? b->client->session->name : "");
+    put_text (&r, "note", note (a->s, b));
+    add (a, &r);
+}
+
+static void answer_batches (struct answer *a)
+{
+    for (const struct batch *b = a->s->batches; b; b = b->hh.next)
+        add_batch (a, b);
+}
+
+static void add_worker (struct answer *a, const struct worker *w)
+{
+    struct record r = {0};
+    uint64_t batches = 0;
+    const struct lease *l;
+    LIST_FOREACH (l, &w->leases, w_link)
+        batches++;
+    struct buf names;
+    buf_init (&names, 1 << 16);
+    if (w->commands)
+        buf_puts (&names, "commands");
+    for (const struct function_name *f = w->functions; f; f = f->hh.next)
+        buf_printf (&names, "%s%s", names.len ? " " : "", f->name);
+    buf_putc (&names, '\0');
+    static const char *const LEVELS[] = {"subreaper", "cgroup", "namespace"};
+    put_text (&r, "name", w->session->name);
+    put_text (&r, "host", w->session->host);
+    put (&r, "slots", w->slots);
+    put (&r, "busy", w->occupied);
+    put_text (&r, "state",
+              w->draining                        ? "draining"
+              : w->suspect || !w->session->route ? "suspect"
+                                                 : "ready");
+    put (&r, "batches", batches);
+    put (&r, "done", w->done);
+    put (&r, "pid", w->session->pid);
+    put_text (&r, "containment", LEVELS[w->containment % 3]);
+    put_text (&r, "functions", names.failed ? "" : (const char *)names.bytes);
+    add (a, &r);
+    buf_fini (&names);
+}
+
+static void answer_workers (struct answer *a)
+{
+    const struct worker *w;
+    TAILQ_FOREACH (w, &a->s->workers, link)
+        add_worker (a, w);
+}
+
+/* The outcome of a row among the results that are kept. */
+static bool find_outcome (const struct batch *b, uint64_t row, struct outcome *o,
+                          const struct entry **from)
+{
+    const struct entry *en;
+    TAILQ_FOREACH (en, &b->log, link) {
+        size_t at = 0;
+        while (en->kind == WIRE_RESULTS &&
+               outcome_read (bytes_of (en->body.ptr, en->body.len), &at, o) == 1) {
+            if (o->row == row) {
+                *from = en;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static const struct lease *lease_with (const struct batch *b, uint64_t row)
+{
+    const struct lease *l;
+    LIST_FOREACH (l, &b->leases, b_link)
+        if (ranges_has (&l->out, row))
+            return l;
+    return NULL;
+}
+
+static void add_task (struct answer *a, const struct batch *b, uint64_t row)
+{
+    struct record r = {0};
+    struct outcome o = {0};
+    const struct entry *en = NULL;
+    const struct lease *l = lease_with (b, row);
+    char reason[400] = "";
+    put (&r, "batch", b->id);
+    put (&r, "row", row);
+    if (ranges_has (&b->waiting, row) || l) {
+        put_text (&r, "state", l ? "running" : "waiting");
+        put (&r, "attempt", odd_attempt (b, row));
+        put_text (&r, "worker", l ? l->worker->session->name : "");
+        put_text (&r, "host", l ? l->worker->session->host : "");
+    } else if (find_outcome (b, row, &o, &en)) {
+        snprintf (reason, sizeof reason, "%.*s", (int)o.reason.len, (const char *)o.reason.ptr);
+        put_text (&r, "state", outcome_name (o.how));
+        put (&r, "attempt", o.attempt);
+        put_text (&r, "worker", en->worker);
+        put_text (&r, "host", en->host);
+        put (&r, "status", o.status);
+        put (&r, "signal", o.signal);
+        put (&r, "start_us", o.start_us);
+        put (&r, "wall_us", o.wall_us);
+        put (&r, "user_us", o.user_us);
+        put (&r, "sys_us", o.sys_us);
+        put (&r, "maxrss_kib", o.maxrss_kib);
+        put (&r, "out_bytes", o.out_bytes);
+        put (&r, "err_bytes", o.err_bytes);
+        put_text (&r, "reason", reason);
+    } else {
+        put_text (&r, "state", "finished");
+    }
+    add (a, &r);
+}
+
+static void answer_tasks (struct answer *a, const struct batch *b, const struct msg_query *q)
+{
+    uint64_t count = q->count && q->count < TASKS_MAX ? q->count : TASKS_MAX;
+    for (uint64_t row = q->first; row < b->submitted && row - q->first < count; row++)
+        add_task (a, b, row);
+}
+
+void query_answer (struct sched *s, struct client *c, const struct wire *w, int64_t now)
+{
+    const struct msg_query *q = &w->m.query;
+    struct answer a = {.s = s, .c = c, .ref = q->ref};
+    struct batch *b = batch_find (s, q->id);
+    s->now_us = now;
+    buf_init (&a.body, WIRE_FRAME_MAX);
+    if ((q->what == QUERY_BATCH || q->what == QUERY_TASKS) && !b) {
+        char why[64];
+        snprintf (why, sizeof why, "there is no batch %" PRIu64, q->id);
+        reply (s, c, q->ref, WIRE_UNKNOWN, 0, why);
+        return;
+    }
+    switch (q->what) {
+    case QUERY_STATUS:
+        answer_status (&a);
+        break;
+    case QUERY_BATCHES:
+        answer_batches (&a);
+        break;
+    case QUERY_BATCH:
+        add_batch (&a, b);
+        break;
+    case QUERY_TASKS:
+        answer_tasks (&a, b, q);
+        break;
+    case QUERY_WORKERS:
+        answer_workers (&a);
+        break;
+    default:
+        reply (s, c, q->ref, WIRE_UNSUPPORTED, 0, "no such query");
+        return;
+    }
+    flush (&a, false);
+}

@@ -1,0 +1,284 @@
+/* Results: outcomes as they come from workers, into the batch's log, from where subs.c passes them
+ * on.
+ *
+ * An outcome counts if its row is out in a lease of that worker and the attempt is the present one;
+ * anything else is late and is dropped. Bodies are passed on as they came; only where something in
+ * them was dropped are they made anew.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/core/core.h"
+#include "common/base/mem.h"
+
+enum { MADE_ROWS_MAX = 8192 };
+
+static uint64_t log_limit (const struct sched *s, const struct batch *b)
+{
+    return b->result_bytes ? b->result_bytes : s->cfg.result_bytes;
+}
+
+/* A batch whose results are not read is granted no more. A detached one keeps them, and waits for
+ * nobody. */
+static void pause_if_full (struct sched *s, struct batch *b)
+{
+    if (b->paused || b->flags & BATCH_DETACHED || b->log_bytes <= log_limit (s, b))
+        return;
+    b->paused = true;
+    batch_set_ready (s, b);
+}
+
+static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind kind,
+                                struct slice *body_take, const struct session *from)
+{
+    struct entry *en = mem_zalloc (sizeof *en);
+    en->kind = kind;
+    en->record = b->next_record++;
+    en->body = *body_take;
+    *body_take = (struct slice){0};
+    en->worker = mem_strdup (from ? from->name : "");
+    en->host = mem_strdup (from ? from->host : "");
+    TAILQ_INSERT_TAIL (&b->log, en, link);
+    b->log_bytes += en->body.len + sizeof *en;
+    s->queue_bytes += en->body.len + sizeof *en;
+    struct sub *sub;
+    LIST_FOREACH (sub, &b->subs, link) {
+        if (!sub->next)
+            sub->next = en;
+        sub_pump_later (s, sub);
+    }
+    pause_if_full (s, b);
+    return en;
+}
+
+void entry_free (struct sched *s, struct batch *b, struct entry *en)
+{
+    TAILQ_REMOVE (&b->log, en, link);
+    b->log_bytes -= en->body.len + sizeof *en;
+    s->queue_bytes -= en->body.len + sizeof *en;
+    slice_fini (&en->body);
+    free (en->worker);
+    free (en->host);
+    free (en);
+}
+
+/* Of an attached batch, what everybody has been sent goes; of a detached one it is kept. */
+void results_trim (struct sched *s, struct batch *b)
+{
+    if (b->flags & BATCH_DETACHED)
+        return;
+    uint64_t needed = b->next_record;
+    struct sub *sub;
+    LIST_FOREACH (sub, &b->subs, link)
+        if (sub->next && sub->next->record < needed)
+            needed = sub->next->record;
+    struct entry *en;
+    while ((en = TAILQ_FIRST (&b->log)) && en->record < needed)
+        entry_free (s, b, en);
+    if (b->paused && b->log_bytes < log_limit (s, b) / 2) {
+        b->paused = false;
+        batch_set_ready (s, b);
+    }
+}
+
+static void record (struct sched *s, struct batch *b, const struct entry *en, struct effects *fx)
+{
+    if (!s->cfg.records || s->replaying)
+        return;
+    struct wire w = {.kind = en->kind};
+    w.body[0] = en->body;
+    if (en->kind == WIRE_RESULTS) {
+        w.m.results.batch = b->id;
+        w.m.results.record = en->record;
+        w.m.results.count = en->count;
+        w.m.results.worker = bytes_str (en->worker);
+        w.m.results.host = bytes_str (en->host);
+    } else {
+        w.m.output.batch = b->id;
+        w.m.output.record = en->record;
+        w.m.output.row = en->row;
+        w.m.output.attempt = en->attempt;
+        w.m.output.stream = en->stream;
+        w.m.output.offset = en->offset;
+    }
+    effect_record (fx, &w);
+}
+
+static void count_outcome (struct sched *s, struct batch *b, const struct outcome *o)
+{
+    b->counts[o->how]++;
+    b->finished++;
+    odd_drop (b, o->row);
+    chunks_finish (s, b, o->row, 1);
+}
+
+void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t count,
+                   enum outcome_how how, const char *reason, struct effects *fx)
+{
+    while (count) {
+        uint64_t n = count < MADE_ROWS_MAX ? count : MADE_ROWS_MAX;
+        struct buf body;
+        buf_init (&body, SIZE_MAX);
+        for (uint64_t row = first; row < first + n; row++) {
+            struct outcome o = {.row = row, .attempt = odd_attempt (b, row), .how = how};
+            o.reason = bytes_str (reason);
+            outcome_pack (&body, &o);
+            count_outcome (s, b, &o);
+        }
+        struct slice slice = buf_take_slice (&body);
+        struct entry *en = entry_new (s, b, WIRE_RESULTS, &slice, NULL);
+        en->count = n;
+        record (s, b, en, fx);
+        first += n;
+        count -= n;
+    }
+}
+
+/* The whole body is looked at before anything is believed. */
+static int check_body (const struct wire *w)
+{
+    struct bytes body = bytes_of (w->body[0].ptr, w->body[0].len);
+    struct outcome o;
+    uint64_t n = 0;
+    size_t at = 0;
+    int rc;
+    while ((rc = outcome_read (body, &at, &o)) == 1) {
+        if (o.how > OUTCOME_CANCELLED)
+            return -1;
+        n++;
+    }
+    return rc == 0 && n == w->m.results.count && n ? 0 : -1;
+}
+
+struct tally {
+    uint64_t accepted, dropped;
+    uint64_t wall_us;
+    struct buf rest; /* the accepted ones, where some were dropped */
+};
+
+static void take_outcomes (struct sched *s, struct lease *l, struct bytes body, struct tally *t)
+{
+    struct batch *b = l->batch;
+    struct outcome o;
+    size_t at = 0;
+    size_t begin = 0;
+    while (outcome_read (body, &at, &o) == 1) {
+        bool counts = (b->odd ? odd_attempt (b, o.row) : 1) == o.attempt &&
+                      ranges_remove (&l->out, o.row, o.row + 1);
+        if (!counts && !t->dropped)
+            buf_append (&t->rest, body.ptr, begin);
+        t->dropped += !counts;
+        if (counts) {
+            if (t->dropped)
+                buf_append (&t->rest, body.ptr + begin, at - begin);
+            t->accepted++;
+            t->wall_us += o.wall_us;
+            b->granted--;
+            count_outcome (s, b, &o);
+        }
+        begin = at;
+    }
+}
+
+static void measure (struct batch *b, const struct tally *t)
+{
+    uint64_t mean = t->wall_us / t->accepted;
+    if (!mean)
+        mean = 1;
+    /* quick to learn that tasks are long, slower to believe that they are short */
+    b->est_us = b->est_us && mean < b->est_us ? (3 * b->est_us + mean) / 4 : mean;
+}
+
+static void finish_message (struct sched *s, struct lease *l, const struct wire *w, struct tally *t,
+                            int64_t now, struct effects *fx)
+{
+    struct batch *b = l->batch;
+    struct worker *wk = l->worker;
+    struct slice body = t->dropped ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
+    struct entry *en = entry_new (s, b, WIRE_RESULTS, &body, wk->session);
+    en->count = t->accepted;
+    record (s, b, en, fx);
+    measure (b, t);
+    wk->done += t->accepted;
+    l->moved_us = now;
+    lease_count (l);
+    lease_drop_if_empty (s, l);
+    drains_check (s, wk);
+    worker_touch (s, wk);
+    batch_progress (s, b, now);
+}
+
+void results_from_worker (struct sched *s, struct worker *wk, const struct wire *w, int64_t now,
+                          struct effects *fx)
+{
+    if (check_body (w) < 0) {
+        session_error (s, wk->session, WIRE_MALFORMED, w->kind, w->m.results.batch, fx,
+                       "these are no outcomes");
+        return;
+    }
+    struct lease *l = lease_find (wk, w->m.results.batch);
+    struct tally t = {0};
+    if (!l) {
+        s->fenced += w->m.results.count;
+        effect_log (fx, LOG_INFO, "late outcomes worker=%s batch=%" PRIu64 " count=%" PRIu64,
+                    wk->session->name, w->m.results.batch, w->m.results.count);
+        return;
+    }
+    buf_init (&t.rest, SIZE_MAX);
+    take_outcomes (s, l, bytes_of (w->body[0].ptr, w->body[0].len), &t);
+    s->fenced += t.dropped;
+    if (t.accepted)
+        finish_message (s, l, w, &t, now, fx);
+    buf_fini (&t.rest);
+}
+
+void output_from_worker (struct sched *s, struct worker *wk, const struct wire *w, int64_t now,
+                         struct effects *fx)
+{
+    const struct msg_output *m = &w->m.output;
+    struct lease *l = lease_find (wk, m->batch);
+    if (!l || !ranges_has (&l->out, m->row) || odd_attempt (l->batch, m->row) != m->attempt) {
+        s->fenced++;
+        return;
+    }
+    struct slice body = slice_keep (&w->body[0]);
+    struct entry *en = entry_new (s, l->batch, WIRE_OUTPUT, &body, wk->session);
+    en->row = m->row;
+    en->attempt = m->attempt;
+    en->stream = m->stream;
+    en->offset = m->offset;
+    record (s, l->batch, en, fx);
+    batch_progress (s, l->batch, now);
+}
+
+/* A record that was committed once: its rows are finished, whoever ran them. */
+int results_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    struct bytes bytes = bytes_of (w->body[0].ptr, w->body[0].len);
+    struct outcome o;
+    size_t at = 0;
+    bool results = w->kind == WIRE_RESULTS;
+    while (results && outcome_read (bytes, &at, &o) == 1) {
+        if (ranges_remove (&b->waiting, o.row, o.row + 1) != 1)
+            return err_set (e, EINVAL, "batch %" PRIu64 ": row %" PRIu64 " has two outcomes", b->id,
+                            o.row);
+        count_outcome (s, b, &o);
+    }
+    struct slice body = slice_keep (&w->body[0]);
+    struct entry *en = entry_new (s, b, w->kind, &body, NULL);
+    if (results) {
+        en->count = w->m.results.count;
+        free (en->worker);
+        free (en->host);
+        en->worker = mem_strndup ((const char *)w->m.results.worker.ptr, w->m.results.worker.len);
+        en->host = mem_strndup ((const char *)w->m.results.host.ptr, w->m.results.host.len);
+    } else {
+        en->row = w->m.output.row;
+        en->attempt = w->m.output.attempt;
+        en->stream = w->m.output.stream;
+        en->offset = w->m.output.offset;
+    }
+    return 0;
+}

@@ -1,0 +1,227 @@
+/* Sched: the turn. Events go to the files that know what to do with them; what follows from all of
+ * them comes after. */
+#include "broker/core/sched.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "broker/core/core.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+enum { TICK_US = 250 * US_PER_MS };
+
+void sched_config_defaults (struct sched_config *c)
+{
+    *c = (struct sched_config){
+        .version = "0",
+        .durability = "memory",
+        .ping_us = 2 * US_PER_S,
+        .suspect_us = 6 * US_PER_S,
+        .lost_us = 20 * US_PER_S,
+        .orphan_us = 600 * (int64_t)US_PER_S,
+        .client_gone_us = 10 * US_PER_S,
+        .window_msgs = 256,
+        .window_bytes = 4 << 20,
+        .queue_bytes = 1 << 30,
+        .result_bytes = 64 << 20,
+        .losses_max = 3,
+    };
+}
+
+struct sched *sched_new (const struct sched_config *c)
+{
+    struct sched *s = mem_zalloc (sizeof *s);
+    s->cfg = *c;
+    s->rng = c->seed;
+    s->next_batch = 1;
+    s->turn = c->first_commit ? c->first_commit : 1;
+    s->committed = s->turn - 1;
+    s->take_back_us = CLOCK_NEVER;
+    TAILQ_INIT (&s->ready);
+    TAILQ_INIT (&s->workers);
+    TAILQ_INIT (&s->hungry);
+    TAILQ_INIT (&s->over);
+    TAILQ_INIT (&s->dirty);
+    TAILQ_INIT (&s->pump);
+    LIST_INIT (&s->drains);
+    TAILQ_INIT (&s->orphans.ready);
+    LIST_INIT (&s->orphans.waiters);
+    LIST_INIT (&s->orphans.owned);
+    return s;
+}
+
+void sched_free (struct sched **sp)
+{
+    struct sched *s = *sp;
+    *sp = NULL;
+    if (!s)
+        return;
+    struct effects fx = {0};
+    struct session *se, *tmp;
+    HASH_ITER (by_token, s->by_token, se, tmp) {
+        session_end (s, se, 0, &fx);
+        effects_clear (&fx);
+    }
+    batches_free_over (s);
+    struct batch *b, *tmp_b;
+    HASH_ITER (hh, s->batches, b, tmp_b) {
+        struct batch *gone = b;
+        batch_free (s, &gone);
+    }
+    effects_fini (&fx);
+    free (s);
+}
+
+static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now, struct effects *fx)
+{
+    place_take_back (s, now);
+    if (now < s->tick_us && !ev->lag_us)
+        return;
+    s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
+    sessions_tick (s, ev->lag_us, now, fx);
+    batches_tick (s, now, fx);
+}
+
+void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, struct effects *fx)
+{
+    switch (ev->kind) {
+    case EVENT_MESSAGE:
+        session_on_message (s, ev, now_us, fx);
+        break;
+    case EVENT_MALFORMED:
+        session_on_malformed (s, ev, now_us, fx);
+        break;
+    case EVENT_GONE:
+        session_on_gone (s, ev, now_us);
+        break;
+    case EVENT_TICK:
+        on_tick (s, ev, now_us, fx);
+        break;
+    case EVENT_STOP:
+        sessions_stop (s, fx);
+        effect_stop (fx);
+        break;
+    }
+}
+
+void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
+{
+    if (s->replayed)
+        batches_replayed (s, now_us, fx);
+    s->replayed = false;
+    subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
+    place (s, now_us, fx);
+    batches_free_over (s);
+    s->turn++;
+}
+
+uint64_t sched_commit_number (const struct sched *s)
+{
+    return s->turn - 1;
+}
+
+void sched_committed (struct sched *s, uint64_t commit)
+{
+    if (commit > s->committed)
+        s->committed = commit;
+}
+
+void sched_flush (struct sched *s, int64_t now_us, struct effects *fx)
+{
+    (void)now_us;
+    sessions_flush (s, fx);
+}
+
+int64_t sched_deadline (const struct sched *s)
+{
+    return s->take_back_us < s->tick_us ? s->take_back_us : s->tick_us;
+}
+
+static int replay_into (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    struct effects none = {0}; /* nothing is recorded, nobody is told */
+    int rc = 0;
+    switch (w->kind) {
+    case WIRE_SPEC:
+        rc = batch_spec (s, b, w, &none, e);
+        break;
+    case WIRE_ROWS:
+        rc = batch_rows (s, b, w, &none, e);
+        break;
+    case WIRE_CLOSE:
+        rc = batch_close (s, b, w->m.close.total, &none, e);
+        break;
+    case WIRE_CANCEL:
+        batch_cancel_replay (b, &w->m.cancel);
+        break;
+    default:
+        rc = results_replay (s, b, w, e);
+    }
+    effects_fini (&none);
+    if (rc == 0)
+        batch_progress (s, b, 0);
+    return rc;
+}
+
+static uint64_t batch_of (const struct wire *w)
+{
+    switch (w->kind) {
+    case WIRE_SPEC:
+        return w->m.spec.batch;
+    case WIRE_ROWS:
+        return w->m.rows.batch;
+    case WIRE_CLOSE:
+        return w->m.close.batch;
+    case WIRE_CANCEL:
+        return w->m.cancel.id;
+    case WIRE_RESULTS:
+        return w->m.results.batch;
+    case WIRE_OUTPUT:
+        return w->m.output.batch;
+    default:
+        return 0;
+    }
+}
+
+int sched_replay (struct sched *s, const struct wire *record, struct err *e)
+{
+    int rc = 0;
+    s->replaying = s->replayed = true;
+    if (record->kind == WIRE_OPEN) {
+        struct effects none = {0};
+        if (record->m.open.batch < s->next_batch)
+            rc = err_set (e, EINVAL, "batch %" PRIu64 " is there twice", record->m.open.batch);
+        else
+            batch_open (s, &s->orphans, record, 0, &none);
+        effects_fini (&none);
+    } else {
+        struct batch *b = batch_find (s, batch_of (record));
+        if (b)
+            rc = replay_into (s, b, record, e);
+        else
+            rc = err_set (e, EINVAL, "%s of batch %" PRIu64 " that was not opened",
+                          wire_name (record->kind) ? wire_name (record->kind) : "a record",
+                          batch_of (record));
+    }
+    s->replaying = false;
+    return rc;
+}
+
+struct sched_figures sched_figures (const struct sched *s)
+{
+    struct sched_figures f = {
+        .clients = s->n_clients,
+        .workers = s->n_workers,
+        .batches = HASH_COUNT (s->batches),
+        .queue_bytes = s->queue_bytes,
+        .fenced = s->fenced,
+        .malformed = s->malformed,
+    };
+    for (const struct batch *b = s->batches; b; b = b->hh.next) {
+        f.waiting += b->waiting.count;
+        f.granted += b->granted;
+    }
+    return f;
+}

@@ -1,0 +1,119 @@
+/* Subs: results on their way to those who look at a batch, as fast as each of them reads, and END
+ * behind them. */
+#include <stdlib.h>
+
+#include "broker/core/core.h"
+#include "common/base/mem.h"
+
+struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_t record)
+{
+    struct sub *sub = mem_zalloc (sizeof *sub);
+    sub->handle = handle;
+    sub->client = c;
+    sub->batch = b;
+    sub->follow = true;
+    TAILQ_FOREACH (sub->next, &b->log, link)
+        if (sub->next->record >= record)
+            break;
+    HASH_ADD (hh, c->subs, handle, sizeof sub->handle, sub);
+    LIST_INSERT_HEAD (&b->subs, sub, link);
+    return sub;
+}
+
+void sub_free (struct sched *s, struct sub **sub)
+{
+    struct sub *old = *sub;
+    *sub = NULL;
+    if (old->pumping)
+        TAILQ_REMOVE (&s->pump, old, pump_link);
+    if (old->batch->owner == old)
+        old->batch->owner = NULL;
+    HASH_DEL (old->client->subs, old);
+    LIST_REMOVE (old, link);
+    results_trim (s, old->batch); /* what was kept for it alone */
+    batch_check_over (s, old->batch);
+    free (old);
+}
+
+void sub_pump_later (struct sched *s, struct sub *sub)
+{
+    if (sub->pumping)
+        return;
+    sub->pumping = true;
+    TAILQ_INSERT_TAIL (&s->pump, sub, pump_link);
+}
+
+static void send_entry (struct sched *s, struct sub *sub)
+{
+    struct entry *en = sub->next;
+    struct wire w = {.kind = en->kind};
+    w.body[0] = en->body;
+    if (en->kind == WIRE_RESULTS) {
+        w.m.results.batch = sub->handle;
+        w.m.results.record = en->record;
+        w.m.results.count = en->count;
+        w.m.results.worker = bytes_str (en->worker);
+        w.m.results.host = bytes_str (en->host);
+    } else {
+        w.m.output.batch = sub->handle;
+        w.m.output.record = en->record;
+        w.m.output.row = en->row;
+        w.m.output.attempt = en->attempt;
+        w.m.output.stream = en->stream;
+        w.m.output.offset = en->offset;
+    }
+    session_post (s, sub->client->session, &w);
+    sub->next = TAILQ_NEXT (en, link);
+}
+
+static void send_end (struct sched *s, struct sub *sub)
+{
+    struct batch *b = sub->batch;
+    struct wire w = {.kind = WIRE_END };
+    struct msg_end *m = &w.m.end;
+    m->batch = sub->handle;
+    m->state = batch_state (b);
+    m->total = b->submitted;
+    m->done = b->counts[OUTCOME_DONE];
+    m->failed = b->counts[OUTCOME_FAILED];
+    m->timeout = b->counts[OUTCOME_TIMEOUT];
+    m->cancelled = b->counts[OUTCOME_CANCELLED];
+    m->lost = b->counts[OUTCOME_LOST];
+    m->parked = b->counts[OUTCOME_PARKED];
+    m->skipped = b->counts[OUTCOME_SKIPPED];
+    m->reason = bytes_str (b->reason);
+    session_post (s, sub->client->session, &w);
+}
+
+/* Queue as much as the peer may have on its way, so that its channel never runs dry and never holds
+ * much more. True: there is nothing left for now. */
+static bool pump_one (struct sched *s, struct sub **subp)
+{
+    struct sub *sub = *subp;
+    struct chan *chan = sub->client->session->chan;
+    while (sub->next) {
+        if (chan_backlog_bytes (chan) > s->cfg.window_bytes)
+            return false;
+        send_entry (s, sub);
+    }
+    if (sub->batch->ended || !sub->follow) {
+        send_end (s, sub);
+        sub_free (s, subp);
+    }
+    return true;
+}
+
+void subs_pump (struct sched *s)
+{
+    struct sub *sub = TAILQ_FIRST (&s->pump);
+    while (sub) {
+        struct sub *next = TAILQ_NEXT (sub, pump_link);
+        struct batch *b = sub->batch;
+        if (pump_one (s, &sub) && sub) {
+            TAILQ_REMOVE (&s->pump, sub, pump_link);
+            sub->pumping = false;
+        }
+        results_trim (s, b);
+        sub = next;
+    }
+}

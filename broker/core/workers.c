@@ -1,0 +1,217 @@
+/* Workers: what a worker says, and what the broker knows of it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/core/core.h"
+#include "common/base/mem.h"
+
+static void learn_functions (struct worker *w, const struct wire *hello)
+{
+    struct bytes body = bytes_of (hello->body[0].ptr, hello->body[0].len);
+    struct bytes names[256];
+    size_t at = 0;
+    if (!body.len || rows_check (body, 1, NULL) < 0)
+        return;
+    int64_t n = row_read (body, &at, names, 256);
+    for (int64_t i = 0; i < n && i < 256; i++) {
+        struct function_name *f = NULL;
+        HASH_FIND (hh, w->functions, names[i].ptr, (unsigned)names[i].len, f);
+        if (f || !names[i].len || names[i].len > 256)
+            continue;
+        f = mem_zalloc (sizeof *f);
+        f->name = mem_strndup ((const char *)names[i].ptr, names[i].len);
+        HASH_ADD_KEYPTR (hh, w->functions, f->name, (unsigned)names[i].len, f);
+    }
+}
+
+static void count_slots (struct sched *s)
+{
+    struct worker *w;
+    s->slots = 0;
+    TAILQ_FOREACH (w, &s->workers, link)
+        if (!w->draining)
+            s->slots += w->slots;
+}
+
+struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello)
+{
+    struct worker *w = mem_zalloc (sizeof *w);
+    w->session = se;
+    w->slots = hello->m.hello.slots;
+    w->commands = hello->m.hello.features & FEATURE_COMMANDS;
+    w->containment = hello->m.hello.containment;
+    learn_functions (w, hello);
+    LIST_INIT (&w->leases);
+    TAILQ_INSERT_HEAD (&s->workers, w, link);
+    s->n_workers++;
+    count_slots (s);
+    worker_touch (s, w);
+    return w;
+}
+
+bool worker_takes (const struct worker *w)
+{
+    return !w->suspect && !w->draining && w->session->route;
+}
+
+bool worker_can (const struct worker *w, const struct batch *b)
+{
+    if (b->cpus > w->slots || !b->n_specs || (b->commands && !w->commands))
+        return false;
+    for (const struct function_name *need = b->functions; need; need = need->hh.next) {
+        struct function_name *f = NULL;
+        HASH_FIND (hh, w->functions, need->name, need->hh.keylen, f);
+        if (!f)
+            return false;
+    }
+    return true;
+}
+
+void worker_drain (struct sched *s, struct worker *w)
+{
+    if (!w->draining) {
+        struct wire m = {.kind = WIRE_DRAIN};
+        session_post (s, w->session, &m);
+    }
+    w->draining = w->drain_asked = true;
+    count_slots (s);
+}
+
+void drains_check (struct sched *s, struct worker *w)
+{
+    struct drain *d = LIST_FIRST (&s->drains);
+    while (d) {
+        struct drain *next = LIST_NEXT (d, link);
+        if (d->worker == w && LIST_EMPTY (&w->leases)) {
+            reply (s, d->client, d->ref, WIRE_OK, 0, "");
+            LIST_REMOVE (d, link);
+            free (d);
+        }
+        d = next;
+    }
+}
+
+void worker_forget (struct sched *s, struct worker *w, uint64_t batch)
+{
+    struct known_batch *k = NULL;
+    HASH_FIND (hh, w->known, &batch, sizeof batch, k);
+    if (!k)
+        return;
+    struct wire m = {.kind = WIRE_FORGET};
+    m.m.forget.batch = batch;
+    session_post (s, w->session, &m);
+    HASH_DEL (w->known, k);
+    free (k->specs);
+    free (k);
+}
+
+static void free_tables (struct worker *w)
+{
+    struct function_name *f, *f2;
+    HASH_ITER (hh, w->functions, f, f2) {
+        HASH_DEL (w->functions, f);
+        free (f->name);
+        free (f);
+    }
+    struct known_batch *k, *k2;
+    HASH_ITER (hh, w->known, k, k2) {
+        HASH_DEL (w->known, k);
+        free (k->specs);
+        free (k);
+    }
+}
+
+void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx)
+{
+    TAILQ_REMOVE (&s->workers, w, link);
+    if (w->hungry)
+        TAILQ_REMOVE (&s->hungry, w, hungry_link);
+    w->hungry = true; /* nothing puts it back */
+    s->n_workers--;
+    count_slots (s);
+    leases_lose (s, w, counts, now, fx);
+    drains_check (s, w); /* gone is as empty as can be */
+    free_tables (w);
+    free (w);
+}
+
+static void row_returned (struct sched *s, struct batch *b, struct range r, struct effects *fx)
+{
+    for (uint64_t row = r.lo; row < r.hi; row++) {
+        if (row_is_doomed (b, row))
+            results_make (s, b, row, 1, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
+        else
+            ranges_add (&b->waiting, row, row + 1);
+    }
+}
+
+/* Rows that were granted and have not started: they wait again, with the attempt they had. */
+static void on_returned (struct sched *s, struct worker *w, const struct msg_returned *m,
+                         int64_t now, struct effects *fx)
+{
+    struct lease *l = lease_find (w, m->batch);
+    if (!l)
+        return;
+    struct batch *b = l->batch;
+    uint64_t lo = m->first;
+    uint64_t hi = m->count < UINT64_MAX - lo ? lo + m->count : UINT64_MAX;
+    struct range r;
+    if (m->last)
+        l->taking_back = false;
+    while ((r = ranges_from (&l->out, lo)), r.lo < r.hi && r.lo < hi) {
+        if (r.hi > hi)
+            r.hi = hi;
+        ranges_remove (&l->out, r.lo, r.hi);
+        b->granted -= r.hi - r.lo;
+        row_returned (s, b, r, fx);
+    }
+    lease_count (l);
+    lease_drop_if_empty (s, l);
+    drains_check (s, w);
+    worker_touch (s, w);
+    batch_progress (s, b, now);
+}
+
+static void on_capacity (struct sched *s, struct worker *w, const struct msg_capacity *m)
+{
+    w->slots = m->slots;
+    w->draining = m->draining || w->drain_asked;
+    count_slots (s);
+    worker_touch (s, w);
+}
+
+static void on_input_taken (struct sched *s, struct worker *w, const struct wire *m)
+{
+    struct lease *l = lease_find (w, m->m.input_taken.batch);
+    if (!l || !l->batch->owner || !ranges_has (&l->out, m->m.input_taken.row))
+        return;
+    struct wire copy = *m;
+    copy.m.input_taken.batch = l->batch->owner->handle;
+    session_post (s, l->batch->owner->client->session, &copy);
+}
+
+void worker_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
+                        struct effects *fx)
+{
+    struct worker *wk = se->worker;
+    switch (w->kind) {
+    case WIRE_RESULTS:
+        results_from_worker (s, wk, w, now, fx);
+        break;
+    case WIRE_OUTPUT:
+        output_from_worker (s, wk, w, now, fx);
+        break;
+    case WIRE_RETURNED:
+        on_returned (s, wk, &w->m.returned, now, fx);
+        break;
+    case WIRE_CAPACITY:
+        on_capacity (s, wk, &w->m.capacity);
+        break;
+    case WIRE_INPUT_TAKEN:
+        on_input_taken (s, wk, w);
+        break;
+    default:
+        session_error (s, se, WIRE_UNSUPPORTED, w->kind, 0, fx, "not in this version");
+    }
+}

@@ -1,0 +1,43 @@
+# broker/: the broker. Its core and its store are archives of their own, so that tests and the
+# simulator link them without the program, and tests/check/symbols can look into them.
+
+noinst_LIBRARIES += \
+	broker/libbrokercore.a \
+	broker/libstore.a
+
+broker_libbrokercore_a_SOURCES = \
+	broker/core/batches.c \
+	broker/core/cancels.c \
+	broker/core/check.c \
+	broker/core/chunks.c \
+	broker/core/clients.c \
+	broker/core/core.h \
+	broker/core/effects.c \
+	broker/core/leases.c \
+	broker/core/live.c \
+	broker/core/place.c \
+	broker/core/queries.c \
+	broker/core/results.c \
+	broker/core/sched.c \
+	broker/core/sched.h \
+	broker/core/sessions.c \
+	broker/core/subs.c \
+	broker/core/waits.c \
+	broker/core/workers.c
+
+broker_libstore_a_SOURCES = \
+	broker/store/store.c \
+	broker/store/store.h \
+	broker/store/store_mem.c
+
+bin_PROGRAMS += drover-broker
+drover_broker_SOURCES = \
+	broker/main.c \
+	broker/options.c \
+	broker/options.h \
+	broker/turn.c \
+	broker/turn.h
+drover_broker_LDADD = \
+	broker/libbrokercore.a broker/libstore.a \
+	common/libnet.la common/libwire.la common/libmodel.la common/libbase.la \
+	$(ZMQ_LIBS) $(MSGPACK_LIBS)

@@ -1,0 +1,191 @@
+#include "broker/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/units.h"
+
+enum { EXIT_USAGE = 2 };
+
+enum {
+    OPT_LISTEN = 256,
+    OPT_LISTEN_FD,
+    OPT_LIFETIME_FD,
+    OPT_INSECURE,
+    OPT_PRIVATE,
+    OPT_ENDPOINT_FILE,
+    OPT_LOG_LEVEL,
+    OPT_PING,
+    OPT_SUSPECT,
+    OPT_LOST,
+    OPT_CLIENT_GONE,
+    OPT_QUEUE_BYTES,
+    OPT_RESULT_BYTES,
+};
+
+static const struct option OPTIONS[] = {
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"listen-fd", required_argument, NULL, OPT_LISTEN_FD},
+    {"lifetime-fd", required_argument, NULL, OPT_LIFETIME_FD},
+    {"insecure", optional_argument, NULL, OPT_INSECURE},
+    {"private", no_argument, NULL, OPT_PRIVATE},
+    {"endpoint-file", required_argument, NULL, OPT_ENDPOINT_FILE},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"ping-every", required_argument, NULL, OPT_PING},
+    {"suspect-after", required_argument, NULL, OPT_SUSPECT},
+    {"lost-after", required_argument, NULL, OPT_LOST},
+    {"client-gone-after", required_argument, NULL, OPT_CLIENT_GONE},
+    {"queue-bytes", required_argument, NULL, OPT_QUEUE_BYTES},
+    {"result-bytes", required_argument, NULL, OPT_RESULT_BYTES},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char HELP[] =
+    "usage: drover-broker [OPTIONS]\n"
+    "Spreads the tasks of clients over workers. Without --listen it serves the user's own socket.\n"
+    "\n"
+    "  --listen URL             tcp://HOST:PORT (port 0: any), ipc://PATH; may be repeated\n"
+    "  --insecure[=public]      allow tcp without keys: on loopback, or on any address\n"
+    "  --endpoint-file FILE     write the endpoints there when they are ready, one a line\n"
+    "  --lost-after D           a worker silent for so long is given up (20s)\n"
+    "  --suspect-after D        and gets no new tasks after this (6s)\n"
+    "  --ping-every D           signs of life (2s)\n"
+    "  --client-gone-after D    a client whose connection is gone loses its attached batches "
+    "(10s)\n"
+    "  --queue-bytes SIZE       tasks and results held in memory; above, clients wait (1G)\n"
+    "  --result-bytes SIZE      unread results of one batch; above, it is not continued (64M)\n"
+    "  --log-level LEVEL        error, warn, info (default), debug\n"
+    "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
+    "  --listen-fd N            the first --listen is this socket, listening already\n"
+    "  --private                serve one client, quietly\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 stopped, 2 usage, 69 cannot listen, 71 system error, 78 tcp without keys.\n";
+
+static int usage (const char *option, const char *value, const char *mend)
+{
+    fprintf (stderr, "drover-broker: %s %s: %s\n", option, value, mend);
+    return EXIT_USAGE;
+}
+
+static int duration (const char *option, const char *text, int64_t *us)
+{
+    uint64_t ms;
+    if (units_duration_ms (text, &ms) < 0 || ms == 0 || ms > 86400000)
+        return usage (option, text, "give a duration such as 500ms, 10s or 5m, up to a day");
+    *us = (int64_t)ms * US_PER_MS;
+    return -1;
+}
+
+static int size (const char *option, const char *text, uint64_t *bytes)
+{
+    if (units_size (text, bytes) < 0 || *bytes < 65536)
+        return usage (option, text, "give a size such as 64M or 2G, at least 64K");
+    return -1;
+}
+
+static int descriptor (const char *option, const char *text, int *fd)
+{
+    char *end;
+    long n = strtol (text, &end, 10);
+    if (end == text || *end || n < 0 || n > 1000000)
+        return usage (option, text, "give the number of an open descriptor");
+    *fd = (int)n;
+    return -1;
+}
+
+static int insecure (const char *text, enum insecure *how)
+{
+    if (text && strcmp (text, "public") != 0 && strcmp (text, "1") != 0)
+        return usage ("--insecure", text, "say --insecure, or --insecure=public");
+    *how = text && strcmp (text, "public") == 0 ? INSECURE_PUBLIC : INSECURE_LOOPBACK;
+    return -1;
+}
+
+static int log_level (const char *text, enum log_level *level)
+{
+    int n = log_level_by_name (text);
+    if (n < 0)
+        return usage ("--log-level", text, "say error, warn, info or debug");
+    *level = (enum log_level)n;
+    return -1;
+}
+
+static int add_listen (struct options *o, const char *url)
+{
+    if (o->n_listen == TURN_LINKS_MAX)
+        return usage ("--listen", url, "too many endpoints");
+    o->listen[o->n_listen++] = url;
+    return -1;
+}
+
+static int set (struct options *o, int opt, const char *arg)
+{
+    switch (opt) {
+    case OPT_LISTEN:
+        return add_listen (o, arg);
+    case OPT_LISTEN_FD:
+        return descriptor ("--listen-fd", arg, &o->listen_fd);
+    case OPT_LIFETIME_FD:
+        return descriptor ("--lifetime-fd", arg, &o->lifetime_fd);
+    case OPT_INSECURE:
+        return insecure (arg, &o->insecure);
+    case OPT_PRIVATE:
+        o->private = true;
+        return -1;
+    case OPT_ENDPOINT_FILE:
+        o->endpoint_file = arg;
+        return -1;
+    case OPT_LOG_LEVEL:
+        return log_level (arg, &o->level);
+    case OPT_PING:
+        return duration ("--ping-every", arg, &o->sched.ping_us);
+    case OPT_SUSPECT:
+        return duration ("--suspect-after", arg, &o->sched.suspect_us);
+    case OPT_LOST:
+        return duration ("--lost-after", arg, &o->sched.lost_us);
+    case OPT_CLIENT_GONE:
+        return duration ("--client-gone-after", arg, &o->sched.client_gone_us);
+    case OPT_QUEUE_BYTES:
+        return size ("--queue-bytes", arg, &o->sched.queue_bytes);
+    case OPT_RESULT_BYTES:
+        return size ("--result-bytes", arg, &o->sched.result_bytes);
+    case 'h':
+        fputs (HELP, stdout);
+        return 0;
+    case 'V':
+        puts ("drover-broker " DROVER_VERSION);
+        return 0;
+    default: /* getopt has named the option */
+        fputs ("drover-broker: see drover-broker --help\n", stderr);
+        return EXIT_USAGE;
+    }
+}
+
+static int from_environment (struct options *o)
+{
+    const char *text = getenv ("DROVER_INSECURE");
+    if (text && *text && o->insecure == INSECURE_NO)
+        return insecure (text, &o->insecure);
+    return -1;
+}
+
+int options_parse (struct options *o, int argc, char **argv)
+{
+    *o = (struct options){.listen_fd = -1, .lifetime_fd = -1, .level = LOG_INFO};
+    sched_config_defaults (&o->sched);
+    int opt, status;
+    while ((opt = getopt_long (argc, argv, "hV", OPTIONS, NULL)) != -1)
+        if ((status = set (o, opt, optarg)) >= 0)
+            return status;
+    if (optind < argc)
+        return usage ("argument", argv[optind], "drover-broker takes only options; see --help");
+    if (o->listen_fd >= 0 && !o->n_listen)
+        return usage ("--listen-fd", "", "say with --listen where it listens");
+    return from_environment (o);
+}

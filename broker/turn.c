@@ -1,0 +1,309 @@
+#include "broker/turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+enum {
+    MESSAGES_A_TURN = 256, /* of one link: the others get their turn, and commits stay small */
+    PARKED_RETRY_US = 10 * US_PER_MS,
+    LAG_COUNTS_US = 200 * US_PER_MS,
+};
+
+struct parked_frames {
+    struct wire_frames f;
+    STAILQ_ENTRY (parked_frames) link;
+};
+
+/* Messages for a peer whose connection is full. */
+struct parked {
+    uint64_t route;
+    STAILQ_HEAD (, parked_frames) list;
+    UT_hash_handle hh;
+};
+
+struct turn {
+    struct sched_config cfg;
+    struct sched *sched;
+    struct store *store;
+    struct link *links[TURN_LINKS_MAX];
+    unsigned n_links;
+    struct effects fx;
+    struct parked *parked; /* hash by route */
+    int64_t now;
+    bool more, began, stop, leave;
+};
+
+static int replay_one (void *arg, const struct wire_frames *record, struct err *e)
+{
+    struct wire w;
+    if (wire_decode (&w, record, NULL, e) < 0)
+        return -1;
+    int rc = sched_replay (arg, &w, e);
+    wire_fini (&w);
+    return rc;
+}
+
+static int replay (struct turn *t, struct err *e)
+{
+    sched_free (&t->sched);
+    t->sched = sched_new (&t->cfg);
+    return store_replay (t->store, replay_one, t->sched, e);
+}
+
+struct turn *turn_new (const struct sched_config *cfg, struct store *store, struct err *e)
+{
+    struct turn *t = mem_zalloc (sizeof *t);
+    t->cfg = *cfg;
+    t->cfg.records = store_wants_records (store);
+    t->cfg.durability = store_name (store);
+    t->store = store;
+    if (replay (t, e) < 0)
+        turn_free (&t);
+    return t;
+}
+
+static void unpark (struct turn *t, struct parked *p)
+{
+    struct parked_frames *f;
+    while ((f = STAILQ_FIRST (&p->list))) {
+        STAILQ_REMOVE_HEAD (&p->list, link);
+        wire_frames_fini (&f->f);
+        free (f);
+    }
+    HASH_DEL (t->parked, p);
+    free (p);
+}
+
+void turn_free (struct turn **tp)
+{
+    struct turn *t = *tp;
+    *tp = NULL;
+    if (!t)
+        return;
+    struct parked *p, *tmp;
+    HASH_ITER (hh, t->parked, p, tmp)
+        unpark (t, p);
+    effects_fini (&t->fx);
+    sched_free (&t->sched);
+    free (t);
+}
+
+int turn_add_link (struct turn *t, struct link *l, struct err *e)
+{
+    if (t->n_links == TURN_LINKS_MAX)
+        return err_set (e, EINVAL, "more than %d endpoints", TURN_LINKS_MAX);
+    t->links[t->n_links++] = l;
+    return 0;
+}
+
+/* The clock is read once a turn. */
+static void begin (struct turn *t)
+{
+    if (t->began)
+        return;
+    t->began = true;
+    t->now = clock_mono_us ();
+}
+
+static void step (struct turn *t, struct sched_event *ev)
+{
+    sched_step (t->sched, ev, t->now, &t->fx);
+}
+
+static void on_frames (struct turn *t, uint64_t route, struct wire_frames *f)
+{
+    struct wire w;
+    struct err e;
+    enum wire_code code;
+    struct sched_event ev = {.kind = EVENT_MESSAGE, .route = route, .message = &w};
+    if (wire_decode (&w, f, &code, &e) < 0) {
+        ev.kind = EVENT_MALFORMED;
+        ev.code = code;
+        ev.text = e.text;
+    }
+    step (t, &ev);
+    wire_fini (&w);
+    wire_frames_fini (f);
+}
+
+void turn_read (struct turn *t, struct link *l)
+{
+    begin (t);
+    for (int n = 0; n < MESSAGES_A_TURN; n++) {
+        struct wire_frames f;
+        uint64_t route;
+        int rc = link_receive (l, &route, &f);
+        if (rc == 0)
+            return;
+        if (rc > 0) {
+            on_frames (t, route, &f);
+        } else if (route) {
+            struct sched_event ev = {.kind = EVENT_MALFORMED,
+                                     .route = route,
+                                     .code = WIRE_MALFORMED,
+                                     .text = "a message has three frames at the most"};
+            step (t, &ev);
+        }
+    }
+    t->more = true;
+}
+
+void turn_stop (struct turn *t)
+{
+    t->stop = true;
+}
+
+static void tick (struct turn *t)
+{
+    if (t->more || t->now < sched_deadline (t->sched))
+        return; /* judged only when all that had arrived was read */
+    int64_t late = t->now - sched_deadline (t->sched);
+    struct sched_event ev = {.kind = EVENT_TICK};
+    if (late > LAG_COUNTS_US)
+        ev.lag_us = late;
+    step (t, &ev);
+}
+
+/* --- what may leave --- */
+
+static struct link *link_of (struct turn *t, uint64_t route)
+{
+    uint64_t index = route >> 32;
+    return index < t->n_links ? t->links[index] : NULL;
+}
+
+static void gone (struct turn *t, uint64_t route)
+{
+    struct sched_event ev = {.kind = EVENT_GONE, .route = route};
+    step (t, &ev);
+}
+
+static void park (struct turn *t, uint64_t route, struct wire_frames *f)
+{
+    struct parked *p = NULL;
+    HASH_FIND (hh, t->parked, &route, sizeof route, p);
+    if (!p) {
+        p = mem_zalloc (sizeof *p);
+        p->route = route;
+        STAILQ_INIT (&p->list);
+        HASH_ADD (hh, t->parked, route, sizeof p->route, p);
+    }
+    struct parked_frames *node = mem_zalloc (sizeof *node);
+    node->f = *f;
+    *f = (struct wire_frames){0};
+    STAILQ_INSERT_TAIL (&p->list, node, link);
+}
+
+static void transmit (struct turn *t, uint64_t route, struct wire_frames *f)
+{
+    struct parked *p = NULL;
+    HASH_FIND (hh, t->parked, &route, sizeof route, p);
+    struct link *l = link_of (t, route);
+    if (p) {
+        park (t, route, f); /* behind what waits there already */
+    } else if (l && link_send (l, route, f) < 0) {
+        if (errno == EAGAIN)
+            park (t, route, f);
+        else
+            gone (t, route);
+    }
+    wire_frames_fini (f);
+}
+
+static void retry (struct turn *t, struct parked *p)
+{
+    struct parked_frames *f;
+    while ((f = STAILQ_FIRST (&p->list))) {
+        if (link_send (link_of (t, p->route), p->route, &f->f) < 0) {
+            if (errno == EAGAIN)
+                return;
+            gone (t, p->route);
+            break;
+        }
+        STAILQ_REMOVE_HEAD (&p->list, link);
+        free (f);
+    }
+    unpark (t, p);
+}
+
+static void retry_parked (struct turn *t)
+{
+    struct parked *p, *tmp;
+    HASH_ITER (hh, t->parked, p, tmp)
+        retry (t, p);
+}
+
+static void carry_out (struct turn *t)
+{
+    /* transmit() may add effects (a peer that is gone): the list is walked by index */
+    for (size_t i = 0; i < t->fx.n; i++) {
+        struct effect *ef = &t->fx.at[i];
+        if (ef->kind == EFFECT_LOG && ef->text)
+            log_event (ef->level, "%s", ef->text);
+        if (ef->kind == EFFECT_STOP)
+            t->leave = true;
+        if (ef->kind != EFFECT_SEND)
+            continue;
+        struct wire_frames f = ef->frames;
+        ef->frames = (struct wire_frames){0};
+        transmit (t, ef->route, &f);
+    }
+    effects_clear (&t->fx);
+}
+
+static int commit (struct turn *t, struct err *e)
+{
+    for (size_t i = 0; i < t->fx.n; i++)
+        if (t->fx.at[i].kind == EFFECT_RECORD &&
+            store_append (t->store, &t->fx.at[i].frames, e) < 0)
+            return -1;
+    return store_commit (t->store, sched_commit_number (t->sched), e);
+}
+
+static int recover (struct turn *t, const struct err *why, struct err *e)
+{
+    log_event (LOG_ERROR, "commit failed, replaying why=\"%s\"", why->text);
+    effects_clear (&t->fx);
+    return replay (t, e);
+}
+
+int turn_finish (struct turn *t, struct err *e)
+{
+    struct err why;
+    begin (t);
+    if (t->stop) {
+        struct sched_event ev = {.kind = EVENT_STOP};
+        t->stop = false;
+        step (t, &ev);
+    }
+    tick (t);
+    sched_end_turn (t->sched, t->now, &t->fx);
+    if (commit (t, &why) < 0 && recover (t, &why, e) < 0)
+        return -1;
+    sched_committed (t->sched, store_committed (t->store));
+    sched_flush (t->sched, t->now, &t->fx);
+    retry_parked (t);
+    carry_out (t);
+    t->began = false;
+    t->more = false;
+    return t->leave ? 1 : 0;
+}
+
+int64_t turn_deadline (const struct turn *t)
+{
+    int64_t at = sched_deadline (t->sched);
+    if (t->parked && t->now + PARKED_RETRY_US < at)
+        at = t->now + PARKED_RETRY_US;
+    return at;
+}
+
+const struct sched *turn_sched (const struct turn *t)
+{
+    return t->sched;
+}

@@ -1,0 +1,41 @@
+/* turn: the broker's thin shell. Messages become events, effects become records and messages; one
+ * commit a turn.
+ *
+ *     wait -> clock -> drain each link -> events -> end of turn -> one commit -> what may leave,
+ * leaves
+ *
+ * A commit that fails leaves memory ahead of the store: the scheduler is dropped and replayed from
+ * it. Sends that a peer's connection does not take now are parked in order, and tried again.
+ */
+#ifndef DROVER_BROKER_TURN_H
+#define DROVER_BROKER_TURN_H
+
+#include "broker/core/sched.h"
+#include "broker/store/store.h"
+#include "common/net/link.h"
+
+struct turn;
+
+enum { TURN_LINKS_MAX = 16 };
+
+/* Links and store are borrowed. NULL with an error when the store cannot be replayed. */
+struct turn *turn_new (const struct sched_config *cfg, struct store *store, struct err *e);
+void turn_free (struct turn **t);
+
+int turn_add_link (struct turn *t, struct link *l, struct err *e);
+
+/* Read what a link has, up to a bound; for the loop. */
+void turn_read (struct turn *t, struct link *l);
+
+/* The broker is to end: peers are told in this turn, and then turn_finish() says so. */
+void turn_stop (struct turn *t);
+
+/* End the turn. Returns 1 when the broker may leave, 0 to go on, -1 when it cannot. */
+int turn_finish (struct turn *t, struct err *e);
+
+/* When the loop must wake at the latest. */
+int64_t turn_deadline (const struct turn *t);
+
+const struct sched *turn_sched (const struct turn *t);
+
+#endif

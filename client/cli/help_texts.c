@@ -1,0 +1,164 @@
+/* help_texts: the short help of each command. The manual pages in doc/ say the same, and more. */
+#include <string.h>
+
+#include "client/cli/help.h"
+
+#define COMMON                                                                                     \
+    "  --broker URL         the broker: tcp://HOST:PORT or ipc://PATH\n"                           \
+    "  --insecure[=public]  tcp without keys: to this machine, or to any\n"
+
+#define QUIET "  --quiet              no hints, no summary\n"
+#define JSON "  --json               one JSON object a line\n"
+
+#define INPUT                                                                                      \
+    "  ::: VALUES, :::: FILES   input sources; :::+ and ::::+ link one to that before it\n"        \
+    "  -a, --arg-file FILE  another input source; without any: stdin, a value a line\n"            \
+    "  -0, --null  -d, --delimiter S   what ends a value\n"                                        \
+    "  -C, --colsep RE  --header :     columns, and names for them\n"                              \
+    "  -E S  -r, --no-run-if-empty  --trim n|l|r|lr|rl  --link\n"                                  \
+    "  -n, --max-args N  -N, --max-replace-args N   values a task\n"                               \
+    "  -I S                 what stands for the value, in place of {}\n"                           \
+    "  -q, --quote          no shell syntax is live in the command\n"
+
+#define LIMITS                                                                                     \
+    "  -j, --jobs N         tasks at one time: N, +N, -N, N%, 0 (as many as possible)\n"           \
+    "  --timeout D          time limit of a task: 10, 500ms, 1h30m\n"                              \
+    "  --cpus N             slots that a task takes\n"                                             \
+    "  --priority N         1 to 100, 50 is usual\n"                                               \
+    "  --name NAME          of the batch, for lists and @NAME\n"                                   \
+    "  --shell PROGRAM      the job shell\n"                                                       \
+    "  --function NAME      call a function of the workers in place of a command\n"
+
+static const char help_foreach[] =
+    "usage: drover foreach [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES]...\n\n"
+    "Run the command once for each value of the input, many at the same time.\n"
+    "{} is the value; {.} {/} {//} {/.} parts of it; {1} {2} ... of several sources;\n"
+    "{#} the number of the task, {%} of the slot. Without any of them {} is appended.\n\n" INPUT
+        LIMITS "  -k, --keep-order     print in order of the input\n"
+    "  --tag                begin each line of output with the value\n"
+    "  --dry-run            print the command lines, run nothing\n"
+    "  --summary            print at the end what it was worth\n" JSON QUIET
+    "  --local              a broker of its own, whatever else there is\n" COMMON
+    "\nStatus: 0; 1-100 the number of failed tasks; 101 more; 255 trouble.\n";
+
+static const char help_run[] =
+    "usage: drover run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n\n"
+    "Run one program as if it ran here: stdin, stdout, stderr, exit status, signals.\n"
+    "No shell, no terminal.\n\n"
+    "  --cpus N             slots that it takes\n"
+    "  --timeout D          time limit: 10, 500ms, 1h30m\n"
+    "  --grace D            between TERM and KILL at the time limit (5 s)\n"
+    "  --function NAME      call a function of the workers in place of a program\n" QUIET
+    "  --local              a broker of its own, whatever else there is\n" COMMON
+    "\nStatus: that of the program, 128+n for signal n; 124 time limit; 125 trouble;\n"
+    "126 cannot be executed; 127 not found.\n";
+
+static const char help_invoke[] =
+    "usage: drover invoke [OPTIONS] LINE...\n"
+    "       drover invoke [OPTIONS] COMMAND [ARGUMENTS] ::: VALUES...\n\n"
+    "Run different command lines, all at the same time unless -j says how many.\n"
+    "With ::: it is foreach with all tasks at the same time; the options are the same.\n\n" LIMITS
+    "  -k, --keep-order     print in the order given\n"
+    "  --tag                begin each line of output with the command line\n"
+    "  --dry-run            print the command lines, run nothing\n"
+    "  --summary            print at the end what it was worth\n" JSON QUIET
+    "  --local              a broker of its own, whatever else there is\n" COMMON
+    "\nStatus: 0; 1-100 the number of failed tasks; 101 more; 255 trouble.\n";
+
+static const char help_submit[] =
+    "usage: drover submit [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES]...\n\n"
+    "Leave a batch with a broker, and print its number. It runs on without this command;\n"
+    "see drover wait, results, cancel, info.\n\n" INPUT LIMITS
+    "  --dry-run            print the command lines, submit nothing\n" JSON QUIET COMMON
+    "\nStatus: 0, 2 usage, 125 trouble.\n";
+
+static const char help_wait[] =
+    "usage: drover wait [OPTIONS] BATCH...\n\n"
+    "Wait for tasks of batches. The work goes on when the time is over.\n\n"
+    "  --all                until all tasks have ended (the default)\n"
+    "  --any                until one has ended; print it\n"
+    "  --first-success      until one has succeeded; print it\n"
+    "  --success K          until K have succeeded\n"
+    "  --count K            until K have ended\n"
+    "  --percent P          until P percent have ended\n"
+    "  --timeout D          no longer than that\n" JSON QUIET COMMON
+    "\nStatus: 0; 1 it cannot come to that any more (--all: some task failed);\n"
+    "2 usage; 3 no such batch; 124 time is over; 125 trouble.\n";
+
+static const char help_results[] =
+    "usage: drover results [OPTIONS] BATCH|TASK...\n\n"
+    "Print what tasks printed, each whole: stdout to stdout, then stderr to stderr.\n\n"
+    "  --follow             also those to come, as they end\n"
+    "  -k, --keep-order     in order of the input\n"
+    "  --timeout D          no longer than that\n" JSON QUIET COMMON
+    "\nStatus: 0; 1 some task failed; 2 usage; 3 nothing there; 124 time is over; 125 trouble.\n";
+
+static const char help_cancel[] = "usage: drover cancel [OPTIONS] BATCH|TASK...\n\n"
+                                  "End tasks. Returns when their processes are gone.\n\n"
+                                  "  --grace D            between TERM and KILL (5 s)\n"
+                                  "  --kill               KILL at once\n"
+                                  "  --reason TEXT        shown in the outcomes\n" JSON QUIET COMMON
+                                  "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble.\n";
+
+static const char help_status[] = "usage: drover status [OPTIONS]\n\n"
+                                  "Show what the broker says of itself.\n\n" JSON QUIET COMMON;
+
+static const char help_list[] =
+    "usage: drover list [OPTIONS]\n\n"
+    "List the batches that the broker knows.\n\n"
+    "  --state S[,S]        only these: open, running, finished, cancelled\n" JSON QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 none in such a state; 125 trouble.\n";
+
+static const char help_info[] = "usage: drover info [OPTIONS] BATCH|TASK...\n\n"
+                                "Show everything the broker knows of batches (12, last, all, "
+                                "@name) or tasks (12.7, 12.3-9).\n\n" JSON QUIET COMMON
+                                "\nStatus: 0; 2 usage; 3 no such batch or task; 125 trouble.\n";
+
+static const char help_ping[] = "usage: drover ping [OPTIONS]\n\n"
+                                "Is the broker there, and how far away is it?\n\n"
+                                "  -c, --count N        ask N times\n" JSON QUIET COMMON
+                                "\nStatus: 0; 2 usage; 124 no answer; 125 trouble.\n";
+
+static const char help_broker[] =
+    "usage: drover broker start [OPTIONS]\n\n"
+    "Start a broker in the foreground: becomes drover-broker, which has these options.\n"
+    "Without --listen it serves the user's own socket, which all commands find.\n\n"
+    "  --listen URL         tcp://HOST:PORT or ipc://PATH; may be given several times\n"
+    "  --insecure[=public]  tcp without keys: on loopback, or on any address\n"
+    "  --endpoint-file FILE write the addresses there when they are open\n"
+    "  --log-level L        error, warn, info, debug\n"
+    "\ndrover-broker --help, and its manual page, tell all.\n";
+
+static const char help_worker[] =
+    "usage: drover worker start [OPTIONS]\n"
+    "       drover worker list [OPTIONS]\n"
+    "       drover worker drain [OPTIONS] WORKER\n\n"
+    "start becomes drover-worker, in the foreground; drain returns when the worker is empty.\n\n"
+    "  --timeout D          drain: wait no longer than that\n" JSON QUIET COMMON
+    "  --slots N            start: tasks at one time\n"
+    "  --name NAME          start: what it is called in lists\n"
+    "\ndrover-worker --help, and its manual page, tell all about start.\n";
+
+static const char help_help[] = "usage: drover help [COMMAND]\n\n"
+                                "Show all commands, or the manual page of one.\n";
+
+static const char help_version[] = "usage: drover version [--json]\n\nShow the version.\n";
+
+static const struct {
+    const char *command;
+    const char *text;
+} texts[] = {
+    {"foreach", help_foreach}, {"run", help_run},       {"invoke", help_invoke},
+    {"submit", help_submit},   {"wait", help_wait},     {"results", help_results},
+    {"cancel", help_cancel},   {"status", help_status}, {"list", help_list},
+    {"info", help_info},       {"ping", help_ping},     {"broker", help_broker},
+    {"worker", help_worker},   {"help", help_help},     {"version", help_version},
+};
+
+const char *help_text (const char *command)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp (texts[i].command, command) == 0)
+            return texts[i].text;
+    return NULL;
+}

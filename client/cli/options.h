@@ -1,0 +1,38 @@
+/* options: read the options of a command from a table.
+ *
+ * Options may be bundled (-kj2), abbreviated to any unique prefix (--keep), and end at the first
+ * word that is none, or at --. What is wrong comes back as one line of words.
+ */
+#ifndef DROVER_CLI_OPTIONS_H
+#define DROVER_CLI_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+enum option_argument { OPTION_ALONE, OPTION_VALUE, OPTION_MAYBE /* only as --o=v */ };
+
+#define OPTIONS_ENOUGH 1
+
+/* Take the value of an option (NULL if it has none) into the caller's struct. 0; -1 with words made
+ * to stand behind the option's name: "'x' is no number"; OPTIONS_ENOUGH: read no further. */
+typedef int option_take_fn (void *into, const char *value, struct err *e);
+
+/* A row with neither `take` nor `flag` is an option that does not work yet. Rows with the same
+ * `take`, or the same `flag`, are names of one option. */
+struct option_row {
+    const char *name;     /* without dashes; NULL: only a letter */
+    char letter;          /* 0: none */
+    uint8_t argument;     /* enum option_argument */
+    uint8_t groups;       /* bits of the caller's; 0: for every command */
+    option_take_fn *take; /* what to do with it */
+    size_t flag;          /* or the offset of a bool that it makes true; not 0 */
+};
+
+/* Read argv[1] and on. Rows of none of these groups do not exist. Returns the index in argv of the
+ * first word that is no option (argc: none), or -1. At most 160 rows. */
+int options_parse (const struct option_row *rows, size_t count, unsigned groups, void *into,
+                   int argc, char **argv, struct err *e);
+
+#endif

@@ -1,0 +1,270 @@
+/* plan: from a read command line to something that can be run; see plan.h. */
+#include "client/cli/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/say.h"
+#include "client/cli/task.h"
+
+#define LINE_MAX_BYTES 131071 /* of one argument, as the kernel has it (MAX_ARG_STRLEN) */
+#define SHORT_BYTES 2048      /* values that are shorter fit in any case that matters */
+#define SLOTS_MOST 1000
+#define SLOTS_GREATEST 100000
+
+/* --- slots --- */
+
+static unsigned processors (void)
+{
+    cpu_set_t usable;
+    int count = sched_getaffinity (0, sizeof usable, &usable) == 0 ? CPU_COUNT (&usable) : 1;
+
+    return count > 0 ? (unsigned)count : 1;
+}
+
+/* A share of a limit of the system, if that is less than what there was. */
+static unsigned within (unsigned most, int resource, bool hard, rlim_t share)
+{
+    struct rlimit limit;
+    rlim_t n;
+
+    if (getrlimit (resource, &limit) != 0)
+        return most;
+    n = hard ? limit.rlim_max : limit.rlim_cur;
+    if (n == RLIM_INFINITY || n / share >= most)
+        return most;
+    return n / share > 0 ? (unsigned)(n / share) : 1;
+}
+
+unsigned plan_slots_most (void)
+{
+    return within (within (SLOTS_MOST, RLIMIT_NOFILE, true, 8), RLIMIT_NPROC, false, 4);
+}
+
+static int plan_slots (struct plan *p, struct err *e)
+{
+    const struct joblimit *jobs = &p->opts->jobs;
+    bool all = jobs->kind == JOBLIMIT_ALL;
+    unsigned slots = 0;
+
+    if (jobs->kind != JOBLIMIT_DEFAULT &&
+        joblimit_slots (jobs, processors (), all ? plan_slots_most () : SLOTS_GREATEST, &slots, e) <
+            0)
+        return -1;
+    p->slots = task_slots (p->opts->task.cpus, slots);
+    p->limit = all ? 0 : slots;
+    return 0;
+}
+
+/* --- the command --- */
+
+/* The names of the values, as soon as the input has said them. */
+static int wait_for_names (struct plan *p, const char *const **names, struct err *e)
+{
+    for (;;) {
+        int got = jobs_names (p->jobs, names, e);
+
+        if (got != INPUT_WAIT)
+            return got < 0 ? -1 : 0;
+        plan_wait (p);
+    }
+}
+
+static int err_of (struct err *e, const drover_error_t *from)
+{
+    return err_set (e, EINVAL, "%s", from->text);
+}
+
+static int compile (struct plan *p, const char *const *names, struct err *e)
+{
+    const struct foreach_opts *o = p->opts;
+    const char *const function[] = {o->function, NULL};
+    const char *const value[] = {"{}", NULL};
+    drover_command_options_t options = {.words = o->function ? function : o->words,
+                                        .flags = o->command_flags,
+                                        .replace = o->replace,
+                                        .names = names};
+    drover_command_options_t tag = {.words = value, .flags = DROVER_COMMAND_RAW};
+    drover_error_t why = {0};
+
+    p->command = drover_command_new (&options, &why);
+    if (!p->command)
+        return err_of (e, &why);
+    if (!o->tag)
+        return 0;
+    p->tag = drover_command_new (&tag, &why);
+    return p->tag ? 0 : err_of (e, &why);
+}
+
+static int make_spec (struct plan *p, struct err *e)
+{
+    struct task_opts task = p->opts->task;
+
+    if (p->opts->function)
+        p->spec = drover_spec_new_function (p->opts->function);
+    else
+        p->spec = drover_spec_new_shell (p->command);
+    task.steps = DROVER_STEPS_PARALLEL;
+    if (!p->spec)
+        return err_set (e, ENOMEM, "no memory for the command");
+    return task_dress (p->spec, &task, e);
+}
+
+/* For lists of batches: the name that was given, else the command. */
+static void make_name (struct plan *p)
+{
+    const struct foreach_opts *o = p->opts;
+    size_t at = 0;
+
+    p->name[0] = '\0';
+    if (o->name || o->function)
+        snprintf (p->name, sizeof p->name, "%s", o->name ? o->name : o->function);
+    for (size_t i = 0; !o->name && i < o->word_count && at < sizeof p->name; i++)
+        at +=
+            (size_t)snprintf (p->name + at, sizeof p->name - at, "%s%s", i ? " " : "", o->words[i]);
+}
+
+int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
+{
+    const char *const *names = NULL;
+
+    memset (p, 0, sizeof *p);
+    p->opts = opts;
+    make_name (p);
+    if (plan_slots (p, e) < 0)
+        return -1;
+    p->jobs = jobs_new (&opts->inputs, e);
+    if (!p->jobs || wait_for_names (p, &names, e) < 0 || compile (p, names, e) < 0)
+        return -1;
+    return make_spec (p, e);
+}
+
+void plan_fini (struct plan *p)
+{
+    drover_spec_free (&p->spec);
+    drover_command_free (&p->tag);
+    drover_command_free (&p->command);
+    jobs_free (&p->jobs);
+}
+
+int plan_error (const struct plan *p, const struct err *e, int status)
+{
+    say (p->opts->session.command, "%s", e->text);
+    return status;
+}
+
+/* --- the rows --- */
+
+int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
+                       struct err *e)
+{
+    drover_error_t why = {0};
+    const char *text;
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++)
+        len += values[i].len;
+    if (p->opts->function || len < SHORT_BYTES)
+        return 0;
+    if (drover_command_expand (p->command, values, count, task, 1, &text, &len, &why) < 0)
+        return err_of (e, &why);
+    if (len <= LINE_MAX_BYTES)
+        return 0;
+    return err_set (e, E2BIG,
+                    "the command line of task %" PRIu64
+                    " would have %zu bytes, and the system takes %d: pass a file name, or use "
+                    "--function",
+                    task, len, LINE_MAX_BYTES);
+}
+
+int plan_next (void *plan, const drover_bytes_t **values, size_t *count, struct err *e)
+{
+    struct plan *p = plan;
+    struct job job;
+    int got = jobs_next (p->jobs, &job, e);
+
+    if (got != INPUT_VALUE)
+        return got;
+    *values = job.values;
+    *count = job.count;
+    return plan_check_length (p, job.seq, job.values, job.count, e) < 0 ? -1 : 1;
+}
+
+int plan_input_fd (void *plan)
+{
+    const struct plan *p = plan;
+
+    return jobs_fd (p->jobs);
+}
+
+void plan_wait (const struct plan *p)
+{
+    poll (&(struct pollfd){.fd = jobs_fd (p->jobs), .events = POLLIN}, 1, -1);
+}
+
+struct runner_opts plan_runner (struct plan *p)
+{
+    const struct foreach_opts *o = p->opts;
+    struct runner_opts r = {.session = o->session,
+                            .spec = p->spec,
+                            .next = plan_next,
+                            .arg = p,
+                            .input_fd = plan_input_fd,
+                            .jobs = p->limit,
+                            .priority = o->priority,
+                            .name = p->name[0] ? p->name : NULL,
+                            .keep_order = o->keep_order,
+                            .summary = o->summary || (isatty (STDERR_FILENO) && !o->session.quiet),
+                            .tag = p->tag};
+
+    r.session.slots = p->slots;
+    return r;
+}
+
+/* --- dry run --- */
+
+static int print_line (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
+                       struct err *e)
+{
+    drover_error_t why = {0};
+    const char *text;
+    size_t len;
+
+    if (drover_command_expand (p->command, values, count, task, 1, &text, &len, &why) < 0)
+        return err_of (e, &why);
+    fwrite (text, 1, len, stdout);
+    putchar ('\n');
+    return ferror (stdout) ? -2 : 0; /* main() says why, or nothing */
+}
+
+int plan_dry_run (struct plan *p, int trouble)
+{
+    const drover_bytes_t *values;
+    struct err e = {0};
+    uint64_t task = 0;
+    size_t count;
+    int got;
+
+    while ((got = plan_next (p, &values, &count, &e)) != INPUT_END) {
+        if (got == INPUT_WAIT) {
+            fflush (stdout);
+            plan_wait (p);
+            continue;
+        }
+        if (got > 0)
+            got = print_line (p, ++task, values, count, &e);
+        if (got == -1)
+            return plan_error (p, &e, trouble);
+        if (got < 0)
+            break;
+    }
+    return STATUS_OK;
+}

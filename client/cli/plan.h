@@ -1,0 +1,58 @@
+/* plan: from a read command line to something that can be run: input, command, spec, slots.
+ *
+ * What foreach, invoke and submit have in common. Nothing is started here; what is wrong with the
+ * input or the command shows before there is a session.
+ */
+#ifndef DROVER_CLI_PLAN_H
+#define DROVER_CLI_PLAN_H
+
+#include "client/cli/foreach_opts.h"
+#include "client/cli/jobs.h"
+#include "client/cli/runner.h"
+#include "client/drover.h"
+#include "common/base/err.h"
+
+#define PLAN_NAME_MAX 200
+
+struct plan {
+    const struct foreach_opts *opts;
+    struct jobs *jobs;
+    drover_command_t *command; /* of a function: as it is shown */
+    drover_command_t *tag;     /* NULL: none */
+    drover_spec_t *spec;
+    unsigned slots;           /* of a private worker; 0: its default */
+    unsigned limit;           /* of tasks at one time on a shared broker; 0: none */
+    char name[PLAN_NAME_MAX]; /* of the batch, for people */
+};
+
+/* Opens the input, waits for its header if it has one, compiles the command. 0; -1 with an error.
+ * plan_fini() in both cases. `opts` is borrowed. */
+int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e);
+void plan_fini (struct plan *p);
+
+/* The greatest number of slots that this system is likely to bear. */
+unsigned plan_slots_most (void);
+
+/* Would the command line of these values be longer than the system takes? -1 with an error that
+ * names the task and the limit. */
+int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
+                       struct err *e);
+
+/* A runner_next_fn and its descriptor, for a plan. */
+int plan_next (void *plan, const drover_bytes_t **values, size_t *count, struct err *e);
+int plan_input_fd (void *plan);
+
+/* Wait until there may be more input, after plan_next() said INPUT_WAIT. */
+void plan_wait (const struct plan *p);
+
+/* What a runner needs, filled from the plan; for the caller to change. */
+struct runner_opts plan_runner (struct plan *p);
+
+/* Print the command lines on stdout. Returns the exit status; `trouble` is that of an error, which
+ * has been said. */
+int plan_dry_run (struct plan *p, int trouble);
+
+/* Print the errors of the steps above; returns `status`. */
+int plan_error (const struct plan *p, const struct err *e, int status);
+
+#endif

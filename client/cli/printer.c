@@ -1,0 +1,224 @@
+/* printer: the output of tasks; see printer.h. */
+#include "client/cli/printer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/json_out.h"
+#include "client/cli/say.h"
+
+void printer_init (struct printer *p, const struct printer_opts *opts, int wake_fd,
+                   sink_wake_fn *wake, void *arg)
+{
+    p->opts = *opts;
+    sink_init (&p->out, STDOUT_FILENO, wake_fd, wake, arg);
+    sink_init (&p->err, STDERR_FILENO, wake_fd, wake, arg);
+    pending_init (&p->pending);
+    p->batch = 0;
+    p->next = 0;
+    p->reason[0] = '\0';
+    p->more_reasons = 0;
+}
+
+void printer_fini (struct printer *p)
+{
+    pending_fini (&p->pending);
+}
+
+int printer_values (struct printer *p, uint64_t row, const drover_bytes_t *values, size_t count)
+{
+    if (!p->opts.tag && !p->opts.json)
+        return 0;
+    return pending_add (&p->pending, row, values, count) ? 0 : -1;
+}
+
+size_t printer_bytes (const struct printer *p)
+{
+    return p->pending.bytes;
+}
+
+uint64_t printer_behind (const struct printer *p, uint64_t rows)
+{
+    return p->opts.keep_order && rows > p->next ? rows - p->next : 0;
+}
+
+static int no_memory (drover_error_t *e)
+{
+    if (e) {
+        e->code = DROVER_ENOMEM;
+        snprintf (e->text, sizeof e->text, "no memory for the output of a task");
+    }
+    return -1;
+}
+
+static int sink_error (const struct sink *s, drover_error_t *e)
+{
+    if (e) {
+        e->code = DROVER_ESYSTEM;
+        snprintf (e->text, sizeof e->text, "cannot write to %s: %s",
+                  s->fd == STDOUT_FILENO ? "stdout" : "stderr", strerror (s->error));
+    }
+    return -1;
+}
+
+struct tag {
+    const char *text; /* NULL: none */
+    size_t len;
+};
+
+/* A piece of output with the tag in front of each line. *fresh: the piece begins a line. */
+static int write_tagged (struct sink *s, const struct tag *tag, drover_bytes_t piece, bool *fresh)
+{
+    const char *at = piece.ptr;
+    const char *end = at + piece.len;
+
+    while (at < end) {
+        const char *newline = memchr (at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline + 1 : end;
+
+        if (*fresh && (sink_write (s, tag->text, tag->len) < 0 || sink_write (s, "\t", 1) < 0))
+            return -1;
+        if (sink_write (s, at, (size_t)(stop - at)) < 0)
+            return -1;
+        *fresh = newline != NULL;
+        at = stop;
+    }
+    return 0;
+}
+
+static int print_stream (struct sink *s, const drover_result_t *r, int stream,
+                         const struct tag *tag, drover_error_t *e)
+{
+    drover_bytes_t piece = {NULL, 0};
+    uint64_t at = 0;
+    bool fresh = true;
+    int more, bad;
+
+    while ((more = drover_result_piece (r, stream, at, &piece, e)) == 1) {
+        if (tag->text)
+            bad = write_tagged (s, tag, piece, &fresh);
+        else
+            bad = sink_write (s, piece.ptr, piece.len);
+        if (bad)
+            return sink_error (s, e);
+        at += piece.len;
+    }
+    return more;
+}
+
+static int print_json (struct printer *p, const drover_result_t *r, const struct pending_row *row,
+                       drover_error_t *e)
+{
+    json_t *object =
+        json_of_result (p->batch, r, row ? row->values : NULL, row ? row->count : 0, e);
+    size_t len = 0;
+    char *line = object ? json_line (object, &len) : NULL;
+    int status = -1;
+
+    if (line && sink_write (&p->out, line, len) == 0)
+        status = 0;
+    else if (line)
+        sink_error (&p->out, e);
+    else if (object)
+        no_memory (e);
+    free (line);
+    return status;
+}
+
+static int print_text (struct printer *p, const drover_result_t *r, const struct pending_row *row,
+                       drover_error_t *e)
+{
+    struct tag tag = {NULL, 0};
+
+    if (p->opts.tag && row &&
+        drover_command_expand (p->opts.tag, row->values, row->count, r->row + 1, 1, &tag.text,
+                               &tag.len, e) < 0)
+        return -1;
+    if (print_stream (&p->out, r, 1, &tag, e) < 0)
+        return -1;
+    if (r->err_len == 0)
+        return 0;
+    if (sink_flush (&p->out) < 0) /* what was printed first is seen first */
+        return sink_error (&p->out, e);
+    if (print_stream (&p->err, r, 2, &tag, e) < 0)
+        return -1;
+    return sink_flush (&p->err) < 0 ? sink_error (&p->err, e) : 0;
+}
+
+static void say_more_reasons (struct printer *p)
+{
+    if (p->more_reasons > 0)
+        say (p->opts.command, "%" PRIu64 " more task%s: %s", p->more_reasons,
+             p->more_reasons == 1 ? "" : "s", p->reason);
+    p->more_reasons = 0;
+}
+
+/* Cancelled tasks are many, alike, and expected by who cancelled them. */
+static void print_reason (struct printer *p, const drover_result_t *r)
+{
+    char host[80] = "";
+
+    if (!r->reason[0] || r->how == DROVER_DONE || r->how == DROVER_CANCELLED || p->opts.json ||
+        p->opts.quiet)
+        return;
+    if (strncmp (p->reason, r->reason, sizeof p->reason - 1) == 0) {
+        p->more_reasons++;
+        return;
+    }
+    say_more_reasons (p);
+    sink_flush (&p->out);
+    snprintf (p->reason, sizeof p->reason, "%s", r->reason);
+    if (r->host[0])
+        snprintf (host, sizeof host, " on %.60s", r->host);
+    say (p->opts.command, "task %" PRIu64 "%s: %s", r->row + 1, host, r->reason);
+}
+
+static int print_one (struct printer *p, const drover_result_t *r, struct pending_row *row,
+                      drover_error_t *e)
+{
+    int status = p->opts.json ? print_json (p, r, row, e) : print_text (p, r, row, e);
+
+    print_reason (p, r);
+    pending_drop (&p->pending, row);
+    return status;
+}
+
+int printer_result (struct printer *p, const drover_result_t *r, drover_error_t *e)
+{
+    struct pending_row *row = pending_find (&p->pending, r->row);
+
+    if (p->opts.keep_order && r->row != p->next)
+        return pending_keep (&p->pending, r) < 0 ? no_memory (e) : 0;
+    if (print_one (p, r, row, e) < 0)
+        return -1;
+    p->next++;
+    while (p->pending.kept > 0 && (row = pending_find (&p->pending, p->next)) && row->result) {
+        if (print_one (p, row->result, row, e) < 0)
+            return -1;
+        p->next++;
+    }
+    return 0;
+}
+
+int printer_flush (struct printer *p)
+{
+    return sink_flush (&p->out) < 0 || sink_flush (&p->err) < 0 ? -1 : 0;
+}
+
+int printer_rest (struct printer *p, drover_error_t *e)
+{
+    struct pending_row *row, *next;
+
+    for (row = p->pending.kept ? pending_sorted (&p->pending) : NULL; row; row = next) {
+        next = row->hh.next;
+        if (row->result && print_one (p, row->result, row, e) < 0)
+            return -1;
+    }
+    if (printer_flush (p) < 0)
+        return sink_error (p->out.error ? &p->out : &p->err, e);
+    say_more_reasons (p);
+    return 0;
+}

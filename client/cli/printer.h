@@ -1,0 +1,65 @@
+/* printer: the output of tasks, each whole: its stdout to stdout, then its stderr to stderr.
+ *
+ * In order of completion, or in order of rows: then outcomes that come too early are kept (in a
+ * file where they are large; see drover_result_keep()). With a tag, each line of output begins with
+ * it and a tab. With json, each outcome is one line on stdout and nothing else is printed.
+ *
+ * Reasons (why a task could not be started, why it was cancelled) are lines on stderr; a reason
+ * that many tasks share is said once, and at the end how many shared it.
+ */
+#ifndef DROVER_CLI_PRINTER_H
+#define DROVER_CLI_PRINTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/cli/pending.h"
+#include "client/cli/sink.h"
+#include "client/drover.h"
+
+struct printer_opts {
+    const char *command;   /* for messages */
+    bool keep_order;       /* rows from 0 on, without gaps */
+    bool json;             /* lines of JSON */
+    bool quiet;            /* no reasons */
+    drover_command_t *tag; /* what stands in front of each line; NULL: nothing. Borrowed */
+};
+
+struct printer {
+    struct printer_opts opts;
+    struct sink out;
+    struct sink err;
+    struct pending pending;
+    uint64_t batch;        /* its number, for json */
+    uint64_t next;         /* row to be printed next, in keep_order */
+    char reason[200];      /* said last */
+    uint64_t more_reasons; /* tasks with the same one since */
+};
+
+/* `wake_fd`, `wake` and `arg` as for sink_init(). The printer does not move in memory. */
+void printer_init (struct printer *p, const struct printer_opts *opts, int wake_fd,
+                   sink_wake_fn *wake, void *arg);
+
+/* Before the session is closed. */
+void printer_fini (struct printer *p);
+
+/* Remember the values of a row, where they will be printed. 0, or -1: no memory. */
+int printer_values (struct printer *p, uint64_t row, const drover_bytes_t *values, size_t count);
+
+/* Bytes of remembered values, and rows from the first unprinted one to `rows`: what the caller
+ * limits. The second is 0 unless in keep_order. */
+size_t printer_bytes (const struct printer *p);
+uint64_t printer_behind (const struct printer *p, uint64_t rows);
+
+/* Print an outcome, or keep it. 0; -1 with an error: a sink failed (its `error` says how), or an
+ * output cannot be read. */
+int printer_result (struct printer *p, const drover_result_t *r, drover_error_t *e);
+
+/* The end: print what was kept and will not be preceded by anything any more, write out all. 0, or
+ * -1 as printer_result(). */
+int printer_rest (struct printer *p, drover_error_t *e);
+
+/* Write out what is in the buffers. 0 or -1. */
+int printer_flush (struct printer *p);
+
+#endif

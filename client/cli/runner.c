@@ -1,0 +1,402 @@
+/* runner: one attached batch; see runner.h. */
+#include "client/cli/runner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/printer.h"
+#include "client/cli/say.h"
+#include "client/cli/signals.h"
+#include "client/cli/summary.h"
+#include "common/base/clock.h"
+
+#define PENDING_ROWS 65536               /* unfinished rows at one time */
+#define BEHIND_ROWS 65536                /* in order: rows from the first unprinted one */
+#define PENDING_BYTES ((size_t)16 << 20) /* of values to be printed with their outcomes */
+#define FEED_TURN 4096                   /* rows taken from the input in one turn */
+#define EVENT_TURN 1024                  /* events handled in one turn */
+
+static const int wanted_signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
+
+enum feeding { FEED_MORE, FEED_BLOCKED, FEED_ENDED };
+
+struct runner {
+    const struct runner_opts *opts;
+    drover_t *h;
+    drover_batch_t *batch;
+    int spec;
+    struct signals signals;
+    struct printer printer;
+    struct summary summary;
+    enum feeding feeding;
+    int interrupts;     /* signals that came */
+    bool cancelled;     /* by us */
+    bool silent;        /* nothing is printed any more */
+    bool pipe_closed;   /* the reader of stdout went away */
+    bool trouble;       /* said, and worth STATUS_FOREACH */
+    bool over;          /* nothing will come any more, or nobody waits for it */
+    uint64_t failed;    /* tasks that are not done */
+    uint64_t ended;     /* tasks that have an outcome other than cancelled */
+    int64_t started_us; /* monotonic */
+};
+
+static const char *command_of (const struct runner *r)
+{
+    return r->opts->session.command;
+}
+
+static void runner_trouble (struct runner *r, const char *text)
+{
+    say (command_of (r), "%s", text);
+    r->trouble = true;
+}
+
+/* No more rows, and those there are end. Again with kill: at once. */
+static void runner_cancel (struct runner *r, const char *reason, bool kill)
+{
+    drover_cancel_options_t options = {.kill = kill, .reason = reason};
+
+    if (r->feeding != FEED_ENDED)
+        drover_batch_close (r->batch, NULL);
+    r->feeding = FEED_ENDED;
+    if (!r->cancelled || kill)
+        drover_batch_cancel (r->batch, &options, NULL);
+    r->cancelled = true;
+    drover_flush (r->h);
+}
+
+/* Returns other than 0 when it is time to leave: also for a sink that waits. */
+static int on_signals (void *arg)
+{
+    struct runner *r = arg;
+
+    while (signals_take (&r->signals) != 0) {
+        r->interrupts++;
+        runner_cancel (r, "interrupted", r->interrupts > 1);
+    }
+    r->over = r->over || r->interrupts > 1;
+    return r->interrupts > 1;
+}
+
+/* Output that cannot be written, or read again. */
+static void on_output_error (struct runner *r, const drover_error_t *e)
+{
+    int code = r->printer.out.error ? r->printer.out.error : r->printer.err.error;
+
+    if (r->silent || code == ECANCELED)
+        return;
+    r->silent = true;
+    if (code == EPIPE)
+        r->pipe_closed = true;
+    else
+        runner_trouble (r, e->text);
+    runner_cancel (r, "the reader of the output went away", false);
+}
+
+static void on_result (struct runner *r, const drover_result_t *result)
+{
+    drover_error_t e = {0};
+    bool done = result->how == DROVER_DONE;
+
+    summary_add (&r->summary, done, result->wall_us, result->host);
+    r->failed += !done;
+    r->ended += result->how != DROVER_CANCELLED;
+    r->printer.batch = drover_batch_id (r->batch);
+    if (!r->silent && printer_result (&r->printer, result, &e) < 0)
+        on_output_error (r, &e);
+}
+
+static void on_end (struct runner *r, const drover_end_t *end)
+{
+    drover_error_t e = {0};
+
+    r->over = true;
+    if (!r->silent && printer_rest (&r->printer, &e) < 0)
+        on_output_error (r, &e);
+    if (end->state == DROVER_BATCH_BROKEN)
+        runner_trouble (r, end->reason[0] ? end->reason : "the batch ended before its time");
+    else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled)
+        say (command_of (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
+             end->reason);
+}
+
+/* On a broker of our own there are no other workers to wait for. */
+static void on_notice (struct runner *r, const drover_notice_t *n)
+{
+    bool hopeless = n->code == DROVER_NOTE_TASK_TOO_BIG || n->code == DROVER_NOTE_NO_FUNCTION;
+
+    if (!hopeless || !drover_is_private (r->h)) {
+        session_notice (&r->opts->session, n);
+        return;
+    }
+    runner_trouble (r, n->text);
+    runner_cancel (r, n->text, false);
+}
+
+static void on_event (struct runner *r, const drover_event_t *event)
+{
+    if (event->kind == DROVER_EVENT_NOTICE) {
+        on_notice (r, event->notice);
+    } else if (event->kind == DROVER_EVENT_LOST) {
+        runner_trouble (r, event->refused->text);
+        r->over = true;
+    } else if (event->batch != r->batch) {
+        return;
+    } else if (event->kind == DROVER_EVENT_RESULT) {
+        on_result (r, event->result);
+    } else if (event->kind == DROVER_EVENT_END) {
+        on_end (r, event->end);
+    } else if (event->kind == DROVER_EVENT_REFUSED) {
+        runner_trouble (r, event->refused->text);
+        runner_cancel (r, "refused", false);
+    }
+}
+
+/* --- rows --- */
+
+static int err_of (struct err *e, const drover_error_t *from)
+{
+    return err_set (e, EINVAL, "%s", from->text);
+}
+
+/* Called for each row that was added; other than 0 stops. */
+typedef int added_fn (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count);
+
+/* Rows from the input to the batch, at most `most`: as runner_feed(), and 1: there may be more. */
+static int take_rows (const struct runner_opts *o, drover_batch_t *batch, int spec, uint64_t most,
+                      struct runner *r, added_fn *added, struct err *e)
+{
+    uint64_t room = drover_batch_room (batch);
+    const drover_bytes_t *values;
+    drover_error_t why = {0};
+    size_t count;
+
+    if (room == 0)
+        return 3;
+    for (uint64_t n = room < most ? room : most; n > 0; n--) {
+        int got = o->next (o->arg, &values, &count, e);
+        int64_t row;
+
+        if (got == 0 && drover_batch_close (batch, &why) < 0)
+            return err_of (e, &why);
+        if (got != 1)
+            return got;
+        row = drover_batch_add (batch, spec, values, count, &why);
+        if (row < 0)
+            return err_of (e, &why);
+        if (added && added (r, row, values, count) != 0)
+            return err_set (e, ENOMEM, "no memory for the values of task %" PRId64, row + 1);
+    }
+    return 1;
+}
+
+int runner_feed (const struct runner_opts *o, drover_batch_t *batch, int spec, struct err *e)
+{
+    return take_rows (o, batch, spec, FEED_TURN, NULL, NULL, e);
+}
+
+static int remember (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count)
+{
+    return printer_values (&r->printer, (uint64_t)row, values, count);
+}
+
+/* As many rows as may be added before what is remembered of them takes too much memory. */
+static uint64_t rows_allowed (struct runner *r)
+{
+    uint64_t behind = printer_behind (&r->printer, drover_batch_rows (r->batch));
+
+    if (behind >= BEHIND_ROWS)
+        return 0;
+    if (printer_bytes (&r->printer) >= PENDING_BYTES)
+        return drover_batch_pending (r->batch) == 0 ? 1 : 0;
+    return BEHIND_ROWS - behind < FEED_TURN ? BEHIND_ROWS - behind : FEED_TURN;
+}
+
+/* Returns 1 if there is more to be taken at once. */
+static int feed (struct runner *r)
+{
+    uint64_t most = rows_allowed (r);
+    struct err e;
+    int got;
+
+    if (r->feeding == FEED_ENDED || most == 0)
+        return 0;
+    r->feeding = FEED_MORE;
+    got = take_rows (r->opts, r->batch, r->spec, most, r, remember, &e);
+    if (got == 2)
+        r->feeding = FEED_BLOCKED;
+    if (got == 0)
+        r->feeding = FEED_ENDED;
+    if (got < 0) {
+        runner_trouble (r, e.text);
+        drover_batch_close (r->batch, NULL);
+        r->feeding = FEED_ENDED;
+    }
+    return got == 1;
+}
+
+/* --- the loop --- */
+
+/* Returns 1 if there may be more events at once. */
+static int take_events (struct runner *r)
+{
+    const drover_event_t *event;
+    drover_error_t e = {0};
+    int got;
+
+    for (int n = 0; n < EVENT_TURN; n++) {
+        if (r->over)
+            return 0;
+        got = drover_next (r->h, 0, &event, &e);
+        if (got < 0) {
+            runner_trouble (r, e.text);
+            r->over = true;
+        }
+        if (got <= 0)
+            return 0;
+        on_event (r, event);
+    }
+    return 1;
+}
+
+static void wait_for_more (struct runner *r)
+{
+    struct pollfd fds[3] = {{.fd = drover_fd (r->h), .events = POLLIN},
+                            {.fd = r->signals.fd, .events = POLLIN},
+                            {.fd = -1, .events = POLLIN}};
+    drover_error_t e = {0};
+
+    if (!r->silent && printer_flush (&r->printer) < 0) {
+        snprintf (e.text, sizeof e.text, "cannot write the output: %s",
+                  strerror (r->printer.out.error ? r->printer.out.error : r->printer.err.error));
+        on_output_error (r, &e);
+        return;
+    }
+    if (r->feeding == FEED_BLOCKED && r->opts->input_fd)
+        fds[2].fd = r->opts->input_fd (r->opts->arg);
+    if (poll (fds, 3, -1) > 0 && fds[1].revents)
+        on_signals (r);
+}
+
+static void loop (struct runner *r)
+{
+    while (!r->over) {
+        int more = feed (r);
+
+        more |= take_events (r);
+        if (r->over)
+            break;
+        if (!more)
+            wait_for_more (r);
+        else
+            on_signals (r);
+    }
+}
+
+/* --- before and after --- */
+
+static int save_slots (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    *(uint64_t *)arg = drover_pair_number (pairs, count, "slots", 0);
+    return 0;
+}
+
+/* Slots that the batch could use, for the summary; 0: the broker does not say. */
+static uint64_t slots_used (struct runner *r)
+{
+    uint64_t slots = 0;
+    drover_error_t e;
+
+    if (drover_is_private (r->h) && r->opts->session.slots > 0)
+        return r->opts->session.slots;
+    if (session_query (r->h, DROVER_QUERY_STATUS, 0, 0, 0, save_slots, &slots, &e) < 0)
+        return 0;
+    return r->opts->jobs > 0 && r->opts->jobs < slots ? r->opts->jobs : slots;
+}
+
+static void report (struct runner *r)
+{
+    char line[400];
+    uint64_t rows = drover_batch_rows (r->batch);
+    uint64_t wall_us = (uint64_t)(clock_mono_us () - r->started_us);
+
+    if (r->interrupts > 0)
+        say (command_of (r), "interrupted: %" PRIu64 " of %" PRIu64 " tasks had ended", r->ended,
+             rows);
+    if (!r->opts->summary || r->trouble || r->interrupts > 1 || r->pipe_closed)
+        return;
+    summary_print (&r->summary, wall_us, slots_used (r), line, sizeof line);
+    say (NULL, "%s", line);
+}
+
+static int status_of (const struct runner *r)
+{
+    if (r->trouble || r->interrupts > 0)
+        return STATUS_FOREACH;
+    if (r->pipe_closed)
+        return STATUS_PIPE;
+    return r->failed > 100 ? 101 : (int)r->failed;
+}
+
+static int open_batch (struct runner *r)
+{
+    drover_batch_options_t options = {.name = r->opts->name,
+                                      .jobs = drover_is_private (r->h) ? 0 : r->opts->jobs,
+                                      .priority = r->opts->priority,
+                                      .max_pending = PENDING_ROWS};
+    drover_error_t e;
+
+    r->batch = drover_batch_open (r->h, &options, &e);
+    if (!r->batch)
+        return session_error (&r->opts->session, &e, -1);
+    r->spec = drover_batch_add_spec (r->batch, r->opts->spec, &e);
+    return r->spec < 0 ? session_error (&r->opts->session, &e, -1) : 0;
+}
+
+/* The session is open, and belongs to us until the end. */
+static int run_batch (struct runner *r)
+{
+    const struct runner_opts *o = r->opts;
+    struct printer_opts printing = {.command = o->session.command,
+                                    .keep_order = o->keep_order,
+                                    .json = o->session.json,
+                                    .quiet = o->session.quiet,
+                                    .tag = o->tag};
+    int status = STATUS_FOREACH;
+
+    printer_init (&r->printer, &printing, r->signals.fd, on_signals, r);
+    summary_init (&r->summary);
+    if (open_batch (r) == 0) {
+        loop (r);
+        report (r);
+        status = status_of (r);
+    }
+    printer_fini (&r->printer);
+    summary_fini (&r->summary);
+    return status;
+}
+
+int runner_run (const struct runner_opts *o)
+{
+    struct runner r = {.opts = o, .started_us = clock_mono_us ()};
+    int status = STATUS_FOREACH;
+    struct err e;
+
+    r.h = session_open (&o->session);
+    if (!r.h)
+        return status;
+    /* From here on: before, Ctrl-C ends the program as any other, and what the session starts
+     * (a private broker) does not inherit blocked signals. */
+    if (signals_open (&r.signals, wanted_signals, &e) < 0)
+        say (o->session.command, "%s", e.text);
+    else
+        status = run_batch (&r);
+    drover_close (&r.h);
+    signals_close (&r.signals);
+    return status;
+}

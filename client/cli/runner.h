@@ -1,0 +1,48 @@
+/* runner: one attached batch, from its rows to the exit status of foreach and invoke.
+ *
+ * One loop over four things: the session, the signals, the input that rows are made from, and (in
+ * sink.c) outputs that are slow. Rows are taken from the input only while there is room for them:
+ * in the broker's window, among the unfinished tasks, and in what must be remembered of each until
+ * it is printed. So memory is bounded, and the first task starts before the input ends.
+ *
+ * Ctrl-C (or TERM, HUP) once: no new starts, what runs is cancelled, its outcomes are awaited.
+ * Twice: everything is killed, and the program leaves. A closed stdout cancels without words.
+ */
+#ifndef DROVER_CLI_RUNNER_H
+#define DROVER_CLI_RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/cli/session.h"
+#include "client/drover.h"
+#include "common/base/err.h"
+
+/* The values of the next row: 1 with *values (valid until the next call) and *count; 0 there are no
+ * more; 2 the input has nothing yet: poll its descriptor; -1 with an error. */
+typedef int runner_next_fn (void *arg, const drover_bytes_t **values, size_t *count, struct err *e);
+
+struct runner_opts {
+    struct session_opts session;
+    const drover_spec_t *spec;
+    runner_next_fn *next;
+    void *arg;
+    int (*input_fd) (void *arg); /* to be polled after `next` returned 2; NULL: it never does */
+    unsigned jobs;               /* at one time, on a broker that is not private; 0: no limit */
+    unsigned priority;           /* 0: the usual one */
+    const char *name;            /* of the batch, or NULL */
+    bool keep_order;
+    bool summary;
+    drover_command_t *tag; /* or NULL */
+};
+
+/* Run it all. Everything that goes wrong has been said. Returns the exit status. */
+int runner_run (const struct runner_opts *o);
+
+/* Feed the rows of `o` to a batch without waiting for outcomes, as far as there is room: 0 all rows
+ * are in and the batch is closed, 2 the input has nothing yet, 3 there is no room, -1 with an
+ * error. For submit. */
+int runner_feed (const struct runner_opts *o, drover_batch_t *batch, int spec, struct err *e);
+
+#endif

@@ -1,0 +1,558 @@
+/* drover.h: submit batches of tasks to drover, and get exactly one outcome for each.
+ *
+ * A handle (drover_t) is one session with a broker. Open batches on it, add specs (what to run) and
+ * rows (the values of each task), and take events with drover_next(): results come as the tasks
+ * end. Nothing blocks but what says so. Without a broker, drover_open() starts a private one with a
+ * worker; both are gone when the handle is closed or its process dies, however that happens.
+ *
+ *     drover_error_t e;
+ *     drover_t *h = drover_open (NULL, &e);
+ *     drover_batch_t *b = drover_batch_open (h, NULL, &e);
+ *     drover_spec_t *s = drover_spec_new_function ("drover:echo");
+ *     int spec = drover_batch_add_spec (b, s, &e);
+ *     drover_batch_add (b, spec, values, 1, &e);
+ *     drover_batch_close (b, &e);
+ *     while (drover_next (h, -1, &event, &e) == 1 && event->kind != DROVER_EVENT_END)
+ *         ...
+ *     drover_close (&h);
+ *
+ * Conventions. A function that can fail returns 0 or -1 (or a pointer or NULL) and fills the
+ * drover_error_t given last, which may be NULL. A call that fails took nothing and changed nothing.
+ * Arguments are borrowed: the library copies what it keeps. x_free (&x) takes NULL and sets the
+ * pointer to NULL. Structs of options are to be zeroed first; zero means the default. Units are in
+ * the names. Rows count from 0 within their batch.
+ *
+ * Threads. Several threads may use the library at once, each with handles of its own. A handle, and
+ * what was made from it, belongs to one thread at a time. Specs and commands belong to no handle;
+ * do not share one while it is changed. The library has no global state, installs no signal
+ * handler, changes no signal disposition, and its inner threads take no signals.
+ */
+#ifndef DROVER_H
+#define DROVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- values -------------------------------------------------------------------------------------
+ */
+
+typedef struct drover drover_t;                 /* a session with a broker */
+typedef struct drover_batch drover_batch_t;     /* tasks submitted together; lives in its handle */
+typedef struct drover_spec drover_spec_t;       /* what a task runs, and how */
+typedef struct drover_command drover_command_t; /* a compiled command template */
+
+/* Bytes that somebody else owns; may hold NUL, are not terminated. */
+typedef struct drover_bytes {
+    const void *ptr; /* may be NULL where len is 0 */
+    size_t len;
+} drover_bytes_t;
+
+enum drover_code {
+    DROVER_OK,
+    DROVER_EINVAL,     /* a wrong argument, or a call out of order */
+    DROVER_ENOMEM,     /* no memory */
+    DROVER_ESYSTEM,    /* the system refused something; the text says what */
+    DROVER_ENOBROKER,  /* nobody answers there, or none is running */
+    DROVER_EVERSION,   /* the broker speaks another version */
+    DROVER_EFORBIDDEN, /* not allowed, or not without --insecure */
+    DROVER_EUNKNOWN,   /* no such batch, task or worker */
+    DROVER_ECONFLICT,  /* the same key with other content */
+    DROVER_EBUSY,      /* over a limit of the broker; later */
+    DROVER_ESTORAGE,   /* the broker cannot keep it */
+    DROVER_ETOOBIG,    /* over a limit; the text names the limit and the size */
+    DROVER_ETIME,      /* the given time has passed */
+    DROVER_ELOST,      /* the broker is gone, and with it the session */
+    DROVER_EPROTOCOL,  /* the broker said something that it may not */
+    DROVER_ESTOPPED,   /* a callback asked to stop */
+    DROVER_EINTR       /* a signal handler ran while it waited */
+};
+
+/* What went wrong: a code, and one line for people. */
+typedef struct drover_error {
+    int code; /* enum drover_code */
+    char text[400];
+} drover_error_t;
+
+/* How a task ended. */
+enum drover_how {
+    DROVER_DONE,       /* exit status 0, or the function returned 0 */
+    DROVER_FAILED,     /* anything else that ran, or could not be started */
+    DROVER_TIMEOUT,    /* over its time limit */
+    DROVER_CANCELLED,  /* its processes are gone */
+    DROVER_LOST,       /* at-most-once batches: it may have started on a worker that was lost */
+    DROVER_PARKED,     /* it took workers down too often */
+    DROVER_SKIPPED,    /* what it depends on did not succeed */
+    DROVER_BROKER_LOST /* the broker went away, and with it what it knew of the task */
+};
+
+/* "done", "failed", ...; never NULL. */
+const char *drover_how_name (int how);
+
+/* The library's version, "0.1.0". */
+const char *drover_version (void);
+
+/* --- finding a broker ---------------------------------------------------------------------------
+ */
+
+enum drover_open_flag {
+    DROVER_OPEN_LOCAL = 1,           /* a private broker, whatever else there is */
+    DROVER_OPEN_NO_PRIVATE = 2,      /* never a private one: fail with DROVER_ENOBROKER instead */
+    DROVER_OPEN_INSECURE = 4,        /* tcp to this machine without keys; also DROVER_INSECURE=1 */
+    DROVER_OPEN_INSECURE_PUBLIC = 8, /* tcp to anywhere without keys; also DROVER_INSECURE=public */
+    DROVER_OPEN_NOWAIT = 16,         /* do not wait for the broker's answer */
+    DROVER_OPEN_DEBUG = 32           /* a private broker and worker write their logs to stderr */
+};
+
+typedef struct drover_options {
+    const char *broker;    /* URL, tcp://HOST:PORT or ipc://PATH; NULL: as drover_find_broker() */
+    unsigned flags;        /* enum drover_open_flag */
+    const char *name;      /* of this client, for people; NULL: none */
+    unsigned slots;        /* of the private worker; 0: the usable cores */
+    int64_t connect_ms;    /* how long to wait for a first answer; 0: 5000 */
+    int64_t lost_ms;       /* how long a session may be without its broker; 0: 60000 */
+    size_t task_memory;    /* output of one task kept in memory; 0: 1 MiB. More goes to a file */
+    size_t memory;         /* output of all tasks kept in memory; 0: 16 MiB */
+    const char *spill_dir; /* for that (unlinked) file; NULL: $TMPDIR, else /tmp */
+} drover_options_t;
+
+/* Which broker would be used: options->broker, else $DROVER_BROKER, else the user's own broker if
+ * its socket answers (a stale socket counts as none). Options may be NULL. Returns 1 with its URL
+ * in `url`, 0 if there is none (drover_open() would start a private one), -1 with an error
+ * (DROVER_EFORBIDDEN: the directory of the socket belongs to somebody else or is open to others).
+ */
+int drover_find_broker (const drover_options_t *options, char *url, size_t size, drover_error_t *e);
+
+/* The URL of the user's own broker, running or not: $XDG_RUNTIME_DIR/drover/broker, else in a
+ * directory under /tmp named after the user id. With `create` the directory is made (0700); where
+ * it exists, owner and mode are checked. Returns 0 or -1. */
+int drover_user_broker (char *url, size_t size, int create, drover_error_t *e);
+
+/* --- sessions -----------------------------------------------------------------------------------
+ */
+
+/* Open a session. Options may be NULL. Waits for the broker's answer up to connect_ms, unless
+ * DROVER_OPEN_NOWAIT: then what is posted meanwhile is kept, and a broker that does not answer
+ * shows as DROVER_EVENT_LOST. NULL with an error that names the broker and what to do. */
+drover_t *drover_open (const drover_options_t *options, drover_error_t *e);
+
+/* End the session and free everything made from the handle: batches, the present event. Waits up to
+ * 1 s for the broker's goodbye, up to 4 s for a private broker and worker to be gone. Attached
+ * batches that are not finished are cancelled by the broker, detached ones go on. */
+void drover_close (drover_t **h);
+
+/* The URL of the broker in use; "private" brokers have one too. Valid as long as the handle. */
+const char *drover_broker (const drover_t *h);
+
+/* 1 if the broker is a private one of this handle. */
+int drover_is_private (const drover_t *h);
+
+/* A descriptor for foreign event loops, to be polled for reading (level-triggered), never to be
+ * read or closed. It is readable whenever an event is undelivered or the library has something to
+ * do: call drover_next (h, 0, ...) until it returns 0. The same descriptor for the life of the
+ * handle. */
+int drover_fd (drover_t *h);
+
+/* Send what is waiting in partly filled chunks. drover_next() does it as well. */
+void drover_flush (drover_t *h);
+
+/* Wait until the broker has acknowledged (and, where it has a store, kept) everything submitted so
+ * far. Events meanwhile are kept for drover_next(). 0; -1 with DROVER_ETIME or DROVER_ELOST. */
+int drover_sync (drover_t *h, int64_t timeout_ms, drover_error_t *e);
+
+/* Time a round trip to the broker. 0; -1 with DROVER_ETIME or DROVER_ELOST. `rtt_us` may be NULL.
+ */
+int drover_ping (drover_t *h, int64_t timeout_ms, int64_t *rtt_us, drover_error_t *e);
+
+/* --- events -------------------------------------------------------------------------------------
+ */
+
+enum drover_event_kind {
+    DROVER_EVENT_CONNECTED,  /* the broker answered; again after each reconnect */
+    DROVER_EVENT_OPENED,     /* a batch has its number: drover_batch_id() */
+    DROVER_EVENT_RESULT,     /* a task ended: `result` */
+    DROVER_EVENT_OUTPUT,     /* a piece of output, of batches with live output: `output` */
+    DROVER_EVENT_END,        /* a batch is over, its last event: `end` */
+    DROVER_EVENT_ROOM,       /* a batch takes rows again, after drover_batch_room() said 0 */
+    DROVER_EVENT_INPUT_ROOM, /* a task takes live input again: `row` */
+    DROVER_EVENT_REPLY,      /* to a request with a ref: `reply` */
+    DROVER_EVENT_NOTICE,     /* something to tell the user: `notice` */
+    DROVER_EVENT_REFUSED,    /* the broker refused something about a batch or ref: `refused` */
+    DROVER_EVENT_LOST        /* the session is over, the last event of the handle: `refused` */
+};
+
+/* The outcome of a task. Texts are never NULL. */
+typedef struct drover_result {
+    uint64_t row;
+    uint64_t attempt; /* from 1; 0 if it never ran */
+    int how;          /* enum drover_how */
+    int status;       /* exit status, 0-255; 126 and 127 also where it could not be started */
+    int signal;       /* that ended it, or 0 */
+    const void *out;  /* stdout, or what a function returned; NULL: none, or in a file */
+    const void *err;  /* stderr */
+    uint64_t out_len; /* bytes of stdout that are here, wherever they are kept */
+    uint64_t err_len;
+    uint64_t out_bytes; /* bytes that it printed in all; more than out_len where keep_bytes cut it,
+                           or where they came as DROVER_EVENT_OUTPUT */
+    uint64_t err_bytes;
+    uint64_t start_us; /* wall clock, since the epoch; 0 if it never ran */
+    uint64_t wall_us;  /* how long it ran */
+    uint64_t user_us;  /* processor time */
+    uint64_t sys_us;
+    uint64_t maxrss_kib;
+    const char *worker; /* name */
+    const char *host;
+    const char *reason; /* one line: why it could not be started, why it was cancelled; or "" */
+} drover_result_t;
+
+/* A piece of the output of a task. Pieces of an attempt come in order; when `attempt` grows, what
+ * came of earlier attempts is void. */
+typedef struct drover_output {
+    uint64_t row;
+    uint64_t attempt;
+    int stream; /* 1 stdout, 2 stderr */
+    uint64_t offset;
+    drover_bytes_t bytes;
+} drover_output_t;
+
+enum drover_batch_state {
+    DROVER_BATCH_RUNNING,   /* drover_attach() without follow: this is all there is now */
+    DROVER_BATCH_FINISHED,  /* every task has its outcome */
+    DROVER_BATCH_CANCELLED, /* likewise, after a cancellation */
+    DROVER_BATCH_BROKEN     /* it ended before its time; the reason says why */
+};
+
+typedef struct drover_end {
+    int state; /* enum drover_batch_state */
+    uint64_t total;
+    uint64_t done;
+    uint64_t failed;
+    uint64_t timeout;
+    uint64_t cancelled;
+    uint64_t lost;
+    uint64_t parked;
+    uint64_t skipped;
+    uint64_t broker_lost;
+    const char *reason; /* or "" */
+} drover_end_t;
+
+/* An answer to a request. Its records are read with drover_reply_record(). */
+typedef struct drover_reply {
+    int code;       /* enum drover_code; DROVER_OK, or why not */
+    int more;       /* 1: further replies with this ref follow */
+    uint64_t count; /* of records in this reply */
+    uint64_t value; /* a number, as the request says */
+    const char *text;
+} drover_reply_t;
+
+enum drover_note {
+    DROVER_NOTE_NO_WORKER = 1, /* no worker is connected */
+    DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it */
+    DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function */
+    DROVER_NOTE_WORKER_LOST,
+    DROVER_NOTE_AWAY = 1000, /* the broker does not answer; the library goes on trying */
+    DROVER_NOTE_INSECURE     /* this session has no keys */
+};
+
+typedef struct drover_notice {
+    int code; /* enum drover_note, or one that a newer broker knows: show the text */
+    uint64_t value;
+    const char *text;
+} drover_notice_t;
+
+typedef struct drover_event {
+    int kind;                      /* enum drover_event_kind */
+    drover_batch_t *batch;         /* it is about, or NULL */
+    uint64_t ref;                  /* of the request it answers, or 0 */
+    uint64_t row;                  /* RESULT, OUTPUT, INPUT_ROOM */
+    const drover_result_t *result; /* RESULT, else NULL; and so on */
+    const drover_output_t *output;
+    const drover_end_t *end;
+    const drover_reply_t *reply;
+    const drover_notice_t *notice;
+    const drover_error_t *refused;
+} drover_event_t;
+
+/* The next event, waiting for it up to timeout_ms (0: not at all, -1: as long as it takes). Returns
+ * 1 with *event, which is valid until the next call with this handle (see drover_result_keep()); 0
+ * when there is none in time, or a signal handler ran; -1 after DROVER_EVENT_LOST was delivered, or
+ * where the system fails. */
+int drover_next (drover_t *h, int64_t timeout_ms, const drover_event_t **event, drover_error_t *e);
+
+/* A view of the output of a result from `offset` on: stream 1 is stdout, 2 stderr. Works for what
+ * is in memory and for what is in a file. Returns 1 with *piece (never empty, at most 256 KiB from
+ * a file), valid until the next call of this function for the same handle; 0 at the end; -1 with an
+ * error. */
+int drover_result_piece (const drover_result_t *r, int stream, uint64_t offset,
+                         drover_bytes_t *piece, drover_error_t *e);
+
+/* Keep the result of the present event beyond the next call, without copying large output; where
+ * much is kept it goes to the file. For the caller to free, before the handle is closed. NULL when
+ * there is no memory. */
+drover_result_t *drover_result_keep (const drover_result_t *r);
+void drover_result_free (drover_result_t **r);
+
+typedef struct drover_pair {
+    drover_bytes_t name;
+    drover_bytes_t value;
+} drover_pair_t;
+
+/* The next record of the present REPLY, from *at (0 at first) on: up to `max` pairs are filled.
+ * Returns how many pairs the record has and moves *at; -1 behind the last. */
+int drover_reply_record (const drover_event_t *event, size_t *at, drover_pair_t *pairs, size_t max);
+
+/* --- commands: what stands between the user's words and a line for the job shell ----------------
+ */
+
+enum drover_command_flag {
+    DROVER_COMMAND_QUOTE = 1,     /* the words are quoted too: no shell syntax is live in them */
+    DROVER_COMMAND_NO_APPEND = 2, /* do not append {} where no replacement string is used */
+    DROVER_COMMAND_RAW = 4,       /* values are inserted as they are (tags, not command lines) */
+    DROVER_COMMAND_SPREAD = 8     /* several values a job: a word with {} is repeated for each */
+};
+
+typedef struct drover_command_options {
+    const char *const *words; /* of the command, NULL behind the last; none: the values are lines */
+    unsigned flags;           /* enum drover_command_flag */
+    const char *replace;      /* the string in place of {}; NULL: {} */
+    const char *const *names; /* of the values, for {name}; NULL behind the last; NULL: none */
+} drover_command_options_t;
+
+/* Compile a template as GNU Parallel would read it: {} {.} {/} {//} {/.} {#} {%} {n} {-n} ...
+ * For drover_command_free(). NULL with DROVER_EINVAL or DROVER_ETOOBIG. */
+drover_command_t *drover_command_new (const drover_command_options_t *options, drover_error_t *e);
+void drover_command_free (drover_command_t **c);
+
+/* The text for these values, job number (from 1) and slot number (from 1), as the worker will make
+ * it. *text is NUL-terminated (though values may hold anything), and valid until the next call with
+ * this command. 0 or -1. */
+int drover_command_expand (drover_command_t *c, const drover_bytes_t *values, size_t count,
+                           uint64_t seq, unsigned slot, const char **text, size_t *len,
+                           drover_error_t *e);
+
+/* --- specs --------------------------------------------------------------------------------------
+ */
+
+enum drover_spec_flag {
+    DROVER_SPEC_LIVE_OUTPUT = 1,    /* output comes at once, as DROVER_EVENT_OUTPUT */
+    DROVER_SPEC_LIVE_INPUT = 2,     /* stdin comes from drover_input(); batches with `input` */
+    DROVER_SPEC_LEAVE_CHILDREN = 4, /* what a task leaves running stays */
+    DROVER_SPEC_ROW_INPUT = 8,      /* the last value of a row is the task's stdin */
+    DROVER_SPEC_MERGE_STDERR = 16   /* stderr goes where stdout goes */
+};
+
+enum drover_steps {
+    DROVER_STEPS_GRACE,   /* a time limit ends a task with TERM, grace_ms, KILL */
+    DROVER_STEPS_PARALLEL /* as GNU Parallel: TERM TERM TERM KILL, 200, 100 and 50 ms apart */
+};
+
+/* A line for the job shell, made from a template for each row. The command is copied. NULL when
+ * there is no memory. */
+drover_spec_t *drover_spec_new_shell (const drover_command_t *c);
+
+/* A program with its arguments (NULL behind the last), without a shell. Rows have no values, but
+ * with DROVER_SPEC_ROW_INPUT. */
+drover_spec_t *drover_spec_new_argv (const char *const *argv);
+
+/* A function "module:name" that workers loaded; a row's value is its argument. */
+drover_spec_t *drover_spec_new_function (const char *name);
+
+void drover_spec_free (drover_spec_t **s);
+
+/* Setters. Texts are copied; where one is too long, drover_batch_add_spec() says so. Defaults: the
+ * worker's own directory, an empty environment, 1 slot, no time limit, 5000 ms of grace, the
+ * present umask, /bin/sh, every byte of output. */
+void drover_spec_dir (drover_spec_t *s, const char *dir);
+void drover_spec_shell (drover_spec_t *s, const char *shell);
+void drover_spec_cpus (drover_spec_t *s, unsigned slots);
+void drover_spec_timeout (drover_spec_t *s, uint64_t timeout_ms);
+void drover_spec_grace (drover_spec_t *s, uint64_t grace_ms);
+void drover_spec_steps (drover_spec_t *s, int steps); /* enum drover_steps */
+void drover_spec_umask (drover_spec_t *s, unsigned mask);
+void drover_spec_flags (drover_spec_t *s, unsigned flags);    /* enum drover_spec_flag, added */
+void drover_spec_keep (drover_spec_t *s, uint64_t max_bytes); /* of each stream; 0: all */
+
+/* The environment of the tasks: a copy of these NAME=value strings (NULL behind the last), without
+ * those of drover_environment_excluded(). 0, or -1 with DROVER_ENOMEM or DROVER_ETOOBIG. */
+int drover_spec_environment (drover_spec_t *s, char *const *environment, drover_error_t *e);
+
+/* The names that drover_spec_environment() leaves out, NULL behind the last. A name that ends in *
+ * stands for all that begin with what is before it. */
+const char *const *drover_environment_excluded (void);
+
+/* --- batches ------------------------------------------------------------------------------------
+ */
+
+enum drover_batch_flag {
+    DROVER_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
+    DROVER_AT_MOST_ONCE = 2, /* a row that may have started is never run again */
+    DROVER_EACH_SPEC = 4,    /* row r runs as spec r */
+    DROVER_INPUT = 16        /* rows get live input */
+};
+
+typedef struct drover_batch_options {
+    const char *name;      /* for people */
+    const char *key;       /* the same key again means the same batch; NULL: none */
+    unsigned flags;        /* enum drover_batch_flag */
+    unsigned jobs;         /* greatest number of tasks at one time, over all workers; 0: no limit */
+    unsigned priority;     /* 1-100, higher first; 0: 50 */
+    uint64_t deadline_ms;  /* for the whole batch, from now; 0: none */
+    unsigned runs;         /* greatest number of runs of a task; 0: 1 */
+    uint64_t result_bytes; /* undelivered results the broker may hold before it waits for us; 0: its
+                              default */
+    uint64_t max_pending;  /* unfinished rows above which drover_batch_room() says 0; 0: no limit */
+    void *user;            /* for the caller: drover_batch_user() */
+} drover_batch_options_t;
+
+/* Open a batch. Options may be NULL. It belongs to the handle; drover_batch_free() gives it back
+ * earlier. NULL with an error. */
+drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
+                                   drover_error_t *e);
+
+/* Forget a batch: no more events of it. An unfinished one goes on (it is detached from, not
+ * cancelled). NULL is fine. */
+void drover_batch_free (drover_batch_t **b);
+
+void *drover_batch_user (const drover_batch_t *b);
+
+/* Add what rows may run. Returns its number, from 0, or -1. */
+int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e);
+
+/* Add one task, to be run as spec number `spec` with these values (copied). Returns its row, or -1:
+ * DROVER_ETOOBIG names the limit and the size, DROVER_ELOST: the broker is gone. Rows are packed
+ * and leave when a chunk is full, or with drover_flush() or drover_next(). Never waits: ask
+ * drover_batch_room() first. */
+int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
+                          drover_error_t *e);
+
+/* How many rows may be added now without piling up memory. 0: wait for DROVER_EVENT_ROOM. */
+uint64_t drover_batch_room (drover_batch_t *b);
+
+/* No more rows. 0 or -1. */
+int drover_batch_close (drover_batch_t *b, drover_error_t *e);
+
+/* Rows added. */
+uint64_t drover_batch_rows (const drover_batch_t *b);
+
+/* Rows added and not finished; 0 for attached batches. */
+uint64_t drover_batch_pending (const drover_batch_t *b);
+
+/* The broker's number of the batch; 0 before DROVER_EVENT_OPENED. */
+uint64_t drover_batch_id (const drover_batch_t *b);
+
+/* Records received so far, for a later drover_attach() that goes on behind them. */
+uint64_t drover_batch_record (const drover_batch_t *b);
+
+/* Take up the results of a batch that exists, from record `from_record` on (1 or 0: all). `follow`
+ * 0: what there is now, then END with DROVER_BATCH_RUNNING. Where there is no such batch,
+ * DROVER_EVENT_REFUSED says so. NULL with an error. */
+drover_batch_t *drover_attach (drover_t *h, uint64_t id, uint64_t from_record, int follow,
+                               void *user, drover_error_t *e);
+
+/* Live stdin of a row. Returns how many of the bytes were taken, 0 when the task must first take
+ * what it has (DROVER_EVENT_INPUT_ROOM follows), -1 with an error. */
+int64_t drover_input (drover_batch_t *b, uint64_t row, const void *bytes, size_t len,
+                      drover_error_t *e);
+int drover_input_end (drover_batch_t *b, uint64_t row, drover_error_t *e);
+
+/* Send a signal to the process group of a row. */
+int drover_signal (drover_batch_t *b, uint64_t row, int signo, drover_error_t *e);
+
+/* --- requests: each returns a ref (never 0) at once; DROVER_EVENT_REPLY answers it --------------
+ * 0 with an error when the session is over. */
+
+typedef struct drover_cancel_options {
+    uint64_t first;     /* of the rows to end */
+    uint64_t count;     /* 0: all */
+    uint64_t grace_ms;  /* between TERM and KILL; 0: as the spec says */
+    int kill;           /* 1: KILL at once */
+    const char *reason; /* shown in the outcomes; NULL: none */
+} drover_cancel_options_t;
+
+/* End rows of a batch of this handle, or of batch number `id`. Options may be NULL: all rows.
+ * Answered when their processes are gone; reply->value is the number of rows that were ended. */
+uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
+                              drover_error_t *e);
+uint64_t drover_cancel (drover_t *h, uint64_t id, const drover_cancel_options_t *options,
+                        drover_error_t *e);
+
+enum drover_condition {
+    DROVER_WAIT_ALL,       /* all tasks are finished */
+    DROVER_WAIT_COUNT,     /* n are finished */
+    DROVER_WAIT_SUCCESSES, /* n are done */
+    DROVER_WAIT_PERCENT,   /* n percent are finished */
+    DROVER_WAIT_GONE       /* finished, and no process of a cancelled attempt is left */
+};
+
+/* Answered when the condition holds (code DROVER_OK), or can no longer come to hold. */
+uint64_t drover_wait (drover_t *h, uint64_t id, int condition, uint64_t n, drover_error_t *e);
+
+enum drover_what {
+    DROVER_QUERY_STATUS,  /* one record: the broker */
+    DROVER_QUERY_BATCHES, /* one for each batch */
+    DROVER_QUERY_BATCH,   /* one for batch `id` */
+    DROVER_QUERY_TASKS,   /* one for each row of [first, first + count) of batch `id` */
+    DROVER_QUERY_WORKERS  /* one for each worker */
+};
+
+/* Answered by one or more replies with records; those before the last have `more` 1. `filter`: as
+ * the broker understands it (doc/PROTOCOL.md), may be NULL. */
+uint64_t drover_query (drover_t *h, int what, uint64_t id, uint64_t first, uint64_t count,
+                       const char *filter, drover_error_t *e);
+
+/* Answered when the worker runs nothing any more. */
+uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e);
+
+/* Nobody waits for this ref any more. */
+void drover_drop (drover_t *h, uint64_t ref);
+
+/* --- requests that wait -------------------------------------------------------------------------
+ */
+
+/* Called for each record of an answer; other than 0 stops. */
+typedef int drover_record_fn (const drover_pair_t *pairs, size_t count, void *arg);
+
+/* Wait for the answer to a request: 0 when its last reply came with DROVER_OK; -1 with its code and
+ * text, DROVER_ETIME (the ref is dropped), or DROVER_ELOST. `fn` (may be NULL) gets the records,
+ * `value` (may be NULL) the value of the last reply. Other events are kept for drover_next(). */
+int drover_await (drover_t *h, uint64_t ref, int64_t timeout_ms, drover_record_fn *fn, void *arg,
+                  uint64_t *value, drover_error_t *e);
+
+/* The value of a pair by name, or an empty one; and as a number, or `otherwise`. */
+drover_bytes_t drover_pair_find (const drover_pair_t *pairs, size_t count, const char *name);
+uint64_t drover_pair_number (const drover_pair_t *pairs, size_t count, const char *name,
+                             uint64_t otherwise);
+
+/* --- a loop in one call -------------------------------------------------------------------------
+ * Each opens a batch, runs it and returns when it is over: 0 when all tasks are done, 1 when some
+ * are not, -1 with an error. Events of other batches are kept for drover_next(). */
+
+/* Called for each outcome, in order of completion; other than 0 cancels the rest (-1,
+ * DROVER_ESTOPPED). */
+typedef int drover_result_fn (const drover_result_t *result, void *arg);
+
+/* The values of task number `row`: fills `*value` and returns 1, or 0 when there are no more, or -1
+ * to stop. The bytes need to live until the next call. */
+typedef int drover_value_fn (uint64_t row, drover_bytes_t *value, void *arg);
+
+/* Run the spec once for each value. */
+int drover_foreach (drover_t *h, const drover_spec_t *s, const drover_batch_options_t *options,
+                    drover_value_fn *next, drover_result_fn *fn, void *arg, drover_error_t *e);
+
+/* Run one task. `*result` (may be NULL) is for the caller to free. */
+int drover_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values, size_t count,
+                drover_result_t **result, drover_error_t *e);
+
+/* Run different specs at the same time, each once, without values. */
+int drover_invoke (drover_t *h, const drover_spec_t *const *specs, size_t count,
+                   const drover_batch_options_t *options, drover_result_fn *fn, void *arg,
+                   drover_error_t *e);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,328 @@
+#include "client/lib/batch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/wire/rows.h"
+
+#define VALUE_HEAD 5 /* bytes of the longest MessagePack head of an array or a bin */
+
+struct input {
+    uint64_t row;
+    uint64_t sent;
+    uint64_t taken;
+    bool eof;
+    bool wanted; /* the caller was told to wait */
+    UT_hash_handle hh;
+};
+
+void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle)
+{
+    b->session = session;
+    b->store = store;
+    b->handle = handle;
+    b->follow = true;
+    buf_init (&b->chunk, BATCH_CHUNK_MAX + WIRE_PIECE_MAX);
+}
+
+void batch_fini (struct batch *b)
+{
+    struct input *in, *next;
+    HASH_ITER (hh, b->inputs, in, next) {
+        HASH_DEL (b->inputs, in);
+        free (in);
+    }
+    partials_fini (&b->partials, b->store);
+    ranges_fini (&b->done);
+    buf_fini (&b->chunk);
+}
+
+static int may_submit (const struct batch *b, struct err *e)
+{
+    if (b->attached)
+        return err_set (e, EINVAL,
+                        "batch %" PRIu64 " was attached to: only who opened it adds to it", b->id);
+    if (b->closed)
+        return err_set (e, EINVAL, "the batch is closed");
+    if (b->over)
+        return err_set (e, EPIPE, "the batch is over");
+    return 0;
+}
+
+int batch_add_spec (struct batch *b, struct wire *spec, struct err *e)
+{
+    if (may_submit (b, e) != 0)
+        return -1;
+    if (b->specs == BATCH_SPECS_MAX)
+        return err_set (e, EMSGSIZE, "a batch has at most %d specs", BATCH_SPECS_MAX);
+    spec->kind = WIRE_SPEC;
+    spec->m.spec.batch = b->handle;
+    spec->m.spec.spec = (uint64_t)b->specs;
+    if (session_post (b->session, LANE_BULK, spec, e) != 0)
+        return -1;
+    if (spec->m.spec.flags & SPEC_LIVE_OUTPUT)
+        b->live_output = true;
+    return b->specs++;
+}
+
+static struct wire rows_message (const struct batch *b, int spec, uint64_t first, uint64_t count)
+{
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows.batch = b->handle;
+    w.m.rows.spec = (uint64_t)spec;
+    w.m.rows.chunk = b->chunks;
+    w.m.rows.first = first;
+    w.m.rows.count = count;
+    return w;
+}
+
+int batch_flush (struct batch *b, struct err *e)
+{
+    if (b->chunk_count == 0)
+        return 0;
+    struct wire w = rows_message (b, b->chunk_spec, b->chunk_first, b->chunk_count);
+    w.body[0] = slice_of_take (blob_copy (b->chunk.bytes, b->chunk.len));
+    if (!w.body[0].blob)
+        return err_set (e, ENOMEM, "no memory for a chunk of %zu bytes", b->chunk.len);
+    int rc = session_post (b->session, LANE_BULK, &w, e);
+    slice_fini (&w.body[0]);
+    if (rc != 0)
+        return -1;
+    b->chunks++;
+    b->chunk_count = 0;
+    buf_clear (&b->chunk);
+    return 0;
+}
+
+static int pack_row (struct buf *to, const struct bytes *values, size_t count, struct err *e)
+{
+    size_t before = to->len;
+    row_begin (to, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        row_value (to, values[i]);
+    if (!to->failed)
+        return 0;
+    to->len = before;
+    to->failed = false;
+    return err_set (e, ENOMEM, "no memory for a row");
+}
+
+/* Either all parts are posted or none. */
+static int post_parts (struct batch *b, struct wire *w, const struct slice *row, struct err *e)
+{
+    size_t parts = (row->len + WIRE_PIECE_MAX - 1) / WIRE_PIECE_MAX;
+    struct wire_frames *f = calloc (parts, sizeof *f);
+    if (!f)
+        return err_set (e, ENOMEM, "no memory for the parts of a row");
+    int rc = 0;
+    for (size_t i = 0; i < parts && rc == 0; i++) {
+        size_t at = i * WIRE_PIECE_MAX;
+        size_t len = row->len - at < WIRE_PIECE_MAX ? row->len - at : WIRE_PIECE_MAX;
+        w->m.rows.offset = at;
+        w->body[0] = slice_sub (row, at, len);
+        rc = wire_encode (w, &f[i], e);
+        slice_fini (&w->body[0]);
+    }
+    for (size_t i = 0; i < parts; i++) {
+        if (rc == 0)
+            session_post_frames_take (b->session, LANE_BULK, &f[i]);
+        else
+            wire_frames_fini (&f[i]);
+    }
+    free (f);
+    return rc;
+}
+
+static int add_large (struct batch *b, int spec, const struct bytes *values, size_t count,
+                      struct err *e)
+{
+    struct buf packed;
+    if (batch_flush (b, e) != 0)
+        return -1;
+    buf_init (&packed, BATCH_ROW_MAX);
+    struct wire w = rows_message (b, spec, b->rows, 1);
+    struct slice row = {0};
+    int rc = pack_row (&packed, values, count, e);
+    if (rc == 0) {
+        row = buf_take_slice (&packed);
+        w.m.rows.total = row.len;
+        rc = row.ptr ? post_parts (b, &w, &row, e) : err_set (e, ENOMEM, "no memory for a row");
+    }
+    slice_fini (&row);
+    buf_fini (&packed);
+    if (rc == 0)
+        b->chunks++;
+    return rc;
+}
+
+static bool fits_chunk (const struct batch *b, int spec, size_t size)
+{
+    if (b->chunk_count == 0)
+        return true;
+    int64_t next = b->chunk_spec;
+    if (b->flags & BATCH_EACH_SPEC)
+        next += (int64_t)b->chunk_count;
+    return spec == next && b->chunk_count < BATCH_CHUNK_ROWS &&
+           b->chunk.len + size <= BATCH_CHUNK_MAX;
+}
+
+static int add_small (struct batch *b, int spec, const struct bytes *values, size_t count,
+                      size_t size, struct err *e)
+{
+    if (!fits_chunk (b, spec, size) && batch_flush (b, e) != 0)
+        return -1;
+    if (pack_row (&b->chunk, values, count, e) != 0)
+        return -1;
+    if (b->chunk_count++ == 0) {
+        b->chunk_first = b->rows;
+        b->chunk_spec = spec;
+    }
+    return 0;
+}
+
+/* The most bytes that a row takes when packed; 0: over the limit. */
+static size_t packed_size (const struct bytes *values, size_t count)
+{
+    size_t size = VALUE_HEAD * (1 + count);
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].len > BATCH_ROW_MAX)
+            return 0;
+        size += values[i].len;
+        if (size > BATCH_ROW_MAX)
+            return 0;
+    }
+    return size;
+}
+
+static int row_too_big (const struct bytes *values, size_t count, struct err *e)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += values[i].len;
+    return err_set (e, EMSGSIZE,
+                    "the values of a task are %" PRIu64 " bytes long, the limit is %zu", size,
+                    BATCH_ROW_MAX - VALUE_HEAD * (1 + count));
+}
+
+int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t count,
+                   struct err *e)
+{
+    if (may_submit (b, e) != 0)
+        return -1;
+    if (spec < 0 || spec >= b->specs)
+        return err_set (e, EINVAL, "there is no spec %d: the batch has %d", spec, b->specs);
+    if ((b->flags & BATCH_EACH_SPEC) && (uint64_t)spec != b->rows)
+        return err_set (e, EINVAL, "row %" PRIu64 " runs as the spec of that number, not as %d",
+                        b->rows, spec);
+    if (count > ROW_VALUES_MAX)
+        return err_set (e, EMSGSIZE, "a task has %zu values, the limit is %d", count,
+                        ROW_VALUES_MAX);
+    size_t size = packed_size (values, count);
+    if (!size)
+        return row_too_big (values, count, e);
+    int rc = size > WIRE_PIECE_MAX ? add_large (b, spec, values, count, e)
+                                   : add_small (b, spec, values, count, size, e);
+    return rc == 0 ? (int64_t)b->rows++ : -1;
+}
+
+int batch_close (struct batch *b, struct err *e)
+{
+    if (b->closed && !b->attached)
+        return 0;
+    if (may_submit (b, e) != 0 || batch_flush (b, e) != 0)
+        return -1;
+    struct wire w = {.kind = WIRE_CLOSE};
+    w.m.close.batch = b->handle;
+    w.m.close.total = b->rows;
+    if (session_post (b->session, LANE_BULK, &w, e) != 0) /* behind its rows */
+        return -1;
+    b->closed = true;
+    return 0;
+}
+
+uint64_t batch_room (const struct batch *b, bool enough)
+{
+    if (b->attached || b->closed || b->over)
+        return 0;
+    size_t backlog = session_backlog (b->session) + b->chunk.len;
+    if (backlog >= (enough ? BATCH_BACKLOG_MAX / 2 : BATCH_BACKLOG_MAX))
+        return 0;
+    if (!b->max_pending)
+        return BATCH_CHUNK_ROWS;
+    uint64_t pending = batch_pending (b);
+    if (pending >= b->max_pending)
+        return 0;
+    return b->max_pending - pending;
+}
+
+bool batch_finish_row (struct batch *b, uint64_t row, enum outcome_how how)
+{
+    if (!b->attached) {
+        if (row >= b->rows || ranges_has (&b->done, row))
+            return false;
+        ranges_add (&b->done, row, row + 1);
+    }
+    b->tally[how]++;
+    return true;
+}
+
+static struct input *input_of (struct batch *b, uint64_t row)
+{
+    struct input *in = NULL;
+    if (b->inputs)
+        HASH_FIND (hh, b->inputs, &row, sizeof row, in);
+    if (in)
+        return in;
+    in = mem_zalloc (sizeof *in);
+    in->row = row;
+    HASH_ADD (hh, b->inputs, row, sizeof in->row, in);
+    return in;
+}
+
+static int post_input (struct batch *b, const struct input *in, struct bytes bytes, bool eof,
+                       struct err *e)
+{
+    struct wire w = {.kind = WIRE_INPUT};
+    w.m.input.batch = b->handle;
+    w.m.input.row = in->row;
+    w.m.input.offset = in->sent;
+    w.m.input.eof = eof;
+    w.body[0] = slice_borrowed (bytes.ptr, bytes.len);
+    return session_post (b->session, LANE_BULK, &w, e);
+}
+
+int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof, struct err *e)
+{
+    if (b->attached || row >= b->rows || !(b->flags & BATCH_INPUT))
+        return err_set (e, EINVAL, "row %" PRIu64 " takes no live input", row);
+    if (b->over || ranges_has (&b->done, row))
+        return (int64_t)bytes.len; /* as a pipe that nobody reads, but without the signal */
+    struct input *in = input_of (b, row);
+    if (in->eof)
+        return err_set (e, EINVAL, "the input of row %" PRIu64 " has ended", row);
+    uint64_t room = in->taken + BATCH_INPUT_WINDOW - in->sent;
+    in->wanted = bytes.len > room || (!bytes.len && !eof);
+    if (bytes.len > room)
+        bytes.len = (size_t)room;
+    if (!bytes.len && !eof)
+        return 0;
+    /* rows that wait in the open chunk go first: input is for a row the broker knows */
+    if (batch_flush (b, e) != 0 || post_input (b, in, bytes, eof, e) != 0)
+        return -1;
+    in->sent += bytes.len;
+    in->eof = eof;
+    return (int64_t)bytes.len;
+}
+
+bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset)
+{
+    struct input *in = input_of (b, row);
+    if (offset > in->taken && offset <= in->sent)
+        in->taken = offset;
+    bool wanted = in->wanted && in->taken + BATCH_INPUT_WINDOW > in->sent;
+    if (wanted)
+        in->wanted = false;
+    return wanted;
+}

@@ -1,0 +1,100 @@
+/* batch: one batch as its client sees it: rows on their way out, and which of them have ended.
+ *
+ * Rows are packed into chunks; a chunk leaves when it is full, when its spec changes, or when the
+ * caller says so. A row that is larger than a piece leaves alone, in parts. What comes back is
+ * numbered by records without gaps, and each row ends once, whatever comes twice.
+ *
+ * Pure: messages go to the session. core.h brings what comes in.
+ */
+#ifndef DROVER_CLIENT_BATCH_H
+#define DROVER_CLIENT_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "client/lib/partial.h"
+#include "client/lib/session.h"
+#include "common/base/buf.h"
+#include "common/model/ranges.h"
+#include "common/wire/outcome.h"
+
+#define BATCH_ROW_MAX ((size_t)64 << 20)    /* bytes of one row, as packed */
+#define BATCH_CHUNK_MAX ((size_t)64 << 10)  /* bytes of a chunk */
+#define BATCH_CHUNK_ROWS 16384              /* rows of a chunk */
+#define BATCH_BACKLOG_MAX ((size_t)1 << 20) /* bytes posted and not acknowledged, before a wait */
+#define BATCH_INPUT_WINDOW ((uint64_t)256 << 10) /* live input beyond what the task has taken */
+#define BATCH_SPECS_MAX 1000000
+
+struct input;
+
+struct batch {
+    UT_hash_handle hh; /* in the core, by handle */
+    struct session *session;
+    struct store *store;
+    void *owner; /* what events name it by */
+    uint64_t handle;
+    uint64_t id; /* the broker's number, 0: not known yet */
+    uint64_t flags;
+    bool attached; /* not opened here: its rows are not ours */
+    bool follow;
+    bool opened; /* the broker said its number */
+    bool closed;
+    bool over;        /* the broker has no more to say about it, or is gone */
+    bool ended;       /* END was delivered */
+    bool live_output; /* pieces are delivered as they come */
+    bool wants_room;  /* was told to wait */
+
+    int specs;
+    struct buf chunk; /* rows that have not left */
+    uint64_t chunk_first;
+    uint64_t chunk_count;
+    int chunk_spec; /* of its first row */
+    uint64_t chunks;
+    uint64_t rows;        /* added */
+    uint64_t max_pending; /* 0: no limit */
+
+    uint64_t record;    /* the last that came */
+    struct ranges done; /* rows whose outcome was delivered */
+    uint64_t tally[OUTCOME_KINDS];
+    struct partials partials;
+    struct input *inputs; /* uthash by row */
+};
+
+/* A zeroed batch begins its life; `session` and `store` must outlive it. */
+void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle);
+void batch_fini (struct batch *b);
+
+/* Number of the spec, or -1. `m` and bodies as wire_encode() takes them; batch and spec are set
+ * here. */
+int batch_add_spec (struct batch *b, struct wire *spec, struct err *e);
+
+/* The row's number, or -1: EINVAL, EMSGSIZE (names limit and size), ENOMEM. */
+int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t count,
+                   struct err *e);
+
+/* Let a partly filled chunk go. -1 only when there is no memory; then it is still there. */
+int batch_flush (struct batch *b, struct err *e);
+
+int batch_close (struct batch *b, struct err *e);
+
+/* Rows that may be added now; 0: wait. `enough` asks for more before it stops being 0, so that a
+ * waiter is not woken for single rows. */
+uint64_t batch_room (const struct batch *b, bool enough);
+
+static inline uint64_t batch_pending (const struct batch *b)
+{
+    return b->attached ? 0 : b->rows - b->done.count;
+}
+
+/* Count a row as ended; false: it ended before. */
+bool batch_finish_row (struct batch *b, uint64_t row, enum outcome_how how);
+
+/* Live input: how many of the bytes were taken, 0: the window is shut, -1. */
+int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof, struct err *e);
+
+/* The task has taken its input up to `offset`: true if somebody waits to send more. */
+bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset);
+
+#endif

@@ -1,0 +1,232 @@
+/* batch_api: batches and their rows, as the program calls them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/fault.h"
+#include "client/lib/handle.h"
+#include "client/lib/spec.h"
+#include "common/base/mem.h"
+
+#define FEW 16 /* values that are converted without an allocation */
+#define PRIORITY 50
+
+_Static_assert((int)DROVER_DETACHED == (int)BATCH_DETACHED, "flags");
+_Static_assert((int)DROVER_AT_MOST_ONCE == (int)BATCH_AT_MOST_ONCE, "flags");
+_Static_assert((int)DROVER_EACH_SPEC == (int)BATCH_EACH_SPEC, "flags");
+_Static_assert((int)DROVER_INPUT == (int)BATCH_INPUT, "flags");
+_Static_assert((int)DROVER_SPEC_MERGE_STDERR == (int)SPEC_MERGE_STDERR, "flags");
+_Static_assert((int)DROVER_BATCH_BROKEN == (int)BATCH_BROKEN, "states");
+_Static_assert((int)DROVER_BROKER_LOST == (int)OUTCOME_BROKER_LOST, "outcomes");
+
+/* An inner error as a public one; one that came of the lost session as that. */
+static int fail (const drover_t *h, const struct err *why, drover_error_t *e)
+{
+    if (handle_alive (h, e) != 0)
+        return -1;
+    if (why->code == EPIPE)
+        return fault_set (e, DROVER_ELOST, "%s", why->text);
+    return fault_err (e, why);
+}
+
+static drover_batch_t *batch_new (drover_t *h, void *user)
+{
+    drover_batch_t *b = mem_zalloc (sizeof *b);
+    b->h = h;
+    b->user = user;
+    b->b.owner = b;
+    return b;
+}
+
+drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
+                                   drover_error_t *e)
+{
+    static const drover_batch_options_t none;
+    const drover_batch_options_t *o = options ? options : &none;
+    struct err why = {0};
+    struct msg_open m = {
+        .flags = o->flags,
+        .jobs = o->jobs,
+        .priority = o->priority ? o->priority : PRIORITY,
+        .deadline_ms = o->deadline_ms,
+        .runs = o->runs,
+        .result_bytes = o->result_bytes,
+        .key = bytes_str (o->key),
+        .name = bytes_str (o->name),
+    };
+    drover_batch_t *b = batch_new (h, o->user);
+    if (core_open (&h->core, &b->b, &m, &why) != 0) {
+        free (b);
+        fail (h, &why, e);
+        return NULL;
+    }
+    b->b.max_pending = o->max_pending;
+    LIST_INSERT_HEAD (&h->batches, b, link);
+    handle_settle (h);
+    return b;
+}
+
+drover_batch_t *drover_attach (drover_t *h, uint64_t id, uint64_t from_record, int follow,
+                               void *user, drover_error_t *e)
+{
+    struct err why = {0};
+    drover_batch_t *b = batch_new (h, user);
+    if (core_attach (&h->core, &b->b, id, from_record, follow != 0, &why) != 0) {
+        free (b);
+        fail (h, &why, e);
+        return NULL;
+    }
+    LIST_INSERT_HEAD (&h->batches, b, link);
+    handle_send (h);
+    handle_settle (h);
+    return b;
+}
+
+void drover_batch_free (drover_batch_t **bp)
+{
+    drover_batch_t *b = *bp;
+    if (!b)
+        return;
+    *bp = NULL;
+    core_forget (&b->h->core, &b->b);
+    LIST_REMOVE (b, link);
+    free (b);
+}
+
+void *drover_batch_user (const drover_batch_t *b)
+{
+    return b->user;
+}
+
+int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e)
+{
+    struct err why = {0};
+    if (s->failed)
+        return fault_set (e, DROVER_ETOOBIG,
+                          "the command is empty, or too long to be kept (%u bytes at the most)",
+                          WIRE_FRAME_MAX);
+    struct wire w = {.kind = WIRE_SPEC, .m.spec = s->m, .body = {s->command, s->environment}};
+    int number = batch_add_spec (&b->b, &w, &why);
+    return number < 0 ? fail (b->h, &why, e) : number;
+}
+
+static int64_t add_many (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
+                         struct err *why)
+{
+    struct bytes *own = calloc (count, sizeof *own);
+    if (!own)
+        return err_set (why, ENOMEM, "no memory for %zu values", count);
+    for (size_t i = 0; i < count; i++)
+        own[i] = bytes_of (values[i].ptr, values[i].len);
+    int64_t row = batch_add (&b->b, spec, own, count, why);
+    free (own);
+    return row;
+}
+
+static int64_t add_few (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
+                        struct err *why)
+{
+    struct bytes own[FEW];
+    for (size_t i = 0; i < count; i++)
+        own[i] = bytes_of (values[i].ptr, values[i].len);
+    return batch_add (&b->b, spec, own, count, why);
+}
+
+int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
+                          drover_error_t *e)
+{
+    struct err why;
+    why.code = 0;
+    uint64_t chunks = b->b.chunks;
+    bool first = b->b.chunk_count == 0;
+    int64_t row = count > FEW ? add_many (b, spec, values, count, &why)
+                              : add_few (b, spec, values, count, &why);
+    if (row < 0)
+        return fail (b->h, &why, e);
+    if (b->b.chunks != chunks)
+        handle_send (b->h);
+    if (first || b->b.chunks != chunks)
+        handle_settle (b->h);
+    return row;
+}
+
+uint64_t drover_batch_room (drover_batch_t *b)
+{
+    uint64_t room = batch_room (&b->b, false);
+    b->b.wants_room = room == 0 && !b->b.closed && !b->b.over;
+    return room;
+}
+
+int drover_batch_close (drover_batch_t *b, drover_error_t *e)
+{
+    struct err why = {0};
+    if (batch_close (&b->b, &why) != 0)
+        return fail (b->h, &why, e);
+    handle_send (b->h);
+    handle_settle (b->h);
+    return 0;
+}
+
+uint64_t drover_batch_rows (const drover_batch_t *b)
+{
+    return b->b.rows;
+}
+
+uint64_t drover_batch_pending (const drover_batch_t *b)
+{
+    return batch_pending (&b->b);
+}
+
+uint64_t drover_batch_id (const drover_batch_t *b)
+{
+    return b->b.opened || b->b.attached ? b->b.id : 0;
+}
+
+uint64_t drover_batch_record (const drover_batch_t *b)
+{
+    return b->b.record;
+}
+
+static int64_t input (drover_batch_t *b, uint64_t row, struct bytes bytes, bool eof,
+                      drover_error_t *e)
+{
+    struct err why = {0};
+    int64_t taken = batch_input (&b->b, row, bytes, eof, &why);
+    if (taken < 0)
+        return fail (b->h, &why, e);
+    handle_send (b->h);
+    handle_settle (b->h);
+    return taken;
+}
+
+int64_t drover_input (drover_batch_t *b, uint64_t row, const void *bytes, size_t len,
+                      drover_error_t *e)
+{
+    return len ? input (b, row, bytes_of (bytes, len), false, e) : 0;
+}
+
+int drover_input_end (drover_batch_t *b, uint64_t row, drover_error_t *e)
+{
+    return input (b, row, bytes_of (NULL, 0), true, e) < 0 ? -1 : 0;
+}
+
+int drover_signal (drover_batch_t *b, uint64_t row, int signo, drover_error_t *e)
+{
+    struct err why = {0};
+    struct wire w = {.kind = WIRE_SIGNAL};
+    w.m.signal.batch = b->b.handle;
+    w.m.signal.row = row;
+    w.m.signal.signo = (uint64_t)signo;
+    if (signo < 1 || signo > 64)
+        return fault_set (e, DROVER_EINVAL, "there is no signal %d", signo);
+    if (b->b.over)
+        return 0; /* nobody is left to get it */
+    if (handle_alive (b->h, e) != 0)
+        return -1;
+    if (batch_flush (&b->b, &why) != 0 ||
+        session_post (b->h->core.session, LANE_BULK, &w, &why) != 0) /* behind its row */
+        return fail (b->h, &why, e);
+    handle_send (b->h);
+    handle_settle (b->h);
+    return 0;
+}

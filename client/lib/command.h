@@ -1,0 +1,14 @@
+/* command: what a drover_command_t holds, for spec.c. */
+#ifndef DROVER_CLIENT_COMMAND_H
+#define DROVER_CLIENT_COMMAND_H
+
+#include "client/drover.h"
+#include "common/base/buf.h"
+#include "common/model/template.h"
+
+struct drover_command {
+    struct template *t;
+    struct buf text; /* of the last expansion */
+};
+
+#endif

@@ -1,0 +1,439 @@
+#include "client/lib/core.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/deliver.h"
+#include "client/lib/fault.h"
+#include "client/lib/item.h"
+#include "common/base/mem.h"
+#include "common/wire/rows.h"
+
+static struct batch *batch_of (struct core *c, uint64_t handle)
+{
+    struct batch *b = NULL;
+    if (c->batches)
+        HASH_FIND (hh, c->batches, &handle, sizeof handle, b);
+    return b && !b->over ? b : NULL;
+}
+
+/* Queue something of our own; `text` is copied. */
+static struct item *put (struct core *c, enum item_kind kind, struct batch *b, const char *text)
+{
+    struct item *i = mem_zalloc (sizeof *i);
+    i->kind = kind;
+    i->batch = b;
+    i->text = text ? mem_strdup (text) : NULL;
+    TAILQ_INSERT_TAIL (&c->items, i, link);
+    return i;
+}
+
+/* Queue a message, which is taken. */
+static struct item *put_message (struct core *c, enum item_kind kind, struct batch *b,
+                                 struct wire *w)
+{
+    struct item *i = put (c, kind, b, NULL);
+    i->w = *w;
+    *w = (struct wire){0};
+    c->queued += i->w.header.len + i->w.body[0].len;
+    return i;
+}
+
+void core_notice (struct core *c, enum drover_note code, const char *text)
+{
+    struct item *i = put (c, ITEM_NOTICE, NULL, text);
+    i->w.kind = WIRE_NOTICE;
+    i->w.m.notice.code = code;
+    i->w.m.notice.text = bytes_str (i->text);
+}
+
+static void put_reply (struct core *c, uint64_t ref, enum wire_code code, const char *text)
+{
+    struct item *i = put (c, ITEM_REPLY, NULL, text);
+    i->w.kind = WIRE_REPLY;
+    i->w.m.reply.ref = ref;
+    i->w.m.reply.code = code;
+    i->w.m.reply.text = bytes_str (i->text);
+}
+
+/* The broker will say no more about it: rows without an outcome get one here, and END follows. */
+void core_break (struct core *c, struct batch *b, const char *why)
+{
+    if (b->over)
+        return;
+    b->over = true;
+    struct item *rows = put (c, ITEM_UNFINISHED, b, why);
+    rows->how = OUTCOME_BROKER_LOST;
+    struct item *end = put (c, ITEM_END, b, why);
+    end->w.kind = WIRE_END;
+    end->w.m.end.state = BATCH_BROKEN;
+    end->w.m.end.total = b->rows;
+    end->w.m.end.reason = bytes_str (end->text);
+}
+
+/* --- what comes in ------------------------------------------------------------------------------
+ */
+
+/* Records of a batch come once and in order; one that is missing cannot come any more. */
+static bool take_record (struct core *c, struct batch *b, uint64_t record)
+{
+    if (record <= b->record)
+        return false;
+    if (record > b->record + 1 && b->record) {
+        char why[120];
+        snprintf (why, sizeof why,
+                  "records %" PRIu64 " to %" PRIu64 " of batch %" PRIu64 " are missing",
+                  b->record + 1, record - 1, b->id);
+        core_break (c, b, why);
+        return false;
+    }
+    b->record = record;
+    return true;
+}
+
+static void on_results (struct core *c, struct wire *w)
+{
+    struct batch *b = batch_of (c, w->m.results.batch);
+    if (b && take_record (c, b, w->m.results.record))
+        put_message (c, ITEM_RESULTS, b, w);
+}
+
+static void on_output (struct core *c, struct wire *w)
+{
+    struct batch *b = batch_of (c, w->m.output.batch);
+    if (b && take_record (c, b, w->m.output.record))
+        put_message (c, ITEM_OUTPUT, b, w);
+}
+
+static void on_opened (struct core *c, struct wire *w)
+{
+    struct batch *b = batch_of (c, w->m.opened.batch);
+    if (!b)
+        return;
+    bool again = b->opened;
+    b->id = w->m.opened.id;
+    b->opened = true;
+    if (!again)
+        put_message (c, ITEM_OPENED, b, w);
+}
+
+static void on_end (struct core *c, struct wire *w)
+{
+    struct batch *b = batch_of (c, w->m.end.batch);
+    if (!b)
+        return;
+    b->over = true;
+    if (!b->attached && w->m.end.state != BATCH_RUNNING) {
+        struct item *rows = put (c, ITEM_UNFINISHED, b, NULL);
+        rows->text = mem_strndup ((const char *)w->m.end.reason.ptr, w->m.end.reason.len);
+        rows->how = w->m.end.state == BATCH_CANCELLED ? OUTCOME_CANCELLED : OUTCOME_BROKER_LOST;
+    }
+    put_message (c, ITEM_END, b, w);
+}
+
+static void on_reply (struct core *c, struct wire *w)
+{
+    struct request *q = requests_find (&c->requests, w->m.reply.ref);
+    if (!q)
+        return;
+    struct batch *b = NULL;
+    if (q->handle)
+        HASH_FIND (hh, c->batches, &q->handle, sizeof q->handle, b);
+    if (b && b->over && w->m.reply.code == WIRE_UNKNOWN) {
+        /* it ended while the request was on its way */
+        w->m.reply.code = WIRE_OK;
+        w->m.reply.text = (struct bytes){NULL, 0};
+    }
+    if (rows_check (bytes_of (w->body[0].ptr, w->body[0].len), w->m.reply.count, NULL) != 0) {
+        slice_fini (&w->body[0]);
+        w->m.reply.count = 0;
+        w->m.reply.code = WIRE_MALFORMED;
+    }
+    q->begun = true;
+    if (!w->m.reply.more)
+        requests_forget (&c->requests, q);
+    put_message (c, ITEM_REPLY, NULL, w);
+}
+
+static void on_input_taken (struct core *c, struct wire *w)
+{
+    struct batch *b = batch_of (c, w->m.input_taken.batch);
+    if (b && !b->attached && w->m.input_taken.row < b->rows &&
+        batch_input_taken (b, w->m.input_taken.row, w->m.input_taken.offset))
+        put_message (c, ITEM_INPUT_ROOM, b, w);
+}
+
+static void on_notice (struct core *c, struct wire *w)
+{
+    put_message (c, ITEM_NOTICE, batch_of (c, w->m.notice.batch), w);
+}
+
+static bool is_request (uint64_t kind)
+{
+    return kind == WIRE_CANCEL || kind == WIRE_WAIT || kind == WIRE_QUERY || kind == WIRE_DRAIN;
+}
+
+/* The broker refused something. What it says about a batch it knows is followed by END; a batch it
+ * does not know, or that clashes with another, ends here. */
+static void on_error (struct core *c, struct wire *w)
+{
+    const struct msg_error *m = &w->m.error;
+    char *text = mem_strndup ((const char *)m->text.ptr, m->text.len);
+    struct request *q = is_request (m->kind) ? requests_find (&c->requests, m->ref) : NULL;
+    struct batch *b = is_request (m->kind) || m->kind < WIRE_OPEN ? NULL : batch_of (c, m->ref);
+    bool fatal = m->code == WIRE_UNKNOWN || m->code == WIRE_CONFLICT || m->kind == WIRE_OPEN;
+    if (q) {
+        put_reply (c, q->ref, (enum wire_code)m->code, text);
+        requests_forget (&c->requests, q);
+    } else if (m->kind != WIRE_INPUT && m->kind != WIRE_SIGNAL) { /* those may come too late */
+        put_message (c, ITEM_REFUSED, b, w);
+        if (b && fatal)
+            core_break (c, b, text);
+    }
+    free (text);
+}
+
+static void (*const HANDLERS[256]) (struct core *, struct wire *) = {
+    [WIRE_RESULTS] = on_results, [WIRE_OUTPUT] = on_output, [WIRE_OPENED] = on_opened,
+    [WIRE_END] = on_end,         [WIRE_REPLY] = on_reply,   [WIRE_INPUT_TAKEN] = on_input_taken,
+    [WIRE_NOTICE] = on_notice,   [WIRE_ERROR] = on_error,
+};
+
+/* --- sessions that end --------------------------------------------------------------------------
+ */
+
+static void answer_all (struct core *c, enum wire_code code, const char *why)
+{
+    struct request *q, *next;
+    HASH_ITER (hh, c->requests.by_ref, q, next) {
+        put_reply (c, q->ref, code, why);
+        requests_forget (&c->requests, q);
+    }
+}
+
+static void lose (struct core *c)
+{
+    const struct err *why = session_why (c->session);
+    answer_all (c, WIRE_LOST, why->text);
+    struct batch *b, *next;
+    HASH_ITER (hh, c->batches, b, next)
+        core_break (c, b, why->text);
+    struct item *i = put (c, ITEM_LOST, NULL, why->text);
+    i->w.kind = WIRE_ERROR;
+    i->w.m.error.code = (uint64_t)why->code;
+    i->w.m.error.text = bytes_str (i->text);
+}
+
+static void post_attach (struct core *c, const struct batch *b, uint64_t record)
+{
+    struct wire w = {.kind = WIRE_ATTACH};
+    w.m.attach.batch = b->handle;
+    w.m.attach.id = b->id;
+    w.m.attach.record = record;
+    w.m.attach.follow = b->follow;
+    session_post (c->session, LANE_CONTROL, &w, NULL);
+}
+
+/* Whether the broker can go on with a batch of the session before. */
+static bool survives (const struct core *c, const struct batch *b)
+{
+    if (!b->id)
+        return false;
+    if (b->attached)
+        return true;
+    return (b->flags & BATCH_DETACHED) && b->closed && session_reset_clean (c->session);
+}
+
+/* A new session: batches that live at the broker are taken up again behind the last record, all
+ * others are gone. */
+static void begin_again (struct core *c)
+{
+    static const char why[] = "the broker lost this session, and with it what it knew of the batch";
+    struct batch *b, *nb;
+    HASH_ITER (hh, c->batches, b, nb) {
+        if (b->over)
+            continue;
+        if (survives (c, b))
+            post_attach (c, b, b->record + 1);
+        else
+            core_break (c, b, why);
+    }
+    struct request *q, *nq;
+    HASH_ITER (hh, c->requests.by_ref, q, nq) {
+        if (!q->begun && !q->handle) {
+            request_again (q, c->session);
+            continue;
+        }
+        put_reply (c, q->ref, WIRE_LOST, "the broker lost this session");
+        requests_forget (&c->requests, q);
+    }
+}
+
+void core_message (struct core *c, int64_t now, struct wire *w)
+{
+    switch (session_message (c->session, now, w)) {
+    case SESSION_DELIVER:
+        if (HANDLERS[w->kind & 255])
+            HANDLERS[w->kind & 255](c, w);
+        break;
+    case SESSION_RESET:
+        begin_again (c);
+        /* fall through */
+    case SESSION_WELCOMED:
+    case SESSION_RESUMED:
+        put (c, ITEM_CONNECTED, NULL, NULL);
+        break;
+    case SESSION_GONE:
+        lose (c);
+        break;
+    case SESSION_NOTHING:
+    default:
+        break;
+    }
+    wire_fini (w);
+}
+
+void core_tick (struct core *c, int64_t now)
+{
+    if (session_tick (c->session, now) == SESSION_GONE)
+        lose (c);
+    if (session_away (c->session))
+        core_notice (c, DROVER_NOTE_AWAY, "the broker does not answer; waiting for it");
+    struct batch *b, *next;
+    HASH_ITER (hh, c->batches, b, next) {
+        if (!b->wants_room || batch_room (b, true) == 0)
+            continue;
+        b->wants_room = false;
+        put (c, ITEM_ROOM, b, NULL);
+    }
+}
+
+void core_fail (struct core *c, enum wire_code code, const char *text)
+{
+    if (session_state (c->session) == SESSION_LOST)
+        return;
+    session_fail (c->session, code, text);
+    lose (c);
+}
+
+/* --- what is asked for --------------------------------------------------------------------------
+ */
+
+static void adopt (struct core *c, struct batch *b)
+{
+    batch_init (b, c->session, c->store, ++c->last_handle);
+    HASH_ADD (hh, c->batches, handle, sizeof b->handle, b);
+}
+
+static int gone (const struct core *c, struct err *e)
+{
+    if (session_state (c->session) != SESSION_LOST)
+        return 0;
+    return err_set (e, EPIPE, "%s", session_why (c->session)->text);
+}
+
+int core_open (struct core *c, struct batch *b, const struct msg_open *open, struct err *e)
+{
+    struct wire w = {.kind = WIRE_OPEN, .m.open = *open};
+    w.m.open.batch = c->last_handle + 1;
+    if (gone (c, e) != 0 || session_post (c->session, LANE_CONTROL, &w, e) != 0)
+        return -1;
+    adopt (c, b);
+    b->flags = open->flags;
+    return 0;
+}
+
+int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, bool follow,
+                 struct err *e)
+{
+    if (gone (c, e) != 0)
+        return -1;
+    adopt (c, b);
+    b->attached = true;
+    b->closed = true;
+    b->id = id;
+    b->follow = follow;
+    b->record = record ? record - 1 : 0;
+    post_attach (c, b, record);
+    return 0;
+}
+
+static void drop_items (struct core *c, const struct batch *b)
+{
+    struct item *i, *next;
+    for (i = TAILQ_FIRST (&c->items); i; i = next) {
+        next = TAILQ_NEXT (i, link);
+        if (i->batch == b)
+            deliver_drop (c, i);
+    }
+}
+
+void core_forget (struct core *c, struct batch *b)
+{
+    drop_items (c, b);
+    if (!b->over && session_state (c->session) != SESSION_LOST) {
+        struct wire w = {.kind = WIRE_DETACH, .m.detach.batch = b->handle};
+        session_post (c->session, LANE_CONTROL, &w, NULL);
+    }
+    HASH_DEL (c->batches, b);
+    batch_fini (b);
+}
+
+void core_flush (struct core *c)
+{
+    struct batch *b, *next;
+    HASH_ITER (hh, c->batches, b, next)
+        if (!b->over)
+            batch_flush (b, NULL);
+}
+
+uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
+{
+    if (gone (c, e) != 0)
+        return 0;
+    return requests_ask (&c->requests, c->session, w, handle, e);
+}
+
+uint64_t core_answer (struct core *c, enum wire_code code, const char *text)
+{
+    put_reply (c, ++c->requests.last, code, text);
+    return c->requests.last;
+}
+
+void core_drop (struct core *c, uint64_t ref, bool tell)
+{
+    struct request *q = requests_find (&c->requests, ref);
+    if (q) {
+        struct wire w = {.kind = WIRE_DROP_REF, .m.drop_ref.ref = ref};
+        requests_forget (&c->requests, q);
+        if (tell && session_state (c->session) != SESSION_LOST)
+            session_post (c->session, LANE_CONTROL, &w, NULL);
+    }
+    struct item *i, *next;
+    for (i = TAILQ_FIRST (&c->items); i; i = next) {
+        next = TAILQ_NEXT (i, link);
+        if (i->kind == ITEM_REPLY && i->w.m.reply.ref == ref)
+            deliver_drop (c, i);
+    }
+}
+
+void core_init (struct core *c, const struct session_config *config, struct store *store,
+                int64_t now)
+{
+    *c = (struct core){.store = store, .session = session_new (config, now)};
+    TAILQ_INIT (&c->items);
+}
+
+void core_fini (struct core *c)
+{
+    deliver_end (c);
+    while (!TAILQ_EMPTY (&c->items))
+        deliver_drop (c, TAILQ_FIRST (&c->items));
+    result_unref (&c->result);
+    HASH_CLEAR (hh, c->batches); /* their memory is the callers' */
+    requests_fini (&c->requests);
+    session_free (&c->session);
+}

@@ -1,0 +1,65 @@
+#include "client/lib/request.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+static uint64_t *ref_of (struct wire *w)
+{
+    switch (w->kind) {
+    case WIRE_CANCEL:
+        return &w->m.cancel.ref;
+    case WIRE_WAIT:
+        return &w->m.wait.ref;
+    case WIRE_QUERY:
+        return &w->m.query.ref;
+    case WIRE_DRAIN:
+    default:
+        return &w->m.drain.ref;
+    }
+}
+
+uint64_t requests_ask (struct requests *r, struct session *s, struct wire *w, uint64_t handle,
+                       struct err *e)
+{
+    struct wire_frames f;
+    *ref_of (w) = r->last + 1;
+    if (wire_encode (w, &f, e) != 0)
+        return 0;
+    struct request *q = mem_zalloc (sizeof *q);
+    q->ref = ++r->last;
+    q->handle = handle;
+    q->frames = wire_frames_keep (&f);
+    HASH_ADD (hh, r->by_ref, ref, sizeof q->ref, q);
+    session_post_frames_take (s, LANE_CONTROL, &f);
+    return q->ref;
+}
+
+struct request *requests_find (struct requests *r, uint64_t ref)
+{
+    struct request *q = NULL;
+    if (r->by_ref)
+        HASH_FIND (hh, r->by_ref, &ref, sizeof ref, q);
+    return q;
+}
+
+void requests_forget (struct requests *r, struct request *q)
+{
+    HASH_DEL (r->by_ref, q);
+    wire_frames_fini (&q->frames);
+    free (q);
+}
+
+void request_again (struct request *q, struct session *s)
+{
+    struct wire_frames f = wire_frames_keep (&q->frames);
+    session_post_frames_take (s, LANE_CONTROL, &f);
+}
+
+void requests_fini (struct requests *r)
+{
+    struct request *q, *next;
+    HASH_ITER (hh, r->by_ref, q, next) {
+        requests_forget (r, q);
+    }
+}

@@ -1,0 +1,42 @@
+/* request: what was asked of the broker and waits for its REPLY, by ref.
+ *
+ * A request is kept until it is answered, so that it can be asked again when a session was lost and
+ * a new one begun; one that was answered in part is then answered with the loss.
+ */
+#ifndef DROVER_CLIENT_REQUEST_H
+#define DROVER_CLIENT_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "client/lib/session.h"
+
+struct request {
+    uint64_t ref;
+    uint64_t handle; /* of the batch it is about, where only this session knows it; else 0 */
+    bool begun;      /* some of the answer has come */
+    struct wire_frames frames;
+    UT_hash_handle hh;
+};
+
+struct requests {
+    struct request *by_ref; /* uthash, in the order of asking */
+    uint64_t last;
+};
+
+/* Ask: `w` is a CANCEL, WAIT, QUERY or DRAIN; its ref is set here. Returns the ref, or 0. */
+uint64_t requests_ask (struct requests *r, struct session *s, struct wire *w, uint64_t handle,
+                       struct err *e);
+
+struct request *requests_find (struct requests *r, uint64_t ref);
+
+/* Answered, or dropped. */
+void requests_forget (struct requests *r, struct request *q);
+
+/* Ask again in a new session. */
+void request_again (struct request *q, struct session *s);
+
+void requests_fini (struct requests *r);
+
+#endif

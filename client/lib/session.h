@@ -1,0 +1,113 @@
+/* session: one client's session with a broker, as a pure state machine: no socket, no clock, no
+ * file.
+ *
+ * It says HELLO, keeps what was posted until the broker acknowledged it (chan), answers and sends
+ * pings, and decides when a connection is to be given up for a new one, and when the session is
+ * lost. What the messages mean to batches is for the caller (core.h).
+ *
+ * Turn of the caller: session_message() for each message that came, session_tick() once, then
+ * session_next() until it is false; session_reconnect() says when to drop the connection and make a
+ * new one, for which session_connected() is called. doc/PROTOCOL.md, "A session".
+ */
+#ifndef DROVER_CLIENT_SESSION_H
+#define DROVER_CLIENT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/wire/chan.h"
+#include "common/wire/wire.h"
+
+struct session;
+
+struct session_config {
+    const char *name; /* of the client, for people; all strings are borrowed for its life */
+    const char *host;
+    const char *version;
+    uint64_t pid;
+    int64_t connect_us; /* the first answer must come within; CLOCK_NEVER: no limit */
+    int64_t lost_us;    /* how long to go on without a broker after that */
+};
+
+enum session_state {
+    SESSION_CLOSED,  /* no connection, or waiting for one */
+    SESSION_OPENING, /* HELLO is out */
+    SESSION_OPEN,
+    SESSION_LOST, /* for good; session_why() */
+};
+
+/* What a message came to. */
+enum session_news {
+    SESSION_NOTHING, /* it was the session's own business, a duplicate, or nonsense */
+    SESSION_DELIVER, /* it is for the caller */
+    SESSION_WELCOMED,
+    SESSION_RESUMED, /* WELCOME again: nothing was lost */
+    SESSION_RESET,   /* WELCOME again, but a new session: what was posted and granted is void */
+    SESSION_GONE     /* the session is lost */
+};
+
+/* now: microseconds of the monotonic clock, never going back. */
+struct session *session_new (const struct session_config *c, int64_t now);
+void session_free (struct session **s);
+
+/* A new connection was made. */
+void session_connected (struct session *s, int64_t now);
+
+/* A message came. `w` stays the caller's. */
+enum session_news session_message (struct session *s, int64_t now, const struct wire *w);
+
+/* Time has passed, after all that came was read. SESSION_GONE, or SESSION_NOTHING. */
+enum session_news session_tick (struct session *s, int64_t now);
+
+/* When session_tick() has something to do. */
+int64_t session_deadline (const struct session *s);
+
+/* Queue a numbered message in a lane. Fails as wire_encode() does. */
+int session_post (struct session *s, enum chan_lane lane, const struct wire *w, struct err *e);
+
+/* Queue frames of a numbered message (taken). */
+void session_post_frames_take (struct session *s, enum chan_lane lane, struct wire_frames *f);
+
+/* Ask for a round trip; session_pong() then tells the stamp of the last answer. */
+void session_ping (struct session *s, int64_t now, uint64_t stamp);
+uint64_t session_pong (const struct session *s);
+
+/* Say goodbye; what is queued goes first as far as the window lets it. */
+void session_bye (struct session *s);
+
+/* Whether the goodbye was answered. */
+bool session_over (const struct session *s);
+
+/* The next frames to transmit, for the caller to finish: true, or false when there are none now.
+ * session_unsent() when the transmission was refused: the same message comes again. */
+bool session_next (struct session *s, int64_t now, struct wire_frames *f);
+void session_unsent (struct session *s, struct wire_frames *f);
+
+/* True once when the connection is to be replaced. */
+bool session_reconnect (struct session *s);
+
+/* Given up from outside: the private broker ended, the connection cannot be made. */
+void session_fail (struct session *s, enum wire_code code, const char *text);
+
+enum session_state session_state (const struct session *s);
+
+/* Why it is lost: e->code is an enum wire_code, or WIRE_LOST; the text is never empty then. */
+const struct err *session_why (const struct session *s);
+
+/* Whether the broker was silent for so long that the user should know; once for each silence. */
+bool session_away (struct session *s);
+
+/* Bytes posted and not acknowledged; whether nothing is. */
+size_t session_backlog (const struct session *s);
+bool session_idle (const struct session *s);
+
+/* Whether nothing of ours was lost at the last SESSION_RESET: all had been acknowledged, and the
+ * broker is the same one. */
+bool session_reset_clean (const struct session *s);
+
+/* Of the last WELCOME, 0 before. */
+uint64_t session_token (const struct session *s);
+uint64_t session_broker (const struct session *s);
+
+#endif

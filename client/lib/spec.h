@@ -1,0 +1,18 @@
+/* spec: what a drover_spec_t holds, for batch_api.c. */
+#ifndef DROVER_CLIENT_SPEC_H
+#define DROVER_CLIENT_SPEC_H
+
+#include "client/drover.h"
+#include "common/base/blob.h"
+#include "common/wire/wire.h"
+
+struct drover_spec {
+    struct msg_spec m; /* its texts point to the two below */
+    char *dir;
+    char *shell;
+    struct slice command;     /* body 0 */
+    struct slice environment; /* body 1 */
+    bool failed; /* something could not be kept: there was no memory, or it is too big */
+};
+
+#endif

@@ -1,0 +1,326 @@
+/* chan: two queues of what was not sent yet, one list of what was sent and not acknowledged.
+ *
+ * A message is given its number when it moves from a queue to the list. The list is in order of
+ * numbers; `resend` points to the first of it that has to go out (again), and everything behind it
+ * has to, too. So a refused transmission, a reconnect and a new message are one path. The header of
+ * what is handed out is a copy: it is stamped anew each time, while a messaging library may still
+ * read the one before.
+ */
+#include "common/wire/chan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "common/base/mem.h"
+
+struct node {
+    STAILQ_ENTRY (node) link;
+    struct wire_frames frames;
+    uint64_t hold;
+    uint64_t seq; /* 0: not sent yet */
+    size_t bytes;
+    enum chan_lane lane;
+};
+
+STAILQ_HEAD (queue, node);
+
+/* Numbers up to `upto` may be acknowledged when `commit` holds. */
+struct held {
+    uint64_t commit;
+    uint64_t upto;
+};
+
+struct chan {
+    /* out */
+    struct queue lane[2];
+    struct queue sent;
+    struct node *resend; /* in `sent`: the first to hand out; NULL: none */
+    struct node *last;   /* in `sent`: handed out by the latest chan_next() */
+    uint64_t numbered;   /* the highest number given */
+    uint64_t acked;      /* by the other side */
+    uint64_t released;   /* commits up to this one hold */
+    uint64_t window_msgs;
+    uint64_t window_bytes;
+    uint64_t bulk_msgs;    /* sent in the bulk lane and not acknowledged */
+    uint64_t bulk_bytes;   /* likewise */
+    uint64_t queued_msgs;  /* in the bulk lane, not sent yet */
+    uint64_t queued_bytes; /* likewise */
+    size_t backlog;        /* bytes in all three queues */
+
+    /* in */
+    uint64_t received;
+    uint64_t may_ack;    /* received, and its commit holds */
+    uint64_t ack_told;   /* the other side was told that much */
+    uint64_t ack_before; /* what ack_told was before the latest chan_next() */
+    bool owes;           /* a duplicate came: the other side missed an acknowledgement */
+    bool owed_before;
+    uint64_t ack_commit; /* of what is accepted now; 0: none */
+    struct held *held;   /* a ring, commits ascending */
+    size_t held_first;
+    size_t held_count;
+    size_t held_size;
+};
+
+struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes)
+{
+    struct chan *c = mem_zalloc (sizeof *c);
+    STAILQ_INIT (&c->lane[LANE_CONTROL]);
+    STAILQ_INIT (&c->lane[LANE_BULK]);
+    STAILQ_INIT (&c->sent);
+    chan_window (c, window_msgs, window_bytes);
+    return c;
+}
+
+static void free_first (struct queue *q)
+{
+    struct node *n = STAILQ_FIRST (q);
+    STAILQ_REMOVE_HEAD (q, link);
+    wire_frames_fini (&n->frames);
+    free (n);
+}
+
+void chan_free (struct chan **cp)
+{
+    struct chan *c = *cp;
+    if (!c)
+        return;
+    while (!STAILQ_EMPTY (&c->lane[LANE_CONTROL]))
+        free_first (&c->lane[LANE_CONTROL]);
+    while (!STAILQ_EMPTY (&c->lane[LANE_BULK]))
+        free_first (&c->lane[LANE_BULK]);
+    while (!STAILQ_EMPTY (&c->sent))
+        free_first (&c->sent);
+    free (c->held);
+    free (c);
+    *cp = NULL;
+}
+
+/* Take what was acknowledged out of the list. */
+static void drop_acked (struct chan *c, uint64_t ack)
+{
+    struct node *n;
+    while ((n = STAILQ_FIRST (&c->sent)) && n->seq <= ack) {
+        if (c->resend == n)
+            c->resend = STAILQ_NEXT (n, link);
+        if (c->last == n)
+            c->last = NULL;
+        if (n->lane == LANE_BULK) {
+            c->bulk_msgs--;
+            c->bulk_bytes -= n->bytes;
+        }
+        c->backlog -= n->bytes;
+        free_first (&c->sent);
+    }
+    if (ack > c->acked)
+        c->acked = ack;
+}
+
+void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f, uint64_t hold)
+{
+    struct node *n = mem_zalloc (sizeof *n);
+    n->frames = *f;
+    *f = (struct wire_frames){0};
+    n->hold = hold;
+    n->lane = lane;
+    n->bytes = wire_frames_bytes (&n->frames);
+    c->backlog += n->bytes;
+    if (lane == LANE_BULK) {
+        c->queued_msgs++;
+        c->queued_bytes += n->bytes;
+    }
+    STAILQ_INSERT_TAIL (&c->lane[lane], n, link);
+}
+
+/* One message may always be on its way, however large it is, unless the window is shut. */
+static bool window_open (const struct chan *c, size_t bytes)
+{
+    if (!c->window_msgs || !c->window_bytes)
+        return false;
+    if (!c->bulk_msgs)
+        return true;
+    return c->bulk_msgs < c->window_msgs && c->bulk_bytes < c->window_bytes &&
+           bytes <= c->window_bytes - c->bulk_bytes;
+}
+
+/* The queue whose first message may go now, or NULL. */
+static struct queue *ready_queue (struct chan *c)
+{
+    struct node *n = STAILQ_FIRST (&c->lane[LANE_CONTROL]);
+    if (n && n->hold <= c->released)
+        return &c->lane[LANE_CONTROL];
+    n = STAILQ_FIRST (&c->lane[LANE_BULK]);
+    if (n && n->hold <= c->released && window_open (c, n->bytes))
+        return &c->lane[LANE_BULK];
+    return NULL;
+}
+
+/* Number the next queued message and put it at the end of the list. */
+static struct node *send_queued (struct chan *c)
+{
+    struct queue *q = ready_queue (c);
+    if (!q)
+        return NULL;
+    struct node *n = STAILQ_FIRST (q);
+    STAILQ_REMOVE_HEAD (q, link);
+    n->seq = ++c->numbered;
+    if (n->lane == LANE_BULK) {
+        c->queued_msgs--;
+        c->queued_bytes -= n->bytes;
+        c->bulk_msgs++;
+        c->bulk_bytes += n->bytes;
+    }
+    STAILQ_INSERT_TAIL (&c->sent, n, link);
+    return n;
+}
+
+bool chan_next (struct chan *c, struct wire_frames *out)
+{
+    struct node *n = c->resend ? c->resend : send_queued (c);
+    if (!n)
+        return false;
+    c->resend = STAILQ_NEXT (n, link);
+    c->last = n;
+    *out = wire_frames_keep (&n->frames);
+    wire_stamp (out, n->seq, c->may_ack);
+    c->ack_before = c->ack_told;
+    c->owed_before = c->owes;
+    chan_ack_sent (c, c->may_ack);
+    return true;
+}
+
+void chan_unsent (struct chan *c)
+{
+    if (!c->last)
+        return;
+    c->resend = c->last;
+    c->last = NULL;
+    c->ack_told = c->ack_before;
+    c->owes = c->owed_before;
+}
+
+/* Take over what earlier commits let us acknowledge. */
+static void release_acks (struct chan *c)
+{
+    while (c->held_count) {
+        const struct held *h = &c->held[c->held_first];
+        if (h->commit > c->released)
+            return;
+        c->may_ack = h->upto;
+        c->held_first = (c->held_first + 1) % c->held_size;
+        c->held_count--;
+    }
+    if (c->ack_commit <= c->released)
+        c->may_ack = c->received;
+}
+
+void chan_release (struct chan *c, uint64_t commit)
+{
+    if (commit <= c->released)
+        return;
+    c->released = commit;
+    release_acks (c);
+}
+
+static void push_held (struct chan *c, struct held h)
+{
+    if (c->held_count == c->held_size) {
+        size_t size = c->held_size ? 2 * c->held_size : 8;
+        struct held *ring = mem_resize (NULL, size, sizeof *ring);
+        for (size_t i = 0; i < c->held_count; i++)
+            ring[i] = c->held[(c->held_first + i) % c->held_size];
+        free (c->held);
+        c->held = ring;
+        c->held_first = 0;
+        c->held_size = size;
+    }
+    c->held[(c->held_first + c->held_count++) % c->held_size] = h;
+}
+
+void chan_hold_ack (struct chan *c, uint64_t commit)
+{
+    if (commit <= c->ack_commit)
+        return;
+    uint64_t covered = c->held_count
+                           ? c->held[(c->held_first + c->held_count - 1) % c->held_size].upto
+                           : c->may_ack;
+    if (c->received > covered)
+        push_held (c, (struct held){c->ack_commit, c->received});
+    c->ack_commit = commit;
+}
+
+enum chan_verdict chan_accept (struct chan *c, uint64_t seq, uint64_t ack)
+{
+    if (ack > c->numbered)
+        return CHAN_LIE;
+    drop_acked (c, ack);
+    if (seq == 0)
+        return CHAN_NEW;
+    if (seq <= c->received) {
+        c->owes = true;
+        return CHAN_DUPLICATE;
+    }
+    if (seq != c->received + 1)
+        return CHAN_GAP;
+    c->received = seq;
+    if (c->ack_commit <= c->released)
+        c->may_ack = seq;
+    return CHAN_NEW;
+}
+
+uint64_t chan_received (const struct chan *c)
+{
+    return c->received;
+}
+
+bool chan_owes_ack (const struct chan *c)
+{
+    return c->owes || c->may_ack > c->ack_told;
+}
+
+uint64_t chan_ack_number (const struct chan *c)
+{
+    return c->may_ack;
+}
+
+void chan_ack_sent (struct chan *c, uint64_t ack)
+{
+    if (ack > c->ack_told)
+        c->ack_told = ack;
+    c->owes = false;
+}
+
+int chan_resume (struct chan *c, uint64_t received)
+{
+    if (received > c->numbered || received < c->acked)
+        return -1;
+    drop_acked (c, received);
+    c->resend = STAILQ_FIRST (&c->sent);
+    c->last = NULL;
+    return 0;
+}
+
+void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes)
+{
+    c->window_msgs = window_msgs;
+    c->window_bytes = window_bytes;
+}
+
+size_t chan_backlog_bytes (const struct chan *c)
+{
+    return c->backlog;
+}
+
+bool chan_wants_bulk (const struct chan *c)
+{
+    if (!c->window_msgs || !c->window_bytes)
+        return false;
+    return c->queued_msgs + c->bulk_msgs < c->window_msgs &&
+           c->queued_bytes + c->bulk_bytes < c->window_bytes;
+}
+
+bool chan_idle (const struct chan *c)
+{
+    return STAILQ_EMPTY (&c->lane[LANE_CONTROL]) && STAILQ_EMPTY (&c->lane[LANE_BULK]) &&
+           STAILQ_EMPTY (&c->sent);
+}

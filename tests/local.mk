@@ -1,0 +1,161 @@
+# tests/: everything that `make check` runs, through tests/driver, which counts cases and looks for
+# what a test leaves behind. tests/check/listed fails for a test that is on disk but not here.
+#
+# A unit test tests/unit/test_NAME.c is its name in unit_tests, and a line that says what it links:
+#     tests_unit_test_NAME_LDADD = $(UNIT_BASE)
+
+UNIT_BASE = common/libbase.la $(CMOCKA_LIBS)
+UNIT_MODEL = common/libmodel.la $(UNIT_BASE)
+UNIT_WIRE = common/libwire.la $(UNIT_MODEL)
+UNIT_NET = common/libnet.la $(UNIT_WIRE)
+UNIT_BROKER = broker/libbrokercore.a broker/libstore.a $(UNIT_WIRE)
+UNIT_WORKER = worker/libworkercore.a $(UNIT_WIRE)
+UNIT_EXEC = worker/libexec.a $(UNIT_WIRE)
+UNIT_CLIENT = client/libclient.la $(UNIT_NET)
+UNIT_CLI = client/libcli.a $(UNIT_BASE)
+
+unit_tests = \
+	tests/unit/test_agent_ends \
+	tests/unit/test_agent_rows \
+	tests/unit/test_agent_session \
+	tests/unit/test_chan \
+	tests/unit/test_client_core \
+	tests/unit/test_client_handle \
+	tests/unit/test_client_session \
+	tests/unit/test_foreach_opts \
+	tests/unit/test_help \
+	tests/unit/test_jobs \
+	tests/unit/test_link \
+	tests/unit/test_loop \
+	tests/unit/test_outcome \
+	tests/unit/test_ranges \
+	tests/unit/test_rows \
+	tests/unit/test_scan \
+	tests/unit/test_selectors \
+	tests/unit/test_shquote \
+	tests/unit/test_source \
+	tests/unit/test_summary \
+	tests/unit/test_template \
+	tests/unit/test_url \
+	tests/unit/test_vectors \
+	tests/unit/test_wire
+
+AGENT_RIG = tests/unit/agent_rig.c tests/unit/agent_rig.h
+tests_unit_test_agent_ends_SOURCES = tests/unit/test_agent_ends.c $(AGENT_RIG)
+tests_unit_test_agent_ends_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_rows_SOURCES = tests/unit/test_agent_rows.c $(AGENT_RIG)
+tests_unit_test_agent_rows_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_session_SOURCES = tests/unit/test_agent_session.c $(AGENT_RIG)
+tests_unit_test_agent_session_LDADD = $(UNIT_WORKER)
+tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
+tests_unit_test_help_LDADD = $(UNIT_CLI)
+tests_unit_test_selectors_LDADD = $(UNIT_CLI)
+tests_unit_test_summary_LDADD = $(UNIT_CLI)
+tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
+tests_unit_test_jobs_LDADD = $(UNIT_CLI)
+tests_unit_test_ranges_LDADD = $(UNIT_MODEL)
+tests_unit_test_shquote_LDADD = $(UNIT_MODEL)
+tests_unit_test_source_LDADD = $(UNIT_CLI)
+tests_unit_test_template_LDADD = $(UNIT_WIRE)
+tests_unit_test_chan_LDADD = $(UNIT_WIRE)
+tests_unit_test_link_LDADD = $(UNIT_NET)
+tests_unit_test_loop_LDADD = $(UNIT_NET)
+tests_unit_test_outcome_LDADD = $(UNIT_WIRE)
+tests_unit_test_rows_LDADD = $(UNIT_WIRE)
+tests_unit_test_scan_LDADD = $(UNIT_WIRE)
+tests_unit_test_url_LDADD = $(UNIT_NET)
+tests_unit_test_vectors_LDADD = $(UNIT_WIRE)
+tests_unit_test_wire_LDADD = $(UNIT_WIRE)
+tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+
+# Programs that a simulation or a fuzz smoke run consists of: tests/sim/*, tests/fuzz/*.
+program_tests = \
+	tests/fuzz/fuzz_chan \
+	tests/fuzz/fuzz_outcome \
+	tests/fuzz/fuzz_rows \
+	tests/fuzz/fuzz_template \
+	tests/fuzz/fuzz_wire
+
+FUZZ_SMOKE = tests/fuzz/fuzz.h tests/fuzz/smoke.c
+FUZZ_WIRE = common/libwire.la common/libmodel.la common/libbase.la
+tests_fuzz_fuzz_chan_SOURCES = tests/fuzz/fuzz_chan.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_chan_LDADD = $(FUZZ_WIRE)
+tests_fuzz_fuzz_outcome_SOURCES = tests/fuzz/fuzz_outcome.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_outcome_LDADD = $(FUZZ_WIRE)
+tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz_rows.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_rows_LDADD = $(FUZZ_WIRE)
+tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_template_LDADD = $(FUZZ_WIRE)
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_wire_LDADD = $(FUZZ_WIRE)
+
+check_tests = \
+	tests/check/headers \
+	tests/check/install \
+	tests/check/layers \
+	tests/check/listed \
+	tests/check/sizes \
+	tests/check/symbols \
+	tests/check/time
+
+integ_tests = \
+	tests/integ/foreach_vs_parallel.bats
+
+# Programs that tests start, without being tests.
+test_helpers =
+
+TESTS = $(integ_tests) $(program_tests) $(check_tests)
+check_PROGRAMS += $(program_tests) $(test_helpers)
+if HAVE_CMOCKA
+TESTS += $(unit_tests)
+check_PROGRAMS += $(unit_tests)
+cmocka_word = yes
+else
+cmocka_word = no
+endif
+
+TEST_EXTENSIONS = .bats
+LOG_DRIVER = $(top_srcdir)/tests/driver
+BATS_LOG_DRIVER = $(top_srcdir)/tests/driver
+BATS_LOG_COMPILER = $(BATS)
+AM_BATS_LOG_FLAGS = --tap
+
+# The programs find each other, and tests find them, in the build directory.
+AM_TESTS_ENVIRONMENT = \
+	DROVER_BINDIR='$(abs_top_builddir)'; export DROVER_BINDIR; \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; \
+	DEPS_CFLAGS='$(ZMQ_CFLAGS) $(MSGPACK_CFLAGS)'; export DEPS_CFLAGS; \
+	DROVER_SANITIZE='$(sanitize_word)'; export DROVER_SANITIZE;
+
+if SANITIZE
+sanitize_word = yes
+else
+sanitize_word = no
+endif
+
+EXTRA_DIST += $(check_tests) $(integ_tests) \
+	tests/check/cppcheck.txt \
+	tests/check/lib.sh \
+	tests/driver \
+	tests/fuzz/corpus \
+	tests/fuzz/run \
+	tests/integ/lib.bash \
+	tests/marked.bash \
+	tests/run \
+	tests/vectors
+
+# The tests by name, for tests/run; the sources that the build knows, for tests/check/listed.
+.PHONY: print-tests print-sources print-cmocka
+print-tests:
+	@for name in $(TESTS); do echo "$$name"; done
+print-sources:
+	@for name in $(DIST_SOURCES) $(EXTRA_DIST) $(include_HEADERS) $(dist_man_MANS); do \
+	    echo "$$name"; done
+print-cmocka:
+	@echo $(cmocka_word)
+
+CLEANFILES += check-build.log check.log

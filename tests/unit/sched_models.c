@@ -1,0 +1,431 @@
+/* Model clients count what they are told; model workers hold rows until the test ends them. */
+#include "tests/unit/sched_models.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/wire/rows.h"
+
+enum { LANES_OF_RUN = 2000 };
+
+/* --- clients hear --- */
+
+struct view *client_view (struct peer *c, uint64_t handle)
+{
+    for (size_t i = 0; i < c->n_views; i++)
+        if (c->views[i].handle == handle)
+            return &c->views[i];
+    assert_true (c->n_views < VIEWS_MAX);
+    struct view *v = &c->views[c->n_views++];
+    v->handle = handle;
+    return v;
+}
+
+static void note_outcome (struct view *v, const struct outcome *o, struct bytes worker)
+{
+    if (ranges_has (&v->done, o->row))
+        fail_msg ("row %d has two outcomes", (int)o->row);
+    assert_false (v->ended);
+    ranges_add (&v->done, o->row, o->row + 1);
+    if (v->n_got == GOT_MAX)
+        return;
+    if ((v->n_got & (v->n_got - 1)) == 0) /* room in powers of two */
+        v->got = mem_resize (v->got, v->n_got ? 2 * v->n_got : 1, sizeof *v->got);
+    struct got *g = &v->got[v->n_got++];
+    *g = (struct got){o->row, o->attempt, o->how, ""};
+    snprintf (g->worker, sizeof g->worker, "%.*s", (int)worker.len, (const char *)worker.ptr);
+}
+
+static void on_results (struct peer *c, const struct wire *w)
+{
+    const struct msg_results *m = &w->m.results;
+    struct view *v = client_view (c, m->batch);
+    struct outcome o;
+    size_t at = 0;
+    uint64_t n = 0;
+    assert_int_equal (m->record, v->record + 1);
+    v->record = m->record;
+    for (; outcome_read (bytes_of (w->body[0].ptr, w->body[0].len), &at, &o) == 1; n++)
+        note_outcome (v, &o, m->worker);
+    assert_int_equal (n, m->count);
+}
+
+static void on_output (struct peer *c, const struct wire *w)
+{
+    struct view *v = client_view (c, w->m.output.batch);
+    assert_int_equal (w->m.output.record, v->record + 1);
+    v->record = w->m.output.record;
+    v->output_bytes += w->body[0].len;
+    assert_false (ranges_has (&v->done, w->m.output.row));
+}
+
+static void on_end (struct peer *c, const struct msg_end *m)
+{
+    struct view *v = client_view (c, m->batch);
+    assert_false (v->ended);
+    v->ended = true;
+    v->end = *m;
+    v->end.reason = bytes_of (NULL, 0);
+    if (!v->part && (m->state == BATCH_FINISHED || m->state == BATCH_CANCELLED))
+        assert_int_equal (v->done.count, m->total);
+}
+
+uint64_t view_count (const struct view *v, enum outcome_how how)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < v->n_got; i++)
+        n += v->got[i].how == how;
+    return n;
+}
+
+const struct got *view_got (const struct view *v, uint64_t row)
+{
+    for (size_t i = 0; i < v->n_got; i++)
+        if (v->got[i].row == row)
+            return &v->got[i];
+    return NULL;
+}
+
+/* --- workers hear --- */
+
+static struct share *share_of (struct peer *w, uint64_t batch)
+{
+    for (size_t i = 0; i < w->n_shares; i++)
+        if (w->shares[i].batch == batch)
+            return &w->shares[i];
+    assert_true (w->n_shares < VIEWS_MAX);
+    struct share *s = &w->shares[w->n_shares++];
+    s->batch = batch;
+    return s;
+}
+
+struct ranges *worker_slots (struct peer *w, uint64_t batch)
+{
+    return &share_of (w, batch)->slots;
+}
+
+static void take_slots (struct peer *w, const struct msg_grant *g)
+{
+    struct share *s = share_of (w, g->batch);
+    if (s->number != g->share) {
+        assert_int_equal (worker_held (w, g->batch), 0);
+        ranges_fini (&s->slots);
+        s->number = g->share;
+    }
+    assert_false (ranges_meets (&s->slots, g->slot_base, g->slot_base + g->slot_count));
+    ranges_add (&s->slots, g->slot_base, g->slot_base + g->slot_count);
+    assert_true (s->slots.count > 0);
+}
+
+static void hold (struct peer *w, const struct msg_grant *g)
+{
+    for (uint64_t i = 0; i < g->count; i++) {
+        assert_null (worker_row (w, g->batch, g->first + i));
+        if (w->n_held == w->held_size) {
+            w->held_size = w->held_size ? 2 * w->held_size : 64;
+            w->held = mem_resize (w->held, w->held_size, sizeof *w->held);
+        }
+        w->held[w->n_held++] = (struct held){.batch = g->batch,
+                                             .row = g->first + i,
+                                             .attempt = g->attempt,
+                                             .spec = g->spec + (g->each_spec ? i : 0)};
+    }
+    w->granted += g->count;
+}
+
+static void on_grant (struct peer *w, const struct wire *m)
+{
+    const struct msg_grant *g = &m->m.grant;
+    take_slots (w, g);
+    if (g->total) {
+        assert_int_equal (g->offset, w->part_have);
+        w->part_have += m->body[0].len;
+        if (w->part_have < g->total)
+            return;
+        w->part_have = 0;
+        w->large++;
+    } else if (rows_check (bytes_of (m->body[0].ptr, m->body[0].len), g->count, NULL) < 0) {
+        fail_msg ("a grant whose rows are not those it tells of");
+    }
+    hold (w, g);
+}
+
+static void on_cancel_rows (struct peer *w, const struct msg_cancel_rows *m)
+{
+    for (size_t i = 0; i < w->n_held; i++)
+        if (w->held[i].batch == m->batch &&
+            (!m->count || (w->held[i].row >= m->first && w->held[i].row - m->first < m->count)))
+            w->held[i].cancelled = true;
+}
+
+void model_hears (struct peer *p, const struct wire *w)
+{
+    switch (w->kind) {
+    case WIRE_OPENED:
+        client_view (p, w->m.opened.batch)->id = w->m.opened.id;
+        break;
+    case WIRE_RESULTS:
+        on_results (p, w);
+        break;
+    case WIRE_OUTPUT:
+        on_output (p, w);
+        break;
+    case WIRE_END:
+        on_end (p, &w->m.end);
+        break;
+    case WIRE_GRANT:
+        on_grant (p, w);
+        break;
+    case WIRE_CANCEL_ROWS:
+        on_cancel_rows (p, &w->m.cancel_rows);
+        break;
+    default:
+        break;
+    }
+}
+
+void model_free (struct peer *p)
+{
+    for (size_t i = 0; i < p->n_views; i++) {
+        ranges_fini (&p->views[i].done);
+        free (p->views[i].got);
+    }
+    for (size_t i = 0; i < p->n_shares; i++)
+        ranges_fini (&p->shares[i].slots);
+    free (p->held);
+}
+
+/* --- clients say --- */
+
+void client_open (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs, uint64_t priority)
+{
+    struct wire w = {.kind = WIRE_OPEN};
+    w.m.open.batch = handle;
+    w.m.open.flags = flags;
+    w.m.open.jobs = jobs;
+    w.m.open.priority = priority;
+    client_view (c, handle);
+    peer_post (c, &w);
+}
+
+void client_spec (struct peer *c, uint64_t handle, uint64_t spec, enum wire_form form,
+                  const char *text, uint64_t cpus)
+{
+    struct wire w = {.kind = WIRE_SPEC};
+    w.m.spec.batch = handle;
+    w.m.spec.spec = spec;
+    w.m.spec.form = form;
+    w.m.spec.cpus = cpus;
+    w.body[0] = slice_borrowed (text, strlen (text));
+    peer_post (c, &w);
+}
+
+void client_rows (struct peer *c, uint64_t handle, uint64_t count)
+{
+    struct view *v = client_view (c, handle);
+    struct buf body;
+    char text[32];
+    buf_init (&body, SIZE_MAX);
+    for (uint64_t i = 0; i < count; i++) {
+        snprintf (text, sizeof text, "row %d", (int)(v->rows + i));
+        row_begin (&body, 1);
+        row_value (&body, bytes_str (text));
+    }
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows.batch = handle;
+    w.m.rows.chunk = v->chunks++;
+    w.m.rows.first = v->rows;
+    w.m.rows.count = count;
+    w.body[0] = buf_take_slice (&body);
+    v->rows += count;
+    peer_post (c, &w);
+    slice_fini (&w.body[0]);
+}
+
+void client_close (struct peer *c, uint64_t handle)
+{
+    struct wire w = {.kind = WIRE_CLOSE};
+    w.m.close.batch = handle;
+    w.m.close.total = client_view (c, handle)->rows;
+    peer_post (c, &w);
+}
+
+struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
+                            uint64_t count)
+{
+    client_open (c, handle, flags, jobs, 50);
+    client_spec (c, handle, 0, FORM_FUNCTION, "echo", 1);
+    for (uint64_t left = count; left;) {
+        uint64_t n = left < 10000 ? left : 10000;
+        client_rows (c, handle, n);
+        left -= n;
+    }
+    client_close (c, handle);
+    bed_settle (c->bed);
+    return client_view (c, handle);
+}
+
+void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t first, uint64_t count)
+{
+    struct wire w = {.kind = WIRE_CANCEL};
+    w.m.cancel.ref = ref;
+    w.m.cancel.batch = handle;
+    w.m.cancel.first = first;
+    w.m.cancel.count = count;
+    w.m.cancel.reason = bytes_str ("the test says so");
+    peer_post (c, &w);
+}
+
+void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition condition,
+                  uint64_t n)
+{
+    struct wire w = {.kind = WIRE_WAIT};
+    w.m.wait.ref = ref;
+    w.m.wait.id = id;
+    w.m.wait.condition = condition;
+    w.m.wait.n = n;
+    peer_post (c, &w);
+}
+
+int client_reply (struct peer *c, uint64_t ref)
+{
+    struct got_message *m;
+    STAILQ_FOREACH (m, &c->inbox, link)
+        if (m->w.kind == WIRE_REPLY && m->w.m.reply.ref == ref)
+            return (int)m->w.m.reply.code;
+    return -1;
+}
+
+/* --- workers say --- */
+
+uint64_t worker_held (const struct peer *w, uint64_t batch)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->n_held; i++)
+        n += !batch || w->held[i].batch == batch;
+    return n;
+}
+
+const struct held *worker_row (const struct peer *w, uint64_t batch, uint64_t row)
+{
+    for (size_t i = w->n_held; i-- > 0;) /* the newest are asked for most */
+        if (w->held[i].batch == batch && w->held[i].row == row)
+            return &w->held[i];
+    return NULL;
+}
+
+static void say_results (struct peer *w, uint64_t batch, uint64_t count, struct buf *body_take)
+{
+    struct wire m = {.kind = WIRE_RESULTS};
+    m.m.results.batch = batch;
+    m.m.results.count = count;
+    m.body[0] = buf_take_slice (body_take);
+    peer_post (w, &m);
+    slice_fini (&m.body[0]);
+}
+
+uint64_t worker_finish (struct peer *w, uint64_t batch, uint64_t n, enum outcome_how how,
+                        uint64_t wall_us)
+{
+    struct buf body;
+    uint64_t done = 0;
+    size_t kept = 0;
+    buf_init (&body, SIZE_MAX);
+    for (size_t i = 0; i < w->n_held; i++) {
+        struct held *h = &w->held[i];
+        if (done == n || h->batch != batch) {
+            w->held[kept++] = *h;
+            continue;
+        }
+        struct outcome o = {.row = h->row, .attempt = h->attempt, .how = how, .wall_us = wall_us};
+        if (h->cancelled)
+            o.how = OUTCOME_CANCELLED;
+        outcome_pack (&body, &o);
+        done++;
+    }
+    w->n_held = kept;
+    if (done)
+        say_results (w, batch, done, &body);
+    buf_fini (&body);
+    return done;
+}
+
+void worker_claim (struct peer *w, uint64_t batch, uint64_t row, uint64_t attempt,
+                   enum outcome_how how)
+{
+    struct buf body;
+    struct outcome o = {.row = row, .attempt = attempt, .how = how, .wall_us = 1000};
+    buf_init (&body, SIZE_MAX);
+    outcome_pack (&body, &o);
+    say_results (w, batch, 1, &body);
+    buf_fini (&body);
+}
+
+static void say_returned (struct peer *w, uint64_t batch, uint64_t first, uint64_t count, bool last)
+{
+    struct wire m = {.kind = WIRE_RETURNED};
+    m.m.returned.batch = batch;
+    m.m.returned.first = first;
+    m.m.returned.count = count;
+    m.m.returned.last = last;
+    peer_post (w, &m);
+}
+
+void worker_return (struct peer *w, uint64_t batch, uint64_t n)
+{
+    for (size_t i = w->n_held; i-- > 0 && n;) {
+        struct held h = w->held[i];
+        if (h.batch != batch)
+            continue;
+        memmove (&w->held[i], &w->held[i + 1], (w->n_held - i - 1) * sizeof h);
+        w->n_held--;
+        n--;
+        say_returned (w, batch, h.row, 1, false);
+    }
+    say_returned (w, batch, 0, 0, true);
+}
+
+void worker_void (struct peer *w)
+{
+    w->n_held = 0;
+    w->part_have = 0;
+    for (size_t i = 0; i < w->n_shares; i++)
+        ranges_fini (&w->shares[i].slots);
+    w->n_shares = 0;
+}
+
+/* What the worker can run at one time of its oldest batch. */
+static uint64_t run_some (struct peer *w, uint64_t wall_us)
+{
+    struct wire m;
+    while (peer_take (w, WIRE_TAKE_BACK, &m)) {
+        uint64_t batch = m.m.take_back.batch;
+        uint64_t held = worker_held (w, batch);
+        uint64_t running = worker_slots (w, batch)->count;
+        uint64_t spare = held > running ? held - running : 0;
+        worker_return (w, batch, spare < m.m.take_back.count ? spare : m.m.take_back.count);
+        wire_fini (&m);
+    }
+    if (!w->n_held || w->stalled || !w->route)
+        return 0;
+    uint64_t batch = w->held[0].batch;
+    return worker_finish (w, batch, worker_slots (w, batch)->count, OUTCOME_DONE, wall_us);
+}
+
+void bed_run (struct bed *b, uint64_t wall_us)
+{
+    for (int i = 0; i < LANES_OF_RUN * 100; i++) {
+        struct peer *p;
+        uint64_t n = 0;
+        b->now += (int64_t)wall_us;
+        LIST_FOREACH (p, &b->peers, link)
+            if (p->role == ROLE_WORKER)
+                n += run_some (p, wall_us);
+        bed_settle (b);
+        if (!n)
+            return;
+    }
+    fail_msg ("it never comes to an end");
+}

@@ -1,0 +1,417 @@
+/* Rows that do not run to their end: cancelled, taken back, crashed, timed out, drained. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent_rig.h"
+#include "common/base/clock.h"
+
+static const struct agent_event TERM = {.kind = AGENT_TERM};
+
+static void say_bye_ok (struct rig *r)
+{
+    struct wire w = {.kind = WIRE_BYE_OK};
+    rig_say (r, &w);
+}
+
+static void queued_rows_are_cancelled_at_once (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 10, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_cancel (r, 3, 4, 0);
+    rig_all (r, 3, 4, OUTCOME_CANCELLED);
+    assert_string_equal (r->row[3].reason, "enough");
+    assert_int_equal (r->executor[1].cancels, 0);
+    rig_finish (r, 1, OUTCOME_DONE, 20 * US_PER_MS);
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 0, 3, OUTCOME_DONE);
+    rig_all (r, 7, 3, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void running_command_is_cancelled_by_its_executor (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 2, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_cancel (r, 0, 0, 0);
+    assert_int_equal (r->executor[1].cancels, 1);
+    assert_int_equal (r->row[0].outcomes, 0);
+    rig_all (r, 1, 1, OUTCOME_CANCELLED);
+    rig_finish (r, 1, OUTCOME_CANCELLED, 1000);
+    rig_all (r, 0, 2, OUTCOME_CANCELLED);
+    rig_free (&r);
+}
+
+static void command_that_does_not_end_is_killed (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    struct wire pong = {.kind = WIRE_PONG};
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_cancel (r, 0, 1, 0);
+    for (int i = 0; i < 5; i++) {
+        rig_pass (r, 4 * US_PER_S);
+        rig_say (r, &pong);
+    }
+    assert_true (r->executor[1].killed);
+    assert_int_equal (r->row[0].outcomes, 0);
+    rig_die (r, 1, SIGKILL);
+    rig_all (r, 0, 1, OUTCOME_CANCELLED);
+    rig_free (&r);
+}
+
+static void cancelled_function_costs_only_its_row (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 300, 1, 1, 1);
+    rig_work_all (r, 1);
+    rig_grant (r, 1, 300, 20, 1, 0, 0);
+    unsigned x = rig_holder (r, 300);
+    rig_claim (r, x);
+    rig_cancel (r, 300, 1, 0);
+    assert_true (r->executor[x].killed);
+    assert_int_equal (r->row[300].outcomes, 0);
+    rig_die (r, x, SIGKILL);
+    rig_all (r, 300, 1, OUTCOME_CANCELLED);
+    rig_work_all (r, 1);
+    rig_all (r, 301, 19, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void cancel_overtaking_its_grant_still_applies (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_cancel (r, 5, 10, 2);
+    rig_grant (r, 1, 0, 10, 1, 1, 1);
+    rig_all (r, 5, 5, OUTCOME_CANCELLED);
+    rig_grant (r, 1, 10, 10, 1, 0, 0);
+    rig_all (r, 10, 5, OUTCOME_CANCELLED);
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 0, 5, OUTCOME_DONE);
+    rig_all (r, 15, 5, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void cancel_does_not_reach_later_grants (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 2, 1, 1, 1);
+    rig_cancel (r, 0, 0, 1);
+    rig_grant (r, 1, 1, 5, 1, 0, 0); /* given once more, as another attempt would be */
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 2, 4, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void take_back_returns_the_last_granted_first (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 5, 1, 1, 1);
+    rig_grant (r, 1, 5, 5, 1, 0, 0);
+    rig_claim (r, 1);
+    rig_take_back (r, 7);
+    for (unsigned i = 3; i < 10; i++)
+        assert_int_equal (r->row[i].returned, 1);
+    assert_int_equal (r->last_returned_last, 1);
+    rig_finish (r, 1, OUTCOME_DONE, 20 * US_PER_MS);
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 0, 3, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void take_back_reaches_rows_in_executors_but_not_running_ones (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 300, 1, 1, 1);
+    rig_work_all (r, 1);
+    rig_grant (r, 1, 300, 20, 1, 0, 0);
+    unsigned x = rig_holder (r, 300);
+    rig_claim (r, x);
+    rig_take_back (r, 100);
+    for (unsigned i = 301; i < 320; i++)
+        assert_int_equal (r->row[i].returned, 1);
+    assert_int_equal (r->row[300].returned, 0);
+    rig_finish (r, x, OUTCOME_DONE, 1);
+    rig_all (r, 0, 301, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void take_back_of_an_unknown_batch_is_answered (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_take_back (r, 7);
+    assert_int_equal (r->kinds[WIRE_RETURNED], 1);
+    assert_int_equal (r->last_returned_last, 1);
+    rig_free (&r);
+}
+
+static void dead_function_executor_fails_one_row_and_requeues_the_rest (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 300, 1, 1, 1);
+    rig_work_all (r, 1);
+    rig_grant (r, 1, 300, 20, 1, 0, 0);
+    unsigned x = rig_holder (r, 300);
+    rig_claim (r, x);
+    rig_finish_quietly (r, x, OUTCOME_DONE, 1); /* packed, never sent */
+    rig_claim (r, x);
+    rig_die (r, x, SIGSEGV);
+    rig_all (r, 300, 1, OUTCOME_DONE);
+    rig_all (r, 301, 1, OUTCOME_FAILED);
+    assert_int_equal (r->row[301].last.signal, SIGSEGV);
+    assert_string_equal (r->row[301].reason, "killed by SIGSEGV in function drover:echo");
+    rig_work_all (r, 1);
+    rig_all (r, 302, 18, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void dead_command_executor_fails_its_row (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 2, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_die (r, 1, SIGKILL);
+    rig_all (r, 0, 1, OUTCOME_FAILED);
+    assert_int_equal (r->row[0].last.signal, SIGKILL);
+    assert_string_equal (r->row[0].reason, "executor died");
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 1, 1, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void executor_that_leaves_after_its_outcome_blames_no_row (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 4, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    rig_die (r, 1, 3 << 8); /* its processes live on; it had the next row already */
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 0, 4, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void row_that_no_executor_survives_to_start_fails (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 2, 1, 1, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal (r->row[0].outcomes, 0);
+        rig_die (r, rig_holder (r, 0), SIGABRT);
+    }
+    rig_all (r, 0, 1, OUTCOME_FAILED);
+    rig_free (&r);
+}
+
+static void unkillable_processes_cost_their_slots (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (3);
+    rig_spec (r, 1, FORM_SHELL, 2, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    r->executor[1].alive = false;
+    rig_event (r, &(struct agent_event){
+                      .kind = AGENT_DIED, .executor = 1, .wait_status = SIGKILL, .stuck = 1});
+    assert_int_equal (r->last[WIRE_CAPACITY].m.capacity.slots, 1);
+    assert_int_equal (agent_figures (r->agent).slots, 1);
+    rig_free (&r);
+}
+
+static void function_over_its_time_is_ended (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 2000);
+    rig_grant (r, 1, 0, 3, 1, 1, 1);
+    unsigned x = rig_holder (r, 0);
+    rig_pass (r, US_PER_S);
+    rig_claim (r, x); /* it starts late: the limit counts from there */
+    rig_pass (r, 1500 * US_PER_MS);
+    assert_false (r->executor[x].killed);
+    rig_pass (r, 600 * US_PER_MS);
+    assert_true (r->executor[x].killed);
+    rig_die (r, x, SIGKILL);
+    rig_all (r, 0, 1, OUTCOME_TIMEOUT);
+    rig_work_all (r, 1);
+    rig_all (r, 1, 2, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void outcome_that_is_not_owed_ends_the_executor (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 2, 1, 1, 1);
+    unsigned x = rig_holder (r, 0);
+    rig_claim (r, x);
+    r->executor[x].run[0].answered = 7; /* it will speak of row 7 */
+    rig_finish (r, x, OUTCOME_DONE, 1);
+    assert_true (r->executor[x].killed);
+    assert_int_equal (r->row[7].outcomes, 0);
+    rig_die (r, x, SIGKILL);
+    rig_all (r, 0, 1, OUTCOME_FAILED);
+    rig_free (&r);
+}
+
+static void drain_returns_unstarted_rows (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (2);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 10, 1, 1, 2);
+    rig_claim (r, 1);
+    rig_claim (r, 2);
+    struct wire w = {.kind = WIRE_DRAIN};
+    rig_say (r, &w);
+    for (unsigned i = 2; i < 10; i++)
+        assert_int_equal (r->row[i].returned, 1);
+    assert_int_equal (r->last[WIRE_CAPACITY].m.capacity.draining, 1);
+    rig_grant (r, 1, 10, 2, 1, 0, 0);
+    assert_int_equal (r->row[10].returned + r->row[11].returned, 2);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    rig_finish (r, 2, OUTCOME_DONE, 1000);
+    rig_all (r, 0, 2, OUTCOME_DONE);
+    rig_pass (r, 3 * US_PER_S);
+    assert_false (r->exited); /* it was not told to leave */
+    rig_free (&r);
+}
+
+static void idle_worker_leaves_at_term (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_event (r, &TERM);
+    rig_acknowledge (r);
+    assert_int_equal (r->kinds[WIRE_BYE], 1);
+    say_bye_ok (r);
+    assert_true (r->exited);
+    assert_int_equal (r->status, 0);
+    rig_free (&r);
+}
+
+static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 3, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_event (r, &TERM);
+    rig_acknowledge (r);
+    rig_pass (r, 2 * US_PER_S);
+    assert_int_equal (r->kinds[WIRE_BYE], 0);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    assert_int_equal (r->kinds[WIRE_BYE], 0);
+    rig_acknowledge (r);
+    assert_int_equal (r->kinds[WIRE_BYE], 1);
+    say_bye_ok (r);
+    assert_true (r->exited);
+    rig_all (r, 0, 1, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void rows_over_the_drain_time_are_killed_and_count_no_attempt (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_event (r, &TERM);
+    rig_pass (r, 3 * US_PER_S);
+    assert_true (r->executor[1].killed);
+    rig_die (r, 1, SIGKILL);
+    assert_int_equal (r->row[0].outcomes, 0);
+    assert_int_equal (r->row[0].returned, 1);
+    rig_free (&r);
+}
+
+static void second_term_does_not_wait (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    rig_event (r, &TERM);
+    assert_false (r->executor[1].killed);
+    rig_event (r, &TERM);
+    assert_true (r->executor[1].killed);
+    rig_die (r, 1, SIGKILL);
+    rig_pass (r, 4 * US_PER_S);
+    assert_true (r->exited);
+    rig_free (&r);
+}
+
+static void worker_without_a_broker_leaves_at_term (void **state)
+{
+    (void)state;
+    struct rig *r = rig_new (1);
+    rig_event (r, &TERM);
+    rig_pass (r, 10 * US_PER_S);
+    assert_true (r->exited);
+    assert_int_equal (r->status, 0);
+    rig_free (&r);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (queued_rows_are_cancelled_at_once),
+        cmocka_unit_test (running_command_is_cancelled_by_its_executor),
+        cmocka_unit_test (command_that_does_not_end_is_killed),
+        cmocka_unit_test (cancelled_function_costs_only_its_row),
+        cmocka_unit_test (cancel_overtaking_its_grant_still_applies),
+        cmocka_unit_test (cancel_does_not_reach_later_grants),
+        cmocka_unit_test (take_back_returns_the_last_granted_first),
+        cmocka_unit_test (take_back_reaches_rows_in_executors_but_not_running_ones),
+        cmocka_unit_test (take_back_of_an_unknown_batch_is_answered),
+        cmocka_unit_test (dead_function_executor_fails_one_row_and_requeues_the_rest),
+        cmocka_unit_test (dead_command_executor_fails_its_row),
+        cmocka_unit_test (executor_that_leaves_after_its_outcome_blames_no_row),
+        cmocka_unit_test (row_that_no_executor_survives_to_start_fails),
+        cmocka_unit_test (unkillable_processes_cost_their_slots),
+        cmocka_unit_test (function_over_its_time_is_ended),
+        cmocka_unit_test (outcome_that_is_not_owed_ends_the_executor),
+        cmocka_unit_test (drain_returns_unstarted_rows),
+        cmocka_unit_test (idle_worker_leaves_at_term),
+        cmocka_unit_test (term_waits_for_running_rows_and_their_acknowledgement),
+        cmocka_unit_test (rows_over_the_drain_time_are_killed_and_count_no_attempt),
+        cmocka_unit_test (second_term_does_not_wait),
+        cmocka_unit_test (worker_without_a_broker_leaves_at_term),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,544 @@
+/* The public library, over a real socket, against a small broker in a thread that echoes values. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/drover.h"
+#include "common/net/link.h"
+#include "common/wire/outcome.h"
+#include "common/wire/rows.h"
+#include "common/wire/wire.h"
+
+#define PATIENCE_MS 10000
+
+struct broker {
+    pthread_t thread;
+    struct link *link;
+    int stop[2];
+    uint64_t route;
+    uint64_t sent;     /* numbered messages */
+    uint64_t received; /* likewise */
+    uint64_t record;
+    uint64_t rows;
+    _Atomic bool forget; /* answer with no_session until the next HELLO */
+    bool dumb;           /* after WELCOME */
+};
+
+static char dir[] = "/tmp/drover-test-XXXXXX";
+static char url[100];
+static struct broker broker;
+static drover_t *h;
+static drover_error_t error;
+
+static void say (struct broker *b, struct wire w)
+{
+    struct wire_frames f;
+    if (wire_numbered (w.kind))
+        w.seq = ++b->sent;
+    w.ack = b->received;
+    if (wire_encode (&w, &f, NULL) != 0 || link_send (b->link, b->route, &f) != 0)
+        abort ();
+}
+
+static void on_hello (struct broker *b, const struct msg_hello *m)
+{
+    struct wire w = {.kind = WIRE_WELCOME};
+    b->forget = false;
+    w.m.welcome.major = WIRE_MAJOR;
+    w.m.welcome.broker = 1;
+    w.m.welcome.resumed = m->token != 0;
+    w.m.welcome.token = 7;
+    w.m.welcome.received = b->received;
+    w.m.welcome.window_msgs = 1000;
+    w.m.welcome.window_bytes = 4 << 20;
+    say (b, w);
+}
+
+/* Each row is answered with its first value. */
+static void on_rows (struct broker *b, const struct wire *w)
+{
+    struct buf body;
+    struct bytes in = bytes_of (w->body[0].ptr, w->body[0].len);
+    struct outcome o = {.row = w->m.rows.first, .attempt = 1};
+    size_t at = 0;
+    buf_init (&body, 8 << 20);
+    while (row_read (in, &at, &o.out, 1) >= 0) {
+        outcome_pack (&body, &o);
+        o.row++;
+        o.out = (struct bytes){NULL, 0};
+    }
+    struct wire r = {.kind = WIRE_RESULTS};
+    r.m.results.batch = w->m.rows.batch;
+    r.m.results.record = ++b->record;
+    r.m.results.count = w->m.rows.count;
+    r.body[0] = slice_borrowed (body.bytes, body.len);
+    say (b, r);
+    b->rows += w->m.rows.count;
+    buf_fini (&body);
+}
+
+static void on_query (struct broker *b, const struct msg_query *m)
+{
+    struct buf body;
+    for (int more = 2; more >= 0; more--) {
+        buf_init (&body, 1000);
+        row_begin (&body, 2);
+        row_value (&body, bytes_str ("more"));
+        row_value (&body, bytes_str (more ? "1" : "0"));
+        struct wire w = {.kind = WIRE_REPLY};
+        w.m.reply = (struct msg_reply){.ref = m->ref, .more = more > 0, .count = 1, .value = 9};
+        w.body[0] = slice_borrowed (body.bytes, body.len);
+        say (b, w);
+        buf_fini (&body);
+    }
+}
+
+static void on_close (struct broker *b, const struct msg_close *m)
+{
+    struct wire w = {.kind = WIRE_END };
+    w.m.end.batch = m->batch;
+    w.m.end.state = BATCH_FINISHED;
+    w.m.end.total = m->total;
+    say (b, w);
+}
+
+static void on_message (struct broker *b, const struct wire *w)
+{
+    if (w->kind != WIRE_HELLO && b->forget) {
+        say (b, (struct wire){.kind = WIRE_ERROR, .m.error = {.code = WIRE_NO_SESSION}});
+        return;
+    }
+    if (w->seq && w->seq != b->received + 1)
+        return;
+    if (w->seq)
+        b->received = w->seq;
+    if (w->kind == WIRE_OPEN)
+        b->record = 0;
+    if (b->dumb)
+        return;
+    switch (w->kind) {
+    case WIRE_HELLO:
+        on_hello (b, &w->m.hello);
+        break;
+    case WIRE_OPEN:
+        say (b, (struct wire){.kind = WIRE_OPENED,
+                              .m.opened = {.batch = w->m.open.batch, .id = 100 + w->m.open.batch}});
+        break;
+    case WIRE_ROWS:
+        on_rows (b, w);
+        break;
+    case WIRE_CLOSE:
+        on_close (b, &w->m.close);
+        break;
+    case WIRE_QUERY:
+        on_query (b, &w->m.query);
+        break;
+    case WIRE_PING:
+        say (b, (struct wire){.kind = WIRE_PONG, .m.pong = {.stamp = w->m.ping.stamp}});
+        break;
+    case WIRE_BYE:
+        say (b, (struct wire){.kind = WIRE_BYE_OK});
+        break;
+    default:
+        break;
+    }
+    say (b, (struct wire){.kind = WIRE_ACK, .m.ack = {.window_bytes = 4 << 20}});
+}
+
+static void read_all (struct broker *b)
+{
+    struct wire_frames f;
+    uint64_t route;
+    while (link_receive (b->link, &route, &f) == 1) {
+        struct wire w;
+        if (wire_decode (&w, &f, NULL, NULL) != 0)
+            abort ();
+        b->route = route;
+        on_message (b, &w);
+        wire_fini (&w);
+        wire_frames_fini (&f);
+    }
+}
+
+static void *serve (void *arg)
+{
+    struct broker *b = arg;
+    struct pollfd fds[2] = {{b->stop[0], POLLIN, 0}, {link_wait_fd (b->link), POLLIN, 0}};
+    for (;;) {
+        read_all (b);
+        if (link_readable (b->link))
+            continue;
+        poll (fds, 2, -1);
+        if (fds[0].revents)
+            return NULL;
+    }
+}
+
+static void stop_broker (void)
+{
+    if (!broker.link)
+        return;
+    close (broker.stop[1]);
+    pthread_join (broker.thread, NULL);
+    close (broker.stop[0]);
+    link_close (&broker.link, 0);
+}
+
+static int setup (void **state)
+{
+    (void)state;
+    strcpy (dir, "/tmp/drover-test-XXXXXX");
+    assert_non_null (mkdtemp (dir));
+    snprintf (url, sizeof url, "ipc://%s/s", dir);
+    broker = (struct broker){0};
+    broker.link = link_listen (url, -1, 0, NULL);
+    assert_non_null (broker.link);
+    assert_int_equal (pipe (broker.stop), 0);
+    assert_int_equal (pthread_create (&broker.thread, NULL, serve, &broker), 0);
+    drover_options_t o = {.broker = url, .name = "test"};
+    h = drover_open (&o, &error);
+    assert_non_null (h);
+    return 0;
+}
+
+static int teardown (void **state)
+{
+    (void)state;
+    drover_close (&h);
+    stop_broker ();
+    assert_int_equal (rmdir (dir), 0);
+    return 0;
+}
+
+static drover_spec_t *echo_spec (void)
+{
+    return drover_spec_new_function ("drover:echo");
+}
+
+static void run_returns_what_the_task_returned (void **state)
+{
+    (void)state;
+    drover_spec_t *s = echo_spec ();
+    drover_bytes_t v = {"hello", 5};
+    drover_result_t *r;
+    assert_int_equal (drover_run (h, s, &v, 1, &r, &error), 0);
+    assert_int_equal (r->out_len, 5);
+    assert_memory_equal (r->out, "hello", 5);
+    drover_result_free (&r);
+    drover_spec_free (&s);
+}
+
+struct count {
+    uint64_t next;
+    uint64_t limit;
+    uint64_t results;
+    uint64_t sum;
+    uint64_t stop_at;
+    char text[24];
+};
+
+static int next_value (uint64_t row, drover_bytes_t *value, void *arg)
+{
+    struct count *c = arg;
+    if (row == c->limit)
+        return 0;
+    value->ptr = c->text;
+    value->len = (size_t)snprintf (c->text, sizeof c->text, "%d", (int)row);
+    return 1;
+}
+
+static int take_result (const drover_result_t *r, void *arg)
+{
+    struct count *c = arg;
+    char text[24] = "";
+    memcpy (text, r->out, r->out_len);
+    assert_int_equal (strtoull (text, NULL, 10), r->row);
+    c->sum += r->row;
+    return ++c->results == c->stop_at;
+}
+
+static void foreach_gives_each_value_to_one_task (void **state)
+{
+    (void)state;
+    struct count c = {.limit = 50000};
+    drover_spec_t *s = echo_spec ();
+    assert_int_equal (drover_foreach (h, s, NULL, next_value, take_result, &c, &error), 0);
+    assert_int_equal (c.results, c.limit);
+    assert_int_equal (c.sum, c.limit * (c.limit - 1) / 2);
+    drover_spec_free (&s);
+}
+
+static void a_limit_of_unfinished_rows_is_kept (void **state)
+{
+    (void)state;
+    struct count c = {.limit = 1000};
+    drover_batch_options_t o = {.max_pending = 10};
+    drover_spec_t *s = echo_spec ();
+    assert_int_equal (drover_foreach (h, s, &o, next_value, take_result, &c, &error), 0);
+    assert_int_equal (c.results, c.limit);
+    drover_spec_free (&s);
+}
+
+static void invoke_runs_each_spec_once (void **state)
+{
+    (void)state;
+    drover_spec_t *a = echo_spec ();
+    const drover_spec_t *specs[3] = {a, a, a};
+    assert_int_equal (drover_invoke (h, specs, 3, NULL, NULL, NULL, &error), 0);
+    assert_int_equal (broker.rows, 3);
+    drover_spec_free (&a);
+}
+
+static void a_foreign_loop_is_woken_for_every_event (void **state)
+{
+    (void)state;
+    drover_spec_t *s = echo_spec ();
+    int fd = drover_fd (h);
+    drover_batch_t *b = drover_batch_open (h, NULL, &error);
+    int spec = drover_batch_add_spec (b, s, &error);
+    drover_bytes_t v = {"x", 1};
+    for (int i = 0; i < 100; i++)
+        assert_int_equal (drover_batch_add (b, spec, &v, 1, &error), i);
+    assert_int_equal (drover_batch_close (b, &error), 0);
+    const drover_event_t *event;
+    int results = 0;
+    for (bool ended = false; !ended;) {
+        struct pollfd p = {fd, POLLIN, 0};
+        assert_int_equal (poll (&p, 1, PATIENCE_MS), 1);
+        if (drover_next (h, 0, &event, &error) != 1)
+            continue;
+        results += event->kind == DROVER_EVENT_RESULT;
+        ended = event->kind == DROVER_EVENT_END;
+        assert_true (event->kind == DROVER_EVENT_CONNECTED || event->batch == b);
+    }
+    assert_int_equal (results, 100);
+    drover_batch_free (&b);
+    drover_spec_free (&s);
+}
+
+static void an_undelivered_event_keeps_the_descriptor_readable (void **state)
+{
+    (void)state;
+    drover_spec_t *s = echo_spec ();
+    drover_batch_t *b = drover_batch_open (h, NULL, &error);
+    int spec = drover_batch_add_spec (b, s, &error);
+    drover_bytes_t v = {"x", 1};
+    drover_batch_add (b, spec, &v, 1, &error);
+    drover_batch_close (b, &error);
+    assert_int_equal (drover_sync (h, PATIENCE_MS, &error), 0);
+    assert_int_equal (drover_ping (h, PATIENCE_MS, NULL, &error), 0); /* all is in our queue now */
+    const drover_event_t *event;
+    for (bool ended = false; !ended;) {
+        struct pollfd p = {drover_fd (h), POLLIN, 0};
+        assert_int_equal (poll (&p, 1, 0), 1);
+        assert_int_equal (drover_next (h, 0, &event, &error), 1);
+        ended = event->kind == DROVER_EVENT_END;
+    }
+    drover_spec_free (&s);
+}
+
+static void a_broker_that_forgot_the_connection_is_told_again (void **state)
+{
+    (void)state;
+    broker.forget = true;
+    drover_spec_t *s = echo_spec ();
+    drover_bytes_t v = {"hello", 5};
+    drover_result_t *r;
+    assert_int_equal (drover_run (h, s, &v, 1, &r, &error), 0);
+    assert_memory_equal (r->out, "hello", 5);
+    drover_result_free (&r);
+    drover_spec_free (&s);
+}
+
+static int count_record (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    *(int *)arg += 1 + (int)drover_pair_number (pairs, count, "more", 100);
+    return 0;
+}
+
+static void await_reads_all_replies_of_a_query (void **state)
+{
+    (void)state;
+    int sum = 0;
+    uint64_t value = 0;
+    uint64_t ref = drover_query (h, DROVER_QUERY_WORKERS, 0, 0, 0, NULL, &error);
+    assert_int_equal (drover_await (h, ref, PATIENCE_MS, count_record, &sum, &value, &error), 0);
+    assert_int_equal (sum, 5);
+    assert_int_equal (value, 9);
+}
+
+static void waiting_for_an_answer_ends_in_time (void **state)
+{
+    (void)state;
+    uint64_t ref = drover_wait (h, 1, DROVER_WAIT_ALL, 0, &error); /* nobody answers that */
+    assert_int_equal (drover_await (h, ref, 20, NULL, NULL, NULL, &error), -1);
+    assert_int_equal (error.code, DROVER_ETIME);
+}
+
+static void ping_tells_the_round_trip (void **state)
+{
+    (void)state;
+    int64_t us = 0;
+    assert_int_equal (drover_ping (h, PATIENCE_MS, &us, &error), 0);
+    assert_in_range (us, 1, (int64_t)PATIENCE_MS * 1000);
+}
+
+static void two_handles_work_in_two_threads (void **state)
+{
+    (void)state; /* the thread of the broker has a context of its own already: see that ours has */
+    drover_options_t o = {.broker = url};
+    drover_t *other = drover_open (&o, &error);
+    assert_non_null (other);
+    assert_int_not_equal (drover_fd (other), drover_fd (h));
+    drover_close (&other);
+}
+
+static void signal_dispositions_are_left_alone (void **state)
+{
+    (void)state;
+    static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGHUP, SIGUSR1};
+    struct sigaction now;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaction (signals[i], NULL, &now);
+        assert_true (now.sa_handler == SIG_DFL);
+    }
+}
+
+static void a_place_where_nobody_listens_is_said_at_once (void **state)
+{
+    (void)state;
+    drover_options_t o = {.broker = "ipc:///tmp/there-is-no-such-socket-here"};
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_ENOBROKER);
+    assert_non_null (strstr (error.text, "/tmp/there-is-no-such-socket-here"));
+    assert_non_null (strstr (error.text, "drover broker start"));
+}
+
+static void tcp_without_keys_wants_a_word (void **state)
+{
+    (void)state;
+    unsetenv ("DROVER_INSECURE");
+    drover_options_t o = {.broker = "tcp://127.0.0.1:1"};
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_EFORBIDDEN);
+    assert_non_null (strstr (error.text, "--insecure"));
+    o.flags = DROVER_OPEN_INSECURE;
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_ENOBROKER);
+    o.broker = "tcp://192.0.2.1:1";
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_EFORBIDDEN);
+    assert_non_null (strstr (error.text, "--insecure=public"));
+}
+
+static void which_broker_follows_option_environment_socket (void **state)
+{
+    (void)state;
+    char found[200], own[200];
+    drover_options_t o = {.broker = "tcp://option:1"};
+    setenv ("XDG_RUNTIME_DIR", dir, 1);
+    setenv ("DROVER_BROKER", "tcp://environment:1", 1);
+    assert_int_equal (drover_find_broker (&o, found, sizeof found, &error), 1);
+    assert_string_equal (found, "tcp://option:1");
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 1);
+    assert_string_equal (found, "tcp://environment:1");
+    o.flags = DROVER_OPEN_LOCAL;
+    assert_int_equal (drover_find_broker (&o, found, sizeof found, &error), 0);
+    unsetenv ("DROVER_BROKER");
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 0);
+    assert_int_equal (drover_user_broker (own, sizeof own, 1, &error), 0);
+    struct link *l = link_listen (own, -1, 0, NULL);
+    assert_non_null (l);
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 1);
+    assert_string_equal (found, own);
+    link_close (&l, 0);
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 0);
+    char sub[100];
+    snprintf (sub, sizeof sub, "%s/drover", dir);
+    assert_int_equal (chmod (sub, 0755), 0);
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), -1);
+    assert_int_equal (error.code, DROVER_EFORBIDDEN);
+    assert_int_equal (rmdir (sub), 0);
+}
+
+static void missing_programs_are_named (void **state)
+{
+    (void)state;
+    setenv ("DROVER_BINDIR", dir, 1);
+    drover_options_t o = {.flags = DROVER_OPEN_LOCAL};
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_ENOBROKER);
+    assert_non_null (strstr (error.text, "drover-broker"));
+    assert_non_null (strstr (error.text, dir));
+    o.flags = DROVER_OPEN_NO_PRIVATE;
+    setenv ("XDG_RUNTIME_DIR", dir, 1);
+    unsetenv ("DROVER_BROKER");
+    assert_null (drover_open (&o, &error));
+    assert_int_equal (error.code, DROVER_ENOBROKER);
+    assert_non_null (strstr (error.text, "drover worker start"));
+}
+
+static void the_environment_leaves_out_what_is_listed (void **state)
+{
+    (void)state;
+    char *const env[] = {
+        "A=1", "_=/bin/x", "LD_PRELOAD=x.so", "DROVER_SECRET_KEY=s", "PATH=/bin", "nothing", NULL};
+    drover_spec_t *s = echo_spec ();
+    assert_int_equal (drover_spec_environment (s, env, &error), 0);
+    drover_spec_free (&s);
+    assert_non_null (drover_environment_excluded ()[0]);
+}
+
+static void a_command_expands_as_the_worker_will (void **state)
+{
+    (void)state;
+    const char *const words[] = {"echo", "{/.}", "{#}", NULL};
+    drover_command_options_t o = {.words = words};
+    drover_command_t *c = drover_command_new (&o, &error);
+    assert_non_null (c);
+    drover_bytes_t v = {"a b/c d.txt", 11};
+    const char *text;
+    size_t len;
+    assert_int_equal (drover_command_expand (c, &v, 1, 12, 1, &text, &len, &error), 0);
+    assert_string_equal (text, "echo 'c d' 12");
+    assert_int_equal (len, strlen (text));
+    drover_command_free (&c);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST (run_returns_what_the_task_returned),
+        TEST (foreach_gives_each_value_to_one_task),
+        TEST (a_limit_of_unfinished_rows_is_kept),
+        TEST (invoke_runs_each_spec_once),
+        TEST (a_foreign_loop_is_woken_for_every_event),
+        TEST (an_undelivered_event_keeps_the_descriptor_readable),
+        TEST (a_broker_that_forgot_the_connection_is_told_again),
+        TEST (await_reads_all_replies_of_a_query),
+        TEST (waiting_for_an_answer_ends_in_time),
+        TEST (ping_tells_the_round_trip),
+        TEST (two_handles_work_in_two_threads),
+        TEST (signal_dispositions_are_left_alone),
+        TEST (a_place_where_nobody_listens_is_said_at_once),
+        TEST (tcp_without_keys_wants_a_word),
+        TEST (which_broker_follows_option_environment_socket),
+        TEST (missing_programs_are_named),
+        TEST (the_environment_leaves_out_what_is_listed),
+        TEST (a_command_expands_as_the_worker_will),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+/* How tasks end: nothing of them is left, whatever they tried. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "tests/unit/exec_rig.h"
+
+static struct exec_rig rig;
+static char marker[32];
+
+static int start (void **state)
+{
+    (void)state;
+    exec_marker (marker);
+    exec_start (&rig, EXECUTOR_COMMAND);
+    return 0;
+}
+
+static int stop (void **state)
+{
+    (void)state;
+    exec_stop (&rig);
+    return exec_count (marker) ? -1 : 0;
+}
+
+/* Start the line as row 0, and wait until `count` processes with the marker are there. */
+static void begin (const struct exec_spec *s, unsigned count)
+{
+    exec_clear (&rig);
+    exec_spec (&rig, s);
+    exec_run (&rig, s->number, 0, NULL);
+    exec_wait_count_from (marker, count);
+}
+
+static void outcome_has_come (void)
+{
+    exec_await (&rig, 1);
+    assert_false (rig.over);
+    assert_int_equal (exec_count (marker), 0); /* at once: it is said when they are gone */
+}
+
+static void what_a_task_leaves_is_gone_when_its_outcome_comes (void **state)
+{
+    (void)state;
+    char line[1200];
+    /* Its own wait replaced: it ends while its four others live, without its pipes. */
+    snprintf (line, sizeof line,
+              "(sleep %s & setsid sleep %s & (trap '' TERM; exec sleep %s) & "
+              "(setsid sh -c 'sleep %s & exec sleep %s' &)) >/dev/null 2>&1; echo done; exit 3",
+              marker, marker, marker, marker, marker);
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = line});
+    exec_run (&rig, 0, 0, NULL);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_FAILED);
+    assert_int_equal (rig.last.o.status, 3);
+    assert_int_equal (rig.last.out.len, 5);
+}
+
+static void a_grandchild_that_holds_the_pipes_does_not_hang_the_task (void **state)
+{
+    (void)state;
+    char line[200];
+    int64_t before = clock_mono_us ();
+    snprintf (line, sizeof line, "setsid sleep %s & printf x; exit 0", marker);
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = line});
+    exec_run (&rig, 0, 0, NULL);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_DONE);
+    assert_memory_equal (rig.last.out.bytes, "x", 1);
+    assert_true (clock_mono_us () - before < 2 * US_PER_S);
+    assert_true (rig.last.o.wall_us < 190 * US_PER_MS); /* of the main process, not of the wait */
+}
+
+static void a_writer_that_ends_soon_after_the_task_is_heard (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "(sleep 0.05; echo late) & exit 0"});
+    exec_run (&rig, 0, 0, NULL);
+    exec_await (&rig, 1);
+    assert_int_equal (rig.last.out.len, 5);
+}
+
+static void a_time_limit_ends_the_whole_tree (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){
+                         .line = exec_evil_line (marker), .timeout_ms = 400, .grace_ms = 100});
+    exec_run (&rig, 0, 0, NULL);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_TIMEOUT);
+    assert_int_equal (rig.last.o.signal, SIGTERM);
+    assert_string_equal (rig.last.reason, "time limit of 0.400 s");
+    assert_memory_equal (rig.last.out.bytes, "ready\n", 6); /* what it printed is there */
+}
+
+static void a_task_that_ends_well_on_term_still_ran_into_its_limit (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){
+                         .line = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done",
+                         .timeout_ms = 200,
+                         .grace_ms = 10000});
+    exec_run (&rig, 0, 0, NULL);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_TIMEOUT);
+    assert_int_equal (rig.last.o.status, 0);
+    assert_int_equal (rig.last.o.signal, 0);
+    assert_memory_equal (rig.last.out.bytes, "bye\n", 4);
+}
+
+static void children_have_their_grace_when_their_parent_dies_first (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig,
+               &(struct exec_spec){.line = "(trap 'sleep 0.4; echo saved; exit' TERM; echo up; "
+                                           "while :; do sleep 0.01; done) & wait",
+                                   .flags = SPEC_LIVE_OUTPUT,
+                                   .grace_ms = 10000});
+    exec_run (&rig, 0, 0, NULL);
+    while (!rig.last.out.len)
+        exec_pump (&rig, 1000);
+    exec_cancel (&rig, 0, 0, false);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
+    assert_int_equal (rig.last.o.signal, SIGTERM);
+    assert_int_equal (rig.last.out.len, 9);
+}
+
+static void parallels_steps_end_with_kill (void **state)
+{
+    (void)state;
+    int64_t before = clock_mono_us ();
+    exec_clear (&rig);
+    exec_spec (&rig,
+               &(struct exec_spec){.line = "trap 'echo term' TERM; while :; do sleep 0.01; done",
+                                   .timeout_ms = 300,
+                                   .grace_ms = 3600000,
+                                   .steps = 1});
+    exec_run (&rig, 0, 0, NULL);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_TIMEOUT);
+    assert_int_equal (rig.last.o.signal, SIGKILL);
+    assert_memory_equal (rig.last.out.bytes, "term\nterm\nterm\n", 15);
+    int64_t took = clock_mono_us () - before;
+    assert_true (took >= 650 * US_PER_MS && took < 3 * US_PER_S);
+}
+
+static void a_cancelled_task_is_gone_with_its_tree (void **state)
+{
+    (void)state;
+    begin (&(struct exec_spec){.line = exec_evil_line (marker), .grace_ms = 3600000}, EXEC_EVIL);
+    exec_cancel (&rig, 0, 100, false);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
+    assert_string_equal (rig.last.reason, "wrong input");
+}
+
+static void a_cancel_may_kill_at_once (void **state)
+{
+    (void)state;
+    begin (&(struct exec_spec){.line = exec_evil_line (marker), .grace_ms = 3600000}, EXEC_EVIL);
+    exec_cancel (&rig, 0, 0, true);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
+    assert_int_equal (rig.last.o.signal, SIGKILL);
+}
+
+static void a_second_cancel_may_be_harder (void **state)
+{
+    (void)state;
+    begin (&(struct exec_spec){.line = exec_evil_line (marker), .grace_ms = 3600000}, EXEC_EVIL);
+    exec_cancel (&rig, 0, 0, false);
+    exec_cancel (&rig, 0, 0, true);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
+}
+
+static void a_cancel_of_another_row_means_nothing (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "sleep 0.2"});
+    exec_run (&rig, 0, 0, NULL);
+    exec_cancel (&rig, 1, 0, true);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_DONE);
+}
+
+static void a_signal_reaches_the_tasks_group (void **state)
+{
+    (void)state;
+    struct wire w = {.kind = WIRE_SIGNAL};
+    w.m.signal = (struct msg_signal){.batch = EXEC_BATCH, .row = 0, .signo = SIGINT};
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "trap 'echo int; exit 9' INT; echo up; "
+                                                 "while :; do sleep 0.01; done",
+                                         .flags = SPEC_LIVE_OUTPUT});
+    exec_run (&rig, 0, 0, NULL);
+    while (!rig.last.out.len)
+        exec_pump (&rig, 1000);
+    exec_send (&rig, &w);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.status, 9);
+    assert_memory_equal (rig.last.out.bytes, "up\nint\n", 7);
+}
+
+static void a_recalled_row_is_not_run (void **state)
+{
+    (void)state;
+    struct buf none;
+    uint8_t rows[3] = {0x90, 0x90, 0x90}; /* three rows without values */
+    buf_init (&none, 8);
+    assert_int_equal (buf_append (&none, rows, 3), 0);
+    exec_spec (&rig, &(struct exec_spec){.line = "echo; read x",
+                                         .flags = SPEC_LIVE_INPUT | SPEC_LIVE_OUTPUT});
+    exec_clear (&rig);
+    exec_run_rows (&rig, 0, 10, 3, &none);
+    while (!rig.last.out.len)
+        exec_pump (&rig, 1000);
+    assert_int_equal (control_claimed (rig.control, 0, 3), 1);
+    assert_int_equal (control_recall (rig.control, 0, 3, 9), 2);
+    exec_input (&rig, 10, 0, "\n", 1, true);
+    exec_await (&rig, 1);
+    exec_run (&rig, 0, 20, NULL);
+    exec_input (&rig, 20, 0, "\n", 1, true);
+    exec_await (&rig, 2);
+    assert_int_equal (rig.last.o.row, 20);
+    buf_fini (&none);
+}
+
+static void an_executor_that_loses_its_agent_takes_its_tree_along (void **state)
+{
+    (void)state;
+    begin (&(struct exec_spec){.line = exec_evil_line (marker)}, EXEC_EVIL);
+    framing_free (&rig.stream);
+    exec_wait_count (marker, 0);
+    int status;
+    assert_int_equal (waitpid (rig.pid, &status, 0), rig.pid);
+    assert_int_equal (status, 0);
+    exec_start (&rig, EXECUTOR_COMMAND); /* for stop() */
+}
+
+static void what_may_be_left_stays_and_the_executor_goes (void **state)
+{
+    (void)state;
+    char line[200];
+    int status;
+    snprintf (line, sizeof line, "setsid sleep %s >/dev/null 2>&1 & exit 5", marker);
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = line, .flags = SPEC_LEAVE_CHILDREN});
+    exec_run (&rig, 0, 0, NULL);
+    exec_await (&rig, 1);
+    assert_int_equal (rig.last.o.status, 5);
+    assert_int_equal (waitpid (rig.pid, &status, 0), rig.pid);
+    assert_true (WIFEXITED (status) && WEXITSTATUS (status) == EXECUTOR_LEFT);
+    assert_int_equal (exec_count (marker), 1);
+    /* It is ours now, as it would be the launcher's. */
+    char children[64];
+    FILE *f = fopen ("/proc/thread-self/children", "r");
+    assert_non_null (f);
+    assert_non_null (fgets (children, sizeof children, f));
+    fclose (f);
+    pid_t left = (pid_t)strtol (children, NULL, 10);
+    kill (left, SIGKILL);
+    assert_int_equal (waitpid (left, NULL, 0), left);
+    exec_stop (&rig);
+    exec_start (&rig, EXECUTOR_COMMAND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST (what_a_task_leaves_is_gone_when_its_outcome_comes),
+        TEST (a_grandchild_that_holds_the_pipes_does_not_hang_the_task),
+        TEST (a_writer_that_ends_soon_after_the_task_is_heard),
+        TEST (a_time_limit_ends_the_whole_tree),
+        TEST (a_task_that_ends_well_on_term_still_ran_into_its_limit),
+        TEST (children_have_their_grace_when_their_parent_dies_first),
+        TEST (parallels_steps_end_with_kill),
+        TEST (a_cancelled_task_is_gone_with_its_tree),
+        TEST (a_cancel_may_kill_at_once),
+        TEST (a_second_cancel_may_be_harder),
+        TEST (a_cancel_of_another_row_means_nothing),
+        TEST (a_signal_reaches_the_tasks_group),
+        TEST (a_recalled_row_is_not_run),
+        TEST (an_executor_that_loses_its_agent_takes_its_tree_along),
+        TEST (what_may_be_left_stays_and_the_executor_goes),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

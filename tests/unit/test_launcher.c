@@ -1,0 +1,439 @@
+/* The launcher with real executors, agents that the test plays, and deaths of all kinds.
+ *
+ * A test forks a process that runs the launcher; agents report to the test through a pipe, a line
+ * each. A test ends by checking that no process with its marker is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "tests/unit/exec_rig.h"
+#include "worker/exec/launcher.h"
+
+struct stage {
+    pid_t launcher;
+    int report[2];   /* lines of the agents */
+    int lifetime[2]; /* [1] is the owner's end; -1 without */
+    char marker[32];
+    char line[256]; /* the last of the report */
+};
+
+static struct stage stage;
+
+/* --- the agents ----------------------------------------------------------------------------------
+ */
+
+static void __attribute__ ((format (printf, 1, 2))) say (const char *fmt, ...)
+{
+    va_list ap;
+    va_start (ap, fmt);
+    vdprintf (stage.report[1], fmt, ap);
+    va_end (ap);
+}
+
+static void next_event (int fd, struct launcher_event *event)
+{
+    struct err e = {0};
+    int rc;
+    while ((rc = launcher_next (fd, event, &e)) == 0) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        poll (&p, 1, EXEC_WAIT_MS);
+    }
+    if (rc < 0)
+        say ("launcher: %s\n", e.text);
+}
+
+static void make_executor (const struct launcher_start *s, enum executor_kind kind,
+                           struct exec_rig *r, uint32_t *number)
+{
+    struct launcher_event event;
+    launcher_new (s->fd, kind, NULL);
+    next_event (s->fd, &event);
+    if (event.kind != LAUNCHER_NEW)
+        say ("no executor: %s\n", strerror (event.error));
+    *number = event.executor;
+    exec_attach (r, event.pid, event.socket_fd, event.control_fd);
+}
+
+static void run_evil (struct exec_rig *r, uint64_t row)
+{
+    exec_spec (r, &(struct exec_spec){.line = exec_evil_line (stage.marker)});
+    exec_run (r, 0, row, NULL);
+    exec_wait_count_from (stage.marker, EXEC_EVIL);
+}
+
+/* Two executors with an evil task each, then nothing any more. */
+static int busy_agent (const struct launcher_start *s, void *arg)
+{
+    struct exec_rig a, b;
+    uint32_t n;
+    (void)arg;
+    make_executor (s, EXECUTOR_COMMAND, &a, &n);
+    run_evil (&a, 0);
+    make_executor (s, EXECUTOR_COMMAND, &b, &n);
+    exec_spec (&b, &(struct exec_spec){.line = exec_evil_line (stage.marker)});
+    exec_run (&b, 0, 1, NULL);
+    exec_wait_count_from (stage.marker, 2 * EXEC_EVIL);
+    launcher_token (s->fd, 4711, NULL);
+    say ("busy %d %d replaces %lu\n", (int)getpid (), (int)a.pid, (unsigned long)s->replaces);
+    pause ();
+    return 1;
+}
+
+/* Kills an executor at work, by the launcher and by hand; a third goes on. */
+static int killing_agent (const struct launcher_start *s, void *arg)
+{
+    struct exec_rig r[3];
+    uint32_t n[3];
+    struct launcher_event event;
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        make_executor (s, EXECUTOR_COMMAND, &r[i], &n[i]);
+    run_evil (&r[0], 0);
+    launcher_kill (s->fd, n[0], NULL);
+    next_event (s->fd, &event);
+    say ("died %d signal %d left %u\n", event.executor == n[0], WTERMSIG (event.wait_status),
+         exec_count (stage.marker));
+    run_evil (&r[1], 0);
+    kill (r[1].pid, SIGKILL);
+    next_event (s->fd, &event);
+    say ("died %d signal %d left %u\n", event.executor == n[1], WTERMSIG (event.wait_status),
+         exec_count (stage.marker));
+    struct exec_result *result = exec_one (&r[2], &(struct exec_spec){.line = "echo fine"}, NULL);
+    say ("third %u %.*s", (unsigned)result->o.how, (int)result->out.len,
+         (const char *)result->out.bytes);
+    for (int i = 0; i < 3; i++)
+        exec_drop (&r[i]);
+    next_event (s->fd, &event);
+    say ("ended %d status %d\n", event.executor == n[2], WEXITSTATUS (event.wait_status));
+    launcher_kill (s->fd, 12345, NULL);
+    make_executor (s, EXECUTOR_FUNCTION, &r[0], &n[0]);
+    say ("number %u\n", n[0]);
+    exec_drop (&r[0]);
+    return 42;
+}
+
+/* Ends when it is told so by TERM, whatever runs. */
+static int draining_agent (const struct launcher_start *s, void *arg)
+{
+    struct exec_rig r;
+    uint32_t n;
+    int sig;
+    sigset_t mask;
+    (void)arg;
+    sigemptyset (&mask);
+    sigaddset (&mask, SIGTERM);
+    sigprocmask (SIG_BLOCK, &mask, NULL);
+    make_executor (s, EXECUTOR_COMMAND, &r, &n);
+    run_evil (&r, 0);
+    say ("ready\n");
+    sigwait (&mask, &sig);
+    say ("term\n");
+    exec_drop (&r);
+    return 7;
+}
+
+static int crashing_agent (const struct launcher_start *s, void *arg)
+{
+    (void)arg;
+    launcher_token (s->fd, s->replaces + 1, NULL);
+    say ("replaces %lu\n", (unsigned long)s->replaces);
+    launcher_shutdown (-1, NULL);
+    raise (SIGKILL);
+    return 0;
+}
+
+static int leaving_agent (const struct launcher_start *s, void *arg)
+{
+    struct exec_rig r;
+    uint32_t n;
+    char line[200];
+    struct launcher_event event;
+    (void)arg;
+    snprintf (line, sizeof line, "setsid sleep %s >/dev/null 2>&1 &", stage.marker);
+    make_executor (s, EXECUTOR_COMMAND, &r, &n);
+    exec_one (&r, &(struct exec_spec){.line = line, .flags = SPEC_LEAVE_CHILDREN}, NULL);
+    next_event (s->fd, &event);
+    say ("left status %d processes %u\n", WEXITSTATUS (event.wait_status),
+         exec_count (stage.marker));
+    exec_drop (&r);
+    make_executor (s, EXECUTOR_COMMAND, &r, &n);
+    kill (r.pid, SIGKILL);
+    next_event (s->fd, &event);
+    say ("still %u\n", exec_count (stage.marker));
+    exec_drop (&r);
+    return 0;
+}
+
+static int counting_agent (const struct launcher_start *s, void *arg)
+{
+    struct launcher_event event;
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        launcher_new (s->fd, EXECUTOR_COMMAND, NULL);
+    for (int i = 0; i < 3; i++) {
+        next_event (s->fd, &event);
+        say ("%s\n", event.kind == LAUNCHER_NEW ? "new" : strerror (event.error));
+        if (event.kind == LAUNCHER_NEW) {
+            close (event.socket_fd);
+            close (event.control_fd);
+        }
+    }
+    say ("own session %d, parent %d, pipe signal %d\n", getsid (0) == getpid (),
+         getppid () == s->launcher, signal (SIGPIPE, SIG_DFL) == SIG_IGN);
+    launcher_shutdown (s->fd, NULL);
+    pause ();
+    return 1;
+}
+
+/* --- the stage
+ * -------------------------------------------------------------------------------------- */
+
+static void launch (const struct launcher_config *config, launcher_agent_fn *agent, bool owned)
+{
+    struct launcher_config c = *config;
+    prctl (PR_SET_CHILD_SUBREAPER, 1); /* what a launcher fails to kill comes to us */
+    exec_marker (stage.marker);
+    assert_int_equal (pipe2 (stage.report, O_CLOEXEC), 0);
+    stage.lifetime[0] = stage.lifetime[1] = -1;
+    if (owned)
+        assert_int_equal (pipe2 (stage.lifetime, O_CLOEXEC), 0);
+    fflush (NULL);
+    stage.launcher = fork ();
+    if (stage.launcher == 0) {
+        if (owned)
+            close (stage.lifetime[1]);
+        c.lifetime_fd = stage.lifetime[0];
+        log_init ("test", LOG_ERROR);
+        int fd = open ("/dev/null", O_WRONLY);
+        dup2 (fd, 2); /* its log */
+        close (fd);
+        _exit (launcher_run (&c, agent, NULL));
+    }
+    close (stage.report[1]);
+    if (owned)
+        close (stage.lifetime[0]);
+}
+
+/* The next line of the report, "" at its end. */
+static const char *heard (void)
+{
+    size_t n = 0;
+    for (;;) {
+        struct pollfd p = {.fd = stage.report[0], .events = POLLIN};
+        if (poll (&p, 1, EXEC_WAIT_MS) != 1)
+            fail_msg ("the agent says nothing");
+        if (n + 1 >= sizeof stage.line || read (stage.report[0], stage.line + n, 1) != 1 ||
+            stage.line[n] == '\n')
+            break;
+        n++;
+    }
+    stage.line[n] = 0;
+    return stage.line;
+}
+
+static int ended (void)
+{
+    int status;
+    assert_int_equal (waitpid (stage.launcher, &status, 0), stage.launcher);
+    return status;
+}
+
+static bool nobody_is_left (void *arg)
+{
+    (void)arg;
+    return waitpid (-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+}
+
+static void all_is_gone (void)
+{
+    exec_wait_until (nobody_is_left, NULL, "no process to be left");
+    assert_int_equal (exec_count (stage.marker), 0);
+    if (stage.lifetime[1] >= 0)
+        close (stage.lifetime[1]);
+    close (stage.report[0]);
+}
+
+static void assert_heard (const char *line)
+{
+    assert_string_equal (heard (), line);
+}
+
+/* --- the tests
+ * -------------------------------------------------------------------------------------- */
+
+static void an_executors_death_is_told_when_its_tree_is_gone (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, killing_agent, true);
+    assert_heard ("died 1 signal 9 left 0");
+    assert_heard ("died 1 signal 9 left 0");
+    assert_heard ("third 0 fine");
+    assert_heard ("ended 1 status 0");
+    assert_heard ("number 4");
+    assert_int_equal (WEXITSTATUS (ended ()), 42);
+    all_is_gone ();
+}
+
+static void an_agent_that_ends_ends_everything (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, draining_agent, true);
+    assert_heard ("ready");
+    kill (stage.launcher, SIGINT);
+    assert_heard ("term");
+    assert_int_equal (WEXITSTATUS (ended ()), 7);
+    assert_int_equal (exec_count (stage.marker), 0);
+    all_is_gone ();
+}
+
+static void an_agent_that_is_killed_is_replaced_when_all_is_gone (void **state)
+{
+    (void)state;
+    int agent, executor;
+    unsigned long replaces;
+    launch (&(struct launcher_config){.backoff_ms = 1}, busy_agent, true);
+    assert_int_equal (sscanf (heard (), "busy %d %d replaces %lu", &agent, &executor, &replaces),
+                      3);
+    assert_int_equal (replaces, 0);
+    kill (agent, SIGKILL);
+    int before = executor;
+    assert_int_equal (sscanf (heard (), "busy %d %d replaces %lu", &agent, &executor, &replaces),
+                      3);
+    assert_int_equal (replaces, 4711);
+    assert_int_equal (kill (before, 0), -1);
+    assert_true (exec_count (stage.marker) < 4 * EXEC_EVIL); /* only those of the new one */
+    close (stage.lifetime[1]);
+    stage.lifetime[1] = -1;
+    assert_int_equal (ended (), 0);
+    assert_int_equal (exec_count (stage.marker), 0);
+    all_is_gone ();
+}
+
+static void without_its_owner_everything_ends (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, busy_agent, true);
+    heard ();
+    close (stage.lifetime[1]);
+    stage.lifetime[1] = -1;
+    assert_int_equal (ended (), 0);
+    assert_int_equal (exec_count (stage.marker), 0);
+    all_is_gone ();
+}
+
+static void a_launcher_that_is_killed_leaves_nothing (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, busy_agent, true);
+    heard ();
+    kill (stage.launcher, SIGKILL);
+    ended ();
+    exec_wait_count (stage.marker, 0);
+    all_is_gone ();
+}
+
+static void an_executor_that_is_killed_with_its_launcher_leaves_no_main_process (void **state)
+{
+    (void)state;
+    int agent, executor;
+    launch (&(struct launcher_config){0}, busy_agent, true);
+    sscanf (heard (), "busy %d %d", &agent, &executor);
+    kill (stage.launcher, SIGSTOP);
+    kill (agent, SIGKILL);
+    kill (stage.launcher, SIGKILL);
+    ended ();
+    exec_wait_count (stage.marker, 0);
+    all_is_gone ();
+}
+
+static void the_second_signal_kills (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, busy_agent, true);
+    heard ();
+    kill (stage.launcher, SIGSTOP); /* so that both are pending at once */
+    kill (stage.launcher, SIGHUP);
+    kill (stage.launcher, SIGTERM);
+    kill (stage.launcher, SIGCONT);
+    int status = ended ();
+    assert_true (WIFEXITED (status));
+    assert_int_equal (WEXITSTATUS (status), 75);
+    assert_int_equal (exec_count (stage.marker), 0);
+    all_is_gone ();
+}
+
+static void an_agent_that_crashes_again_and_again_is_given_up (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){.backoff_ms = 1, .restarts_max = 2}, crashing_agent, true);
+    assert_heard ("replaces 0");
+    assert_heard ("replaces 1");
+    assert_heard ("replaces 2");
+    assert_int_equal (WEXITSTATUS (ended ()), 70);
+    assert_heard ("");
+    all_is_gone ();
+}
+
+static void what_tasks_may_leave_outlives_the_launcher (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, leaving_agent, true);
+    assert_heard ("left status 3 processes 1");
+    assert_heard ("still 1");
+    assert_int_equal (WEXITSTATUS (ended ()), 0);
+    assert_int_equal (exec_count (stage.marker), 1);
+    char children[64];
+    FILE *f = fopen ("/proc/thread-self/children", "r");
+    assert_non_null (f);
+    assert_non_null (fgets (children, sizeof children, f));
+    fclose (f);
+    kill ((pid_t)strtol (children, NULL, 10), SIGKILL);
+    exec_wait_count (stage.marker, 0);
+    all_is_gone ();
+}
+
+static void executors_have_a_greatest_number_and_a_shutdown_ends_all (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){.executors_max = 2}, counting_agent, false);
+    assert_heard ("new");
+    assert_heard ("new");
+    assert_heard (strerror (EAGAIN));
+    assert_heard ("own session 1, parent 1, pipe signal 1");
+    assert_int_equal (ended (), 0);
+    all_is_gone ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (an_executors_death_is_told_when_its_tree_is_gone),
+        cmocka_unit_test (an_agent_that_ends_ends_everything),
+        cmocka_unit_test (an_agent_that_is_killed_is_replaced_when_all_is_gone),
+        cmocka_unit_test (without_its_owner_everything_ends),
+        cmocka_unit_test (a_launcher_that_is_killed_leaves_nothing),
+        cmocka_unit_test (an_executor_that_is_killed_with_its_launcher_leaves_no_main_process),
+        cmocka_unit_test (the_second_signal_kills),
+        cmocka_unit_test (an_agent_that_crashes_again_and_again_is_given_up),
+        cmocka_unit_test (what_tasks_may_leave_outlives_the_launcher),
+        cmocka_unit_test (executors_have_a_greatest_number_and_a_shutdown_ends_all),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,823 @@
+/* The life of a batch: broker/core/batches.c, chunks.c, subs.c, waits.c through the scheduler's
+ * face. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/sched_harness.h"
+
+static const struct msg_rows NO_ROWS;
+
+static uint64_t id_of (struct peer *c, uint64_t handle)
+{
+    return client_view (c, handle)->id;
+}
+
+static void empty_batch_ends_at_once (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, 0, 0, 0);
+    assert_true (v->ended);
+    assert_int_equal (v->end.state, BATCH_FINISHED);
+    assert_int_equal (v->end.total, 0);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static void the_end_tells_the_counts_and_nothing_stays (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    struct view *v = client_submit (c, 1, 0, 0, 4);
+    worker_finish (w, v->id, 1, OUTCOME_FAILED, 10);
+    worker_finish (w, v->id, 1, OUTCOME_TIMEOUT, 10);
+    bed_run (b, 10);
+    assert_true (v->ended);
+    assert_int_equal (v->end.total, 4);
+    assert_int_equal (v->end.done, 2);
+    assert_int_equal (v->end.failed, 1);
+    assert_int_equal (v->end.timeout, 1);
+    assert_int_equal (bed_figures (b).batches, 0);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void an_open_batch_waits_for_more_rows (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 3);
+    bed_settle (b);
+    bed_run (b, 10);
+    assert_int_equal (client_view (c, 1)->done.count, 3);
+    assert_false (client_view (c, 1)->ended);
+    client_rows (c, 1, 2);
+    client_close (c, 1);
+    bed_settle (b);
+    bed_run (b, 10);
+    assert_true (client_view (c, 1)->ended);
+    bed_free (&b);
+}
+
+/* What a turn brings to a client leaves with that turn, not one message at a time. */
+static void all_results_of_a_turn_leave_with_it (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 50);
+    struct view *v = client_submit (c, 1, 0, 0, 50);
+    for (int i = 0; i < 50; i++)
+        worker_finish (w, v->id, 1, OUTCOME_DONE, 50000);
+    bed_turn (b);
+    assert_int_equal (v->n_got, 50);
+    bed_free (&b);
+}
+
+/* --- submissions that do not fit --- */
+
+static void a_handle_in_use_is_refused_and_its_batch_goes_on (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 1);
+    struct view *v = client_submit (c, 1, 0, 0, 3);
+    uint64_t id = v->id;
+    client_open (c, 1, 0, 0, 50);
+    bed_settle (b);
+    assert_int_equal (c->error, WIRE_CONFLICT);
+    struct wire w = {.kind = WIRE_ATTACH};
+    w.m.attach.batch = 1;
+    w.m.attach.id = id;
+    peer_post (c, &w);
+    bed_settle (b);
+    assert_int_equal (c->n_errors, 2);
+    bed_run (b, 10);
+    assert_int_equal (v->end.state, BATCH_FINISHED);
+    bed_free (&b);
+}
+
+static void attaching_to_nothing_is_answered_with_a_broken_end (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct wire w = {.kind = WIRE_ATTACH};
+    w.m.attach.batch = 7;
+    w.m.attach.id = 12345;
+    peer_post (c, &w);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 7)->end.state, BATCH_BROKEN);
+    bed_free (&b);
+}
+
+static void a_wrong_total_cancels_the_batch (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 5);
+    client_view (c, 1)->rows = 6;
+    client_close (c, 1);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->end.state, BATCH_CANCELLED);
+    assert_int_equal (client_view (c, 1)->end.cancelled, 5);
+    bed_free (&b);
+}
+
+static void post_rows (struct peer *c, struct msg_rows m, const char *body, size_t len)
+{
+    struct wire w = {.kind = WIRE_ROWS, .m.rows = m};
+    w.body[0] = slice_borrowed (body, len);
+    peer_post (c, &w);
+}
+
+/* Each of them in a batch of its own, that had one good chunk of one row. */
+static void rows_that_do_not_fit_cancel_the_batch (void **state)
+{
+    (void)state;
+    static const char ROW[] = "\x91\xc4\x01x";
+    static const struct msg_rows BAD[] = {
+        {.chunk = 2, .first = 1, .count = 1},                            /* a chunk is missing */
+        {.chunk = 1, .first = 2, .count = 1},                            /* a row is missing */
+        {.chunk = 1, .first = 1, .count = 0},                            /* nothing */
+        {.chunk = 1, .first = 1, .count = 2},                            /* more than there is */
+        {.chunk = 1, .first = 1, .count = 1, .spec = 5},                 /* unknown spec */
+        {.chunk = 1, .first = 1, .count = 2, .total = 8},                /* two large rows */
+        {.chunk = 1, .first = 1, .count = 1, .total = 8, .offset = 4},   /* not from its start */
+        {.chunk = 1, .first = 1, .count = 1, .total = 2},                /* longer than it says */
+        {.chunk = 9, .first = 1, .count = 1, .total = 8, .offset = 4},   /* a chunk is missing */
+        {.chunk = 1, .first = 1, .count = 1, .total = UINT64_MAX},       /* too long */
+        {.chunk = 1, .first = UINT64_MAX, .count = 1000000, .offset = 1} /* around the corner */
+    };
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    for (uint64_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct msg_rows m = BAD[i];
+        m.batch = i + 1;
+        client_open (c, m.batch, 0, 0, 50);
+        client_spec (c, m.batch, 0, FORM_FUNCTION, "echo", 1);
+        client_rows (c, m.batch, 1);
+        post_rows (c, m, ROW, 4);
+        bed_settle (b);
+        if (client_view (c, m.batch)->end.state != BATCH_CANCELLED)
+            fail_msg ("case %d was taken", (int)i);
+    }
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+/* --- large rows --- */
+
+enum { PIECE = 200000, PIECES = 3 };
+
+static struct msg_rows part_of (uint64_t handle, uint64_t chunk, uint64_t row, uint64_t piece)
+{
+    struct msg_rows m = NO_ROWS;
+    m.batch = handle;
+    m.chunk = chunk;
+    m.first = row;
+    m.count = 1;
+    m.offset = piece * PIECE;
+    m.total = PIECES * PIECE;
+    return m;
+}
+
+static void post_part (struct peer *c, uint64_t handle, uint64_t chunk, uint64_t row,
+                       uint64_t piece, bool key)
+{
+    char *bytes = calloc (1, PIECE);
+    struct wire w = {.kind = WIRE_ROWS, .m.rows = part_of (handle, chunk, row, piece)};
+    w.body[0] = slice_borrowed (bytes, PIECE);
+    if (key)
+        w.body[1] = slice_borrowed ("\xc4\x03key", 5);
+    peer_post (c, &w);
+    free (bytes);
+}
+
+static void open_one (struct peer *c, uint64_t handle)
+{
+    client_open (c, handle, 0, 0, 50);
+    client_spec (c, handle, 0, FORM_FUNCTION, "echo", 1);
+}
+
+static void large_row_in_parts_is_granted_in_parts (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    open_one (c, 1);
+    post_part (c, 1, 0, 0, 0, true);
+    post_part (c, 1, 0, 0, 1, false);
+    bed_settle (b);
+    assert_int_equal (w->granted, 0);
+    post_part (c, 1, 0, 0, 2, false);
+    client_view (c, 1)->rows = client_view (c, 1)->chunks = 1;
+    client_rows (c, 1, 1);
+    client_close (c, 1);
+    bed_settle (b);
+    assert_int_equal (w->large, 1);
+    assert_int_equal (peer_count (w, WIRE_GRANT), PIECES);
+    bed_run (b, 1000);
+    assert_int_equal (client_view (c, 1)->end.done, 2);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void a_large_row_of_a_lost_worker_is_granted_whole_again (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w1 = bed_worker (b, "w1", 1);
+    open_one (c, 1);
+    for (uint64_t i = 0; i < PIECES; i++)
+        post_part (c, 1, 0, 0, i, false);
+    bed_settle (b);
+    assert_int_equal (w1->large, 1);
+    struct peer *w2 = bed_worker (b, "w2", 1);
+    peer_free (w1);
+    bed_pass (b, 21 * (int64_t)US_PER_S);
+    (void)w2; /* silent as well, and lost: model peers say nothing by themselves */
+    struct peer *w3 = bed_worker (b, "w3", 1);
+    bed_settle (b);
+    assert_int_equal (w3->large, 1);
+    assert_true (w3->held[0].attempt > 1);
+    bed_free (&b);
+}
+
+static void a_row_of_which_parts_are_missing_lets_nothing_follow (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    open_one (c, 1);
+    post_part (c, 1, 0, 0, 0, true);
+    client_view (c, 1)->chunks = 1;
+    client_rows (c, 1, 1); /* also row 0 */
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->end.state, BATCH_CANCELLED);
+    assert_int_equal (w->granted, 0);
+    open_one (c, 2);
+    post_part (c, 2, 0, 0, 0, true);
+    client_close (c, 2);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 2)->end.state, BATCH_CANCELLED);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+/* --- the same key again --- */
+
+static void open_with_key (struct peer *c, uint64_t handle, const char *key)
+{
+    struct wire w = {.kind = WIRE_OPEN};
+    w.m.open.batch = handle;
+    w.m.open.flags = BATCH_DETACHED;
+    w.m.open.key = bytes_str (key);
+    client_view (c, handle);
+    peer_post (c, &w);
+    client_spec (c, handle, 0, FORM_FUNCTION, "echo", 1);
+}
+
+static void submit_with_key (struct peer *c, uint64_t handle)
+{
+    open_with_key (c, handle, "nightly");
+    client_rows (c, handle, 5);
+    for (uint64_t i = 0; i < PIECES; i++)
+        post_part (c, handle, 1, 5, i, i == 0);
+    client_view (c, handle)->rows++;
+    client_close (c, handle);
+    bed_settle (c->bed);
+}
+
+static void the_same_key_again_is_the_same_batch (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    submit_with_key (c1, 1);
+    submit_with_key (c2, 1);
+    assert_int_equal (id_of (c1, 1), id_of (c2, 1));
+    assert_int_equal (bed_figures (b).waiting, 6);
+    assert_int_equal (c2->n_errors, 0);
+    bed_worker (b, "w", 4);
+    bed_run (b, 1000);
+    assert_int_equal (client_view (c1, 1)->end.done, 6);
+    assert_int_equal (client_view (c2, 1)->end.done, 6);
+    submit_with_key (c2, 2); /* it is over, and is remembered */
+    assert_int_equal (client_view (c2, 2)->end.done, 6);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_free (&b);
+}
+
+/* --- looking at a batch --- */
+
+static void attach (struct peer *c, uint64_t handle, uint64_t id, uint64_t record, bool follow)
+{
+    struct wire w = {.kind = WIRE_ATTACH};
+    w.m.attach.batch = handle;
+    w.m.attach.id = id;
+    w.m.attach.record = record;
+    w.m.attach.follow = follow;
+    client_view (c, handle)->record = record ? record - 1 : 0;
+    client_view (c, handle)->part = record > 1;
+    peer_post (c, &w);
+}
+
+static void who_attaches_gets_all_results_or_those_from_a_record_on (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    struct peer *w = bed_worker (b, "w", 1);
+    uint64_t id = client_submit (c1, 1, BATCH_DETACHED, 0, 10)->id;
+    for (int i = 0; i < 5; i++) {
+        worker_finish (w, id, 1, OUTCOME_DONE, 50000);
+        bed_settle (b);
+    }
+    attach (c2, 1, id, 0, true);
+    attach (c2, 2, id, 4, true);
+    attach (c2, 3, id, 0, false);
+    bed_settle (b);
+    assert_int_equal (client_view (c2, 1)->done.count, 5);
+    assert_int_equal (client_view (c2, 2)->done.count, 2);
+    assert_int_equal (client_view (c2, 3)->end.state, BATCH_RUNNING);
+    assert_int_equal (client_view (c2, 3)->done.count, 5);
+    bed_run (b, 50000);
+    assert_int_equal (client_view (c2, 1)->done.count, 10);
+    assert_int_equal (client_view (c2, 2)->done.count, 7);
+    assert_int_equal (client_view (c2, 3)->done.count, 5);
+    attach (c1, 5, id, 0, true);
+    bed_settle (b);
+    assert_int_equal (client_view (c1, 5)->end.done, 10);
+    bed_free (&b);
+}
+
+/* The last one who looks goes, and another one comes, in the same turn. */
+static void who_attaches_when_the_last_reader_leaves_is_answered (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *w = bed_worker (b, "w", 1);
+    uint64_t id = client_submit (c1, 1, 0, 0, 1)->id;
+    c1->full = true; /* nothing reaches it: the batch is kept for it */
+    worker_finish (w, id, 1, OUTCOME_DONE, 1000);
+    struct wire detach = {.kind = WIRE_DETACH};
+    detach.m.detach.batch = 1;
+    peer_post (c1, &detach);
+    attach (c1, 2, id, 0, true);
+    client_view (c1, 2)->part = true; /* what was sent is not kept */
+    bed_turn (b);
+    c1->full = false;
+    b->now += 20000;
+    bed_settle (b);
+    bed_pass (b, US_PER_S);
+    assert_true (client_view (c1, 2)->ended);
+    bed_free (&b);
+}
+
+static void nobody_reads_an_attached_batch_and_it_goes_on (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.result_bytes = 4000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    uint64_t id = client_submit (c, 1, 0, 0, 200)->id;
+    struct wire detach = {.kind = WIRE_DETACH};
+    detach.m.detach.batch = 1;
+    peer_post (c, &detach);
+    client_wait (c, 5, id, WAIT_FINISHED, 0);
+    bed_settle (b);
+    bed_run (b, 50000);
+    assert_int_equal (w->granted, 200);
+    assert_int_equal (client_reply (c, 5), WIRE_OK);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static void a_detached_batch_keeps_its_results_and_never_waits_for_a_reader (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.result_bytes = 4000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 1);
+    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 200)->id;
+    struct wire bye = {.kind = WIRE_BYE};
+    peer_say (c, &bye);
+    bed_settle (b);
+    bed_run (b, 50000);
+    struct peer *c2 = bed_client (b, "c2");
+    attach (c2, 1, id, 0, true);
+    bed_settle (b);
+    assert_int_equal (client_view (c2, 1)->end.done, 200);
+    bed_free (&b);
+}
+
+/* --- limits --- */
+
+static void slow_reader_pauses_only_its_batch (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.result_bytes = 20000;
+    cfg.window_bytes = 10000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *slow = bed_client (b, "slow");
+    struct peer *quick = bed_client (b, "quick");
+    struct peer *w = bed_worker (b, "w", 2);
+    client_submit (slow, 1, 0, 0, 1000);
+    client_submit (quick, 1, 0, 0, 1000);
+    slow->stalled = true;
+    for (int i = 0; i < 2000; i++) {
+        worker_finish (w, id_of (slow, 1), 1, OUTCOME_DONE, 50000);
+        worker_finish (w, id_of (quick, 1), 1, OUTCOME_DONE, 50000);
+        bed_turn (b);
+        bed_turn (b);
+    }
+    assert_true (client_view (quick, 1)->ended);
+    assert_int_equal (worker_held (w, 0), 0);
+    uint64_t left = bed_figures (b).waiting;
+    assert_in_range (left, 1, 900);
+    peer_wake (slow);
+    bed_settle (b);
+    assert_int_equal (worker_held (w, id_of (slow, 1)), 2); /* at once, not at the next tick */
+    bed_run (b, 50000);
+    assert_true (client_view (slow, 1)->ended);
+    bed_free (&b);
+}
+
+static void output_that_is_not_read_pauses_as_well (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.result_bytes = 20000;
+    cfg.window_bytes = 10000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    client_submit (c, 1, 0, 0, 3);
+    uint64_t id = id_of (c, 1);
+    c->stalled = true;
+    static char bytes[5000];
+    for (uint64_t i = 0; i < 10; i++) {
+        struct wire m = {.kind = WIRE_OUTPUT};
+        m.m.output.batch = id;
+        m.m.output.attempt = 1;
+        m.m.output.stream = 1;
+        m.m.output.offset = i * sizeof bytes;
+        m.body[0] = slice_borrowed (bytes, sizeof bytes);
+        peer_post (w, &m);
+    }
+    worker_finish (w, id, 1, OUTCOME_DONE, 50000);
+    bed_turn (b);
+    bed_turn (b);
+    assert_int_equal (worker_held (w, 0), 0);
+    peer_wake (c);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->output_bytes, 50000);
+    bed_run (b, 50000);
+    assert_true (client_view (c, 1)->ended);
+    bed_free (&b);
+}
+
+static void queue_limit_shuts_the_window_and_reopens_it (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = 100000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *other = bed_client (b, "other");
+    client_submit (c, 1, 0, 0, 20000);
+    bed_settle (b);
+    assert_int_equal (c->window, 0);
+    assert_int_equal (other->window, 0);
+    struct peer *late = bed_client (b, "late");
+    assert_int_equal (late->window, 0);
+    struct peer *w = bed_worker (b, "w", 4);
+    assert_true (w->window > 0); /* results must not be held back: they make room */
+    bed_run (b, 20);
+    assert_true (client_view (c, 1)->ended);
+    assert_int_equal (c->window, cfg.window_bytes);
+    assert_int_equal (other->window, cfg.window_bytes);
+    assert_int_equal (late->window, cfg.window_bytes);
+    bed_free (&b);
+}
+
+/* --- cancel and wait --- */
+
+static void cancel_of_waiting_rows_gives_outcomes_at_once (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, 0, 0, 50000);
+    client_cancel (c, 3, 1, 0, 0);
+    bed_settle (b);
+    assert_true (v->ended);
+    assert_int_equal (v->end.state, BATCH_CANCELLED);
+    assert_int_equal (v->end.cancelled, 50000);
+    assert_int_equal (client_reply (c, 3), WIRE_OK);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static void cancel_is_answered_when_processes_are_gone (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, 0, 0, 10);
+    client_cancel (c, 3, 1, 0, 0);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 3), -1);
+    assert_int_equal (v->done.count, 8);
+    struct wire m;
+    assert_true (peer_take (w, WIRE_CANCEL_ROWS, &m));
+    assert_int_equal (m.m.cancel_rows.count, 0);
+    assert_int_equal (m.m.cancel_rows.upto, 2);
+    wire_fini (&m);
+    b->now += 5 * US_PER_S;
+    worker_finish (w, v->id, 2, OUTCOME_CANCELLED, 100);
+    bed_settle (b);
+    assert_true (v->ended);
+    assert_true (peer_take (c, WIRE_REPLY, &m));
+    assert_int_equal (m.m.reply.code, WIRE_OK);
+    assert_int_equal (m.m.reply.value, 5 * US_PER_S);
+    wire_fini (&m);
+    bed_free (&b);
+}
+
+static void rows_can_be_cancelled_and_the_others_go_on (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, 0, 0, 10);
+    client_cancel (c, 3, 1, 1, 5); /* row 1 runs, 2 to 5 wait */
+    bed_settle (b);
+    assert_int_equal (v->done.count, 4);
+    assert_int_equal (client_reply (c, 3), -1);
+    assert_true (worker_row (w, v->id, 1)->cancelled);
+    assert_false (worker_row (w, v->id, 0)->cancelled);
+    bed_run (b, 1000);
+    assert_int_equal (client_reply (c, 3), WIRE_OK);
+    assert_int_equal (v->end.state, BATCH_FINISHED);
+    assert_int_equal (v->end.cancelled, 5);
+    assert_int_equal (v->end.done, 5);
+    bed_free (&b);
+}
+
+/* The worker had given it back before it heard of the cancellation; or was lost. */
+static void a_cancelled_row_that_comes_back_does_not_run_again (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, 0, 0, 2);
+    client_cancel (c, 3, 1, 1, 1);
+    worker_return (w, v->id, 1);
+    bed_settle (b);
+    assert_int_equal (view_got (v, 1)->how, OUTCOME_CANCELLED);
+    assert_int_equal (client_reply (c, 3), WIRE_OK);
+    client_cancel (c, 4, 1, 0, 1);
+    bed_settle (b);
+    peer_free (w);
+    bed_pass (b, 21 * (int64_t)US_PER_S);
+    assert_int_equal (view_got (v, 0)->how, OUTCOME_CANCELLED);
+    assert_int_equal (client_reply (c, 4), WIRE_OK);
+    assert_true (v->ended);
+    bed_free (&b);
+}
+
+static void wait_conditions (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 4)->id;
+    client_wait (c, 10, id, WAIT_FINISHED, 0);
+    client_wait (c, 11, id, WAIT_COUNT, 2);
+    client_wait (c, 12, id, WAIT_SUCCESSES, 2);
+    client_wait (c, 13, id, WAIT_PERCENT, 75);
+    client_wait (c, 14, id, WAIT_SUCCESSES, 4);
+    client_wait (c, 15, 9999, WAIT_FINISHED, 0);
+    client_wait (c, 16, id, WAIT_PERCENT, UINT64_MAX / 2);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 15), WIRE_UNKNOWN);
+    assert_int_equal (client_reply (c, 11), -1);
+    worker_finish (w, id, 1, OUTCOME_DONE, 1);
+    worker_finish (w, id, 1, OUTCOME_FAILED, 1);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 11), WIRE_OK);
+    assert_int_equal (client_reply (c, 12), -1);
+    assert_int_equal (client_reply (c, 13), -1);
+    worker_finish (w, id, 1, OUTCOME_DONE, 1);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 12), WIRE_OK);
+    assert_int_equal (client_reply (c, 13), WIRE_OK);
+    assert_int_equal (client_reply (c, 10), -1);
+    worker_finish (w, id, 1, OUTCOME_DONE, 1);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 10), WIRE_OK);
+    assert_int_equal (client_reply (c, 14), WIRE_UNKNOWN); /* it can no longer come to hold */
+    assert_int_equal (client_reply (c, 16), WIRE_UNKNOWN);
+    client_wait (c, 17, id, WAIT_FINISHED, 0);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 17), WIRE_OK);
+    bed_free (&b);
+}
+
+static void a_dropped_wait_is_not_answered (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 4)->id;
+    client_wait (c, 10, id, WAIT_FINISHED, 0);
+    struct wire drop = {.kind = WIRE_DROP_REF};
+    drop.m.drop_ref.ref = 10;
+    peer_post (c, &drop);
+    bed_settle (b);
+    bed_run (b, 10);
+    assert_int_equal (client_reply (c, 10), -1);
+    bed_free (&b);
+}
+
+static void a_batch_over_its_deadline_is_cancelled (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct wire w = {.kind = WIRE_OPEN};
+    w.m.open.batch = 1;
+    w.m.open.deadline_ms = 3000;
+    peer_post (c, &w);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 5);
+    bed_settle (b);
+    bed_pass (b, 2 * US_PER_S);
+    assert_false (client_view (c, 1)->ended);
+    bed_pass (b, 2 * US_PER_S);
+    assert_int_equal (client_view (c, 1)->end.cancelled, 5);
+    bed_free (&b);
+}
+
+/* --- questions --- */
+
+static int ask (struct peer *c, enum wire_ask what, uint64_t id, uint64_t *count)
+{
+    static uint64_t ref = 100;
+    struct wire w = {.kind = WIRE_QUERY};
+    struct wire m = {0};
+    w.m.query.ref = ++ref;
+    w.m.query.what = what;
+    w.m.query.id = id;
+    peer_post (c, &w);
+    bed_settle (c->bed);
+    int code = -1;
+    *count = 0;
+    while (peer_take (c, WIRE_REPLY, &m)) {
+        assert_int_equal (m.m.reply.ref, ref);
+        code = (int)m.m.reply.code;
+        *count += m.m.reply.count;
+        wire_fini (&m);
+    }
+    return code;
+}
+
+static void questions_are_answered_with_a_record_for_each_thing (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w1", 4);
+    bed_worker (b, "w2", 4);
+    uint64_t n;
+    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 1200)->id;
+    client_submit (c, 2, 0, 0, 3);
+    worker_finish (w, id, 2, OUTCOME_FAILED, 50000);
+    bed_settle (b);
+    assert_int_equal (ask (c, QUERY_STATUS, 0, &n), WIRE_OK);
+    assert_int_equal (n, 1);
+    assert_int_equal (ask (c, QUERY_WORKERS, 0, &n), WIRE_OK);
+    assert_int_equal (n, 2);
+    assert_int_equal (ask (c, QUERY_BATCHES, 0, &n), WIRE_OK);
+    assert_int_equal (n, 2);
+    assert_int_equal (ask (c, QUERY_BATCH, id, &n), WIRE_OK);
+    assert_int_equal (n, 1);
+    assert_int_equal (ask (c, QUERY_TASKS, id, &n), WIRE_OK);
+    assert_int_equal (n, 1200);
+    assert_int_equal (ask (c, QUERY_BATCH, 999, &n), WIRE_UNKNOWN);
+    assert_int_equal (ask (c, QUERY_RESERVED, 0, &n), WIRE_UNSUPPORTED);
+    bed_free (&b);
+}
+
+/* --- live input --- */
+
+static void post_input (struct peer *c, uint64_t row, uint64_t offset, const char *text)
+{
+    struct wire w = {.kind = WIRE_INPUT};
+    w.m.input.batch = 1;
+    w.m.input.row = row;
+    w.m.input.offset = offset;
+    w.body[0] = slice_borrowed (text, strlen (text));
+    peer_post (c, &w);
+}
+
+static void input_before_its_row_is_granted_goes_out_behind_the_grant (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    client_submit (c, 1, BATCH_INPUT, 0, 1);
+    post_input (c, 0, 0, "before");
+    bed_settle (b);
+    struct peer *w = bed_worker (b, "w", 1);
+    bed_settle (b);
+    post_input (c, 0, 6, "after");
+    struct wire taken = {.kind = WIRE_INPUT_TAKEN};
+    taken.m.input_taken.batch = id_of (c, 1);
+    taken.m.input_taken.offset = 6;
+    peer_post (w, &taken);
+    bed_settle (b);
+    struct got_message *first = STAILQ_FIRST (&w->inbox);
+    assert_int_equal (first->w.kind, WIRE_SPEC);
+    struct wire m;
+    assert_true (peer_take (w, WIRE_INPUT, &m));
+    assert_memory_equal (m.body[0].ptr, "before", 6);
+    assert_int_equal (m.m.input.batch, id_of (c, 1));
+    wire_fini (&m);
+    assert_true (peer_take (w, WIRE_INPUT, &m));
+    assert_int_equal (m.m.input.offset, 6);
+    wire_fini (&m);
+    assert_true (peer_take (c, WIRE_INPUT_TAKEN, &m));
+    assert_int_equal (m.m.input_taken.batch, 1);
+    wire_fini (&m);
+    bed_free (&b);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (empty_batch_ends_at_once),
+        cmocka_unit_test (the_end_tells_the_counts_and_nothing_stays),
+        cmocka_unit_test (an_open_batch_waits_for_more_rows),
+        cmocka_unit_test (all_results_of_a_turn_leave_with_it),
+        cmocka_unit_test (a_handle_in_use_is_refused_and_its_batch_goes_on),
+        cmocka_unit_test (attaching_to_nothing_is_answered_with_a_broken_end),
+        cmocka_unit_test (a_wrong_total_cancels_the_batch),
+        cmocka_unit_test (rows_that_do_not_fit_cancel_the_batch),
+        cmocka_unit_test (large_row_in_parts_is_granted_in_parts),
+        cmocka_unit_test (a_large_row_of_a_lost_worker_is_granted_whole_again),
+        cmocka_unit_test (a_row_of_which_parts_are_missing_lets_nothing_follow),
+        cmocka_unit_test (the_same_key_again_is_the_same_batch),
+        cmocka_unit_test (who_attaches_gets_all_results_or_those_from_a_record_on),
+        cmocka_unit_test (who_attaches_when_the_last_reader_leaves_is_answered),
+        cmocka_unit_test (nobody_reads_an_attached_batch_and_it_goes_on),
+        cmocka_unit_test (a_detached_batch_keeps_its_results_and_never_waits_for_a_reader),
+        cmocka_unit_test (slow_reader_pauses_only_its_batch),
+        cmocka_unit_test (output_that_is_not_read_pauses_as_well),
+        cmocka_unit_test (queue_limit_shuts_the_window_and_reopens_it),
+        cmocka_unit_test (cancel_of_waiting_rows_gives_outcomes_at_once),
+        cmocka_unit_test (cancel_is_answered_when_processes_are_gone),
+        cmocka_unit_test (rows_can_be_cancelled_and_the_others_go_on),
+        cmocka_unit_test (a_cancelled_row_that_comes_back_does_not_run_again),
+        cmocka_unit_test (wait_conditions),
+        cmocka_unit_test (a_dropped_wait_is_not_answered),
+        cmocka_unit_test (a_batch_over_its_deadline_is_cancelled),
+        cmocka_unit_test (questions_are_answered_with_a_record_for_each_thing),
+        cmocka_unit_test (input_before_its_row_is_granted_goes_out_behind_the_grant),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,494 @@
+/* Session: this worker and its broker, over connections that come and go.
+ *
+ * HELLO and WELCOME, the numbered channel, signs of life, BYE. The session outlives its
+ * connections: after 6 s of silence a new connection is made and HELLO carries the token, so that
+ * both sides send again what the other has not. Only a broker that does not know the token any
+ * more, or that was away for longer than it allowed, makes what it granted void.
+ *
+ * The broker is judged only after what has arrived was read, and our own lateness (a stopped
+ * process, a suspended machine) is not its silence.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/wire/rows.h"
+#include "worker/core/core.h"
+
+enum {
+    SILENT_US = 6 * US_PER_S,
+    CALL_AGAIN_US = US_PER_S, /* HELLO is not said more often */
+    ACK_DELAY_US = 20 * US_PER_MS,
+    ACK_MSGS = 32,
+    ACK_BYTES = 512 << 10,
+    WINDOW_BYTES = 8 << 20, /* what the broker may have on its way */
+    GOODBYE_US = US_PER_S,  /* how long BYE waits for its answer */
+    EXIT_PROTOCOL = 76,     /* EX_PROTOCOL */
+    EXIT_NOPERM = 77,
+    EXIT_TEMPFAIL = 75,
+};
+
+void session_init (struct session *s, const struct agent_config *cfg, uint64_t replaces)
+{
+    *s = (struct session){.cfg = cfg,
+                          .replaces = replaces,
+                          .chan = chan_new (64, WINDOW_BYTES),
+                          .ping_at_us = CLOCK_NEVER,
+                          .call_us = CLOCK_NEVER,
+                          .ping_us = 2 * US_PER_S,
+                          .silent_us = SILENT_US,
+                          .orphan_us = CLOCK_NEVER,
+                          .ack_at_us = CLOCK_NEVER};
+}
+
+static void drop_unnumbered (struct session *s)
+{
+    for (unsigned i = 0; i < s->n_say; i++)
+        wire_frames_fini (&s->say[i]);
+    s->n_say = 0;
+    if (s->has_back)
+        wire_frames_fini (&s->back);
+    s->has_back = false;
+}
+
+void session_fini (struct session *s)
+{
+    drop_unnumbered (s);
+    chan_free (&s->chan);
+}
+
+/* Queue a message without a number. They are answers and signs of life: where the connection takes
+ * none, the newest are worth no more than those before. */
+static void say (struct session *s, struct wire *w)
+{
+    struct wire_frames f;
+    w->ack = chan_ack_number (s->chan);
+    if (s->n_say == SAY_MAX || wire_encode (w, &f, NULL) < 0)
+        return;
+    s->say[s->n_say++] = f;
+}
+
+static void say_hello (struct session *s, unsigned slots)
+{
+    struct buf names;
+    uint32_t n = 0;
+    while (s->cfg->functions && s->cfg->functions[n])
+        n++;
+    buf_init (&names, 64 << 10);
+    row_begin (&names, n);
+    for (uint32_t i = 0; i < n; i++)
+        row_value (&names, bytes_str (s->cfg->functions[i]));
+    struct wire w = {.kind = WIRE_HELLO, .body[0] = slice_borrowed (names.bytes, names.len)};
+    w.m.hello = (struct msg_hello){
+        .min_major = WIRE_MAJOR,
+        .max_major = WIRE_MAJOR,
+        .features = FEATURE_PARTS | FEATURE_KEYS | FEATURE_COMMANDS,
+        .role = ROLE_WORKER,
+        .token = s->token,
+        .received = s->token ? chan_received (s->chan) : 0,
+        .name = bytes_str (s->cfg->name),
+        .host = bytes_str (s->cfg->host),
+        .version = bytes_str (s->cfg->version),
+        .pid = s->cfg->pid,
+        .slots = slots,
+        .replaces = s->replaces,
+    };
+    say (s, &w);
+    buf_fini (&names);
+}
+
+void session_call (struct session *s, unsigned slots, int64_t now, struct agent_effects *fx)
+{
+    if (s->reconnect)
+        fx_add (fx, AGENT_DO_RECONNECT);
+    drop_unnumbered (s);
+    say_hello (s, slots);
+    if (!s->called_us)
+        s->heard_us = now;
+    s->state = SESSION_CALLING;
+    s->called_us = now;
+    s->call_us = now + s->silent_us;
+    s->reconnect = true;
+    s->ack_at_us = s->ping_at_us = CLOCK_NEVER;
+}
+
+/* The broker does not know us: HELLO, but no storm of them. */
+static void call_soon (struct session *s, int64_t delay_us, int64_t now)
+{
+    if (s->state != SESSION_LIVE && s->state != SESSION_CALLING)
+        return;
+    drop_unnumbered (s);
+    s->state = SESSION_CALLING;
+    s->reconnect = false;
+    s->call_us = s->called_us + CALL_AGAIN_US;
+    if (s->call_us < now + delay_us)
+        s->call_us = now + delay_us;
+}
+
+static void renew (struct session *s, uint64_t token)
+{
+    chan_free (&s->chan);
+    s->chan = chan_new (64, WINDOW_BYTES);
+    drop_unnumbered (s);
+    s->token = token;
+    s->unacked_msgs = s->unacked_bytes = 0;
+}
+
+/* Forget the session, and ask the broker to end it at once. */
+static enum session_news give_up (struct session *s, int64_t now)
+{
+    if (s->token)
+        s->replaces = s->token;
+    renew (s, 0);
+    call_soon (s, 0, now);
+    return SESSION_GIVEN_UP;
+}
+
+static int64_t at_least (uint64_t ms, int64_t floor_us)
+{
+    int64_t us = (int64_t)ms * US_PER_MS;
+    return us > floor_us ? us : floor_us;
+}
+
+static enum session_news go_live (struct session *s, const struct msg_welcome *m, bool renewed,
+                                  int64_t now, struct agent_effects *fx)
+{
+    s->state = SESSION_LIVE;
+    s->heard_us = now;
+    s->ping_us = at_least (m->ping_ms, 50 * US_PER_MS);
+    s->silent_us = SILENT_US > 3 * s->ping_us ? SILENT_US : 3 * s->ping_us;
+    s->orphan_us = at_least (m->orphan_ms, US_PER_S);
+    s->ping_at_us = now + s->ping_us;
+    s->window_msgs = m->window_msgs;
+    chan_window (s->chan, m->window_msgs, m->window_bytes);
+    fx_log (fx, LOG_INFO, "%s broker=%s name=%.*s", renewed ? "joined" : "rejoined", s->cfg->broker,
+            (int)m->name.len, (const char *)m->name.ptr);
+    s->warned = false;
+    if (!renewed)
+        return SESSION_RESUMED;
+    s->replaces = 0;
+    fx_add (fx, AGENT_DO_TOKEN)->token = s->token;
+    return SESSION_RENEWED;
+}
+
+static enum session_news on_welcome (struct session *s, const struct msg_welcome *m, int64_t now,
+                                     struct agent_effects *fx)
+{
+    if (m->major != WIRE_MAJOR) {
+        fx_log (fx, LOG_ERROR,
+                "the broker at %s speaks protocol version %" PRIu64
+                ", this worker %d: install matching versions of drover",
+                s->cfg->broker, m->major, WIRE_MAJOR);
+        fx_exit (fx, EXIT_PROTOCOL);
+        return SESSION_NOTHING;
+    }
+    if (!m->resumed) {
+        renew (s, m->token);
+        return go_live (s, m, true, now, fx);
+    }
+    if (m->token != s->token || chan_resume (s->chan, m->received) < 0) {
+        fx_log (fx, LOG_WARN, "the session does not fit what the broker knows of it: a new one");
+        s->token = m->token; /* to be replaced */
+        return give_up (s, now);
+    }
+    return go_live (s, m, false, now, fx);
+}
+
+struct refusal { /* of a HELLO, that no waiting helps against */
+    uint64_t code;
+    int status;
+};
+
+static const struct refusal refusals[] = {
+    {WIRE_UNSUPPORTED, EXIT_PROTOCOL},
+    {WIRE_MALFORMED, EXIT_PROTOCOL},
+    {WIRE_FORBIDDEN, EXIT_NOPERM},
+};
+
+static void refused (struct session *s, const struct msg_error *m, int64_t now,
+                     struct agent_effects *fx)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        if (refusals[i].code != m->code)
+            continue;
+        fx_log (fx, LOG_ERROR, "the broker at %s refuses this worker: %.*s", s->cfg->broker,
+                (int)m->text.len, (const char *)m->text.ptr);
+        fx_exit (fx, refusals[i].status);
+        return;
+    }
+    call_soon (s, CALL_AGAIN_US, now);
+}
+
+static void on_error (struct session *s, const struct msg_error *m, int64_t now,
+                      struct agent_effects *fx)
+{
+    bool live = s->state == SESSION_LIVE;
+    switch (m->code) {
+    case WIRE_NO_SESSION:
+    case WIRE_FENCED:
+    case WIRE_LOST:
+        if (s->state == SESSION_LEAVING)
+            s->state = SESSION_OVER;
+        if (live)
+            call_soon (s, 0, now);
+        break;
+    case WIRE_REPLACED:
+    case WIRE_REVOKED:
+        fx_log (fx, LOG_ERROR, "the broker at %s ended this worker: %.*s", s->cfg->broker,
+                (int)m->text.len, (const char *)m->text.ptr);
+        fx_exit (fx, m->code == WIRE_REPLACED ? EXIT_TEMPFAIL : EXIT_NOPERM);
+        break;
+    default:
+        if (m->kind == WIRE_HELLO && !live)
+            refused (s, m, now, fx);
+        else
+            fx_log (fx, LOG_WARN, "the broker refuses kind=%s ref=%" PRIu64 " why=\"%.*s\"",
+                    wire_name ((unsigned)m->kind) ? wire_name ((unsigned)m->kind) : "?", m->ref,
+                    (int)m->text.len, (const char *)m->text.ptr);
+    }
+}
+
+static void on_bye (struct session *s, const struct msg_bye *m, int64_t now,
+                    struct agent_effects *fx)
+{
+    fx_log (fx, LOG_WARN, "the broker at %s says goodbye: %.*s; waiting for it to come back",
+            s->cfg->broker, (int)m->text.len, (const char *)m->text.ptr);
+    call_soon (s, CALL_AGAIN_US, now);
+    struct wire ok = {.kind = WIRE_BYE_OK};
+    say (s, &ok);
+    s->warned = true; /* said already */
+}
+
+static void on_ping (struct session *s, const struct msg_ping *m)
+{
+    struct wire pong = {.kind = WIRE_PONG};
+    pong.m.pong.stamp = m->stamp;
+    say (s, &pong);
+}
+
+/* Messages about the session itself; false: it is about work. */
+static bool session_business (struct session *s, const struct wire *w, int64_t now,
+                              struct agent_effects *fx)
+{
+    switch (w->kind) {
+    case WIRE_PING:
+        on_ping (s, &w->m.ping);
+        return true;
+    case WIRE_ACK:
+        chan_window (s->chan, s->window_msgs, w->m.ack.window_bytes);
+        return true;
+    case WIRE_ERROR:
+        on_error (s, &w->m.error, now, fx);
+        return true;
+    case WIRE_BYE:
+        on_bye (s, &w->m.bye, now, fx);
+        return true;
+    case WIRE_BYE_OK:
+        if (s->state == SESSION_LEAVING)
+            s->state = SESSION_OVER;
+        return true;
+    case WIRE_PONG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool in_order (struct session *s, const struct wire *w, int64_t now,
+                      struct agent_effects *fx)
+{
+    switch (chan_accept (s->chan, w->seq, w->ack)) {
+    case CHAN_NEW:
+        if (w->seq) {
+            s->unacked_msgs++;
+            s->unacked_bytes += w->body[0].len + w->body[1].len;
+        }
+        return true;
+    case CHAN_DUPLICATE:
+        return false;
+    case CHAN_GAP:
+    case CHAN_LIE:
+    default:
+        fx_log (fx, LOG_INFO, "a message is missing before seq=%" PRIu64 ": calling again", w->seq);
+        call_soon (s, 0, now);
+        return false;
+    }
+}
+
+enum session_news session_receive (struct session *s, const struct wire *w, int64_t now,
+                                   struct agent_effects *fx)
+{
+    if (s->state == SESSION_OVER)
+        return SESSION_NOTHING;
+    if (!wire_may_send (SENDER_B, w->kind)) {
+        session_malformed (s, "not a broker's business", fx);
+        return SESSION_NOTHING;
+    }
+    s->heard_us = now;
+    if (w->kind == WIRE_WELCOME)
+        return s->state == SESSION_LEAVING ? SESSION_NOTHING
+                                           : on_welcome (s, &w->m.welcome, now, fx);
+    if (s->state == SESSION_CALLING) { /* of an older connection, or the answer to HELLO */
+        if (w->kind == WIRE_ERROR)
+            on_error (s, &w->m.error, now, fx);
+        return SESSION_NOTHING;
+    }
+    if (!in_order (s, w, now, fx) || session_business (s, w, now, fx))
+        return SESSION_NOTHING;
+    return SESSION_WORK;
+}
+
+void session_malformed (struct session *s, const char *text, struct agent_effects *fx)
+{
+    if (s->malformed++ < 16)
+        fx_log (fx, LOG_WARN, "bad message from the broker at %s: %s", s->cfg->broker, text);
+}
+
+static void call_again (struct session *s, unsigned slots, int64_t now, struct agent_effects *fx)
+{
+    if (s->reconnect && !s->warned) {
+        fx_log (fx, LOG_WARN, "no answer from the broker at %s: is it running? trying on",
+                s->cfg->broker);
+        s->warned = true;
+    }
+    session_call (s, slots, now, fx);
+}
+
+enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
+                                struct agent_effects *fx)
+{
+    int64_t due = session_deadline (s);
+    if (due < now) { /* we are late */
+        s->heard_us += now - due;
+        if (s->heard_us > now)
+            s->heard_us = now;
+    }
+    if (s->state == SESSION_CALLING) {
+        if (s->token && s->orphan_us != CLOCK_NEVER && now - s->heard_us >= s->orphan_us) {
+            fx_log (fx, LOG_WARN, "the broker at %s is away for %" PRId64 " s: giving up its work",
+                    s->cfg->broker, (now - s->heard_us) / US_PER_S);
+            return give_up (s, now);
+        }
+        if (now >= s->call_us)
+            call_again (s, slots, now, fx);
+    }
+    if (s->state != SESSION_LIVE)
+        return SESSION_NOTHING;
+    if (now - s->heard_us >= s->silent_us) {
+        s->reconnect = true;
+        call_again (s, slots, now, fx);
+        return SESSION_NOTHING;
+    }
+    if (now >= s->ping_at_us) {
+        struct wire ping = {.kind = WIRE_PING};
+        ping.m.ping.stamp = (uint64_t)now;
+        say (s, &ping);
+        s->ping_at_us = now + s->ping_us;
+    }
+    return SESSION_NOTHING;
+}
+
+static bool is_bulk (enum wire_kind kind)
+{
+    return kind == WIRE_RESULTS || kind == WIRE_OUTPUT;
+}
+
+void session_post (struct session *s, const struct wire *w)
+{
+    struct wire_frames f;
+    if (wire_encode (w, &f, NULL) == 0)
+        chan_post_take (s->chan, is_bulk (w->kind) ? LANE_BULK : LANE_CONTROL, &f, 0);
+}
+
+void session_end_turn (struct session *s, int64_t now)
+{
+    if (s->state != SESSION_LIVE || !chan_owes_ack (s->chan)) {
+        s->ack_at_us = CLOCK_NEVER;
+        s->unacked_msgs = s->unacked_bytes = 0;
+        s->ack_now = false;
+        return;
+    }
+    if (s->ack_at_us == CLOCK_NEVER)
+        s->ack_at_us = now + ACK_DELAY_US;
+    if (now >= s->ack_at_us || s->unacked_msgs >= ACK_MSGS || s->unacked_bytes >= ACK_BYTES)
+        s->ack_now = true;
+}
+
+static bool next_unnumbered (struct session *s, struct wire_frames *out)
+{
+    if (!s->n_say)
+        return false;
+    *out = s->say[0];
+    s->n_say--;
+    memmove (s->say, s->say + 1, s->n_say * sizeof *s->say);
+    return true;
+}
+
+static bool acknowledge (struct session *s, struct wire_frames *out)
+{
+    if (!s->ack_now || !chan_owes_ack (s->chan))
+        return false;
+    struct wire w = {.kind = WIRE_ACK, .ack = chan_ack_number (s->chan)};
+    w.m.ack.window_bytes = WINDOW_BYTES;
+    if (wire_encode (&w, out, NULL) < 0)
+        return false;
+    chan_ack_sent (s->chan, w.ack);
+    s->ack_now = false;
+    s->ack_at_us = CLOCK_NEVER;
+    s->unacked_msgs = s->unacked_bytes = 0;
+    return true;
+}
+
+bool session_transmit (struct session *s, struct wire_frames *out)
+{
+    if (s->has_back) {
+        *out = s->back;
+        s->has_back = false;
+        return true;
+    }
+    if (next_unnumbered (s, out))
+        return true;
+    if (s->state != SESSION_LIVE)
+        return false;
+    return chan_next (s->chan, out) || acknowledge (s, out);
+}
+
+static void say_bye (struct session *s, int64_t now)
+{
+    struct wire bye = {.kind = WIRE_BYE};
+    say (s, &bye);
+    s->state = SESSION_LEAVING;
+    s->over_us = now + GOODBYE_US;
+}
+
+bool session_leave (struct session *s, int64_t by_us, int64_t now)
+{
+    bool ready = now >= by_us || chan_idle (s->chan);
+    if (s->state == SESSION_CALLING && ready)
+        s->state = SESSION_OVER;
+    else if (s->state == SESSION_LIVE && ready)
+        say_bye (s, now);
+    else if (s->state == SESSION_LEAVING && now >= s->over_us)
+        s->state = SESSION_OVER;
+    return s->state == SESSION_OVER;
+}
+
+static int64_t earlier (int64_t x, int64_t y)
+{
+    return x < y ? x : y;
+}
+
+int64_t session_deadline (const struct session *s)
+{
+    switch (s->state) {
+    case SESSION_CALLING:
+        return earlier (s->call_us, s->token && s->orphan_us != CLOCK_NEVER
+                                        ? s->heard_us + s->orphan_us
+                                        : CLOCK_NEVER);
+    case SESSION_LIVE:
+        return earlier (earlier (s->ping_at_us, s->ack_at_us), s->heard_us + s->silent_us);
+    case SESSION_LEAVING:
+        return s->over_us;
+    default:
+        return CLOCK_NEVER;
+    }
+}

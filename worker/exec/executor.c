@@ -1,0 +1,304 @@
+/* The process around command.c and function.c.
+ *
+ * All signals are blocked but TERM, which is also what the kernel sends when the launcher dies: its
+ * handler kills everything that descends from this process, and ends it. SIGCHLD only wakes the
+ * loop from its ppoll().
+ */
+#include "worker/exec/executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "worker/exec/command.h"
+#include "worker/exec/control.h"
+#include "worker/exec/framing.h"
+#include "worker/exec/function.h"
+#include "worker/exec/spec.h"
+#include "worker/exec/tree.h"
+#include "worker/exec/values.h"
+
+#define STREAM_QUEUE (1u << 20)
+#define KILL_WAIT_MS 5000
+
+/* A RUN that is not over yet. */
+struct run {
+    struct wire w;
+    uint64_t number;
+    size_t at; /* where its next row begins in the body */
+};
+
+struct executor {
+    struct framing *stream;
+    struct control *control;
+    struct specs *specs;
+    struct command *command;
+    struct values values;
+    struct run queue[CONTROL_RUNS]; /* a ring */
+    unsigned head, count;
+    uint64_t runs; /* that came */
+    int over;
+};
+
+/* --- rows --------------------------------------------------------------------------------------
+ */
+
+static void drop_run (struct executor *x)
+{
+    wire_fini (&x->queue[x->head].w);
+    x->head = (x->head + 1) % CONTROL_RUNS;
+    x->count--;
+}
+
+static void start_row (struct executor *x, struct run *run, uint64_t place, int64_t now_us)
+{
+    const struct msg_run *m = &run->w.m.run;
+    struct bytes body = bytes_of (run->w.body[0].ptr, run->w.body[0].len);
+    struct spec *spec = specs_get (x->specs, m->batch, m->spec);
+    uint64_t row = m->first + place;
+    if (values_read (&x->values, body, &run->at))
+        command_refuse (x->command, m, row, "the row is no list of values");
+    else if (!spec)
+        command_refuse (x->command, m, row, "the executor was not sent this spec");
+    else if (spec->broken.code)
+        command_refuse (x->command, m, row, spec->broken.text);
+    else if (!spec->env)
+        command_refuse (x->command, m, row, "a function in an executor of commands");
+    else
+        command_start (x->command, spec, m, row, &x->values, now_us);
+}
+
+/* Start rows until one runs, or none is left. */
+static void run_on (struct executor *x, int64_t now_us)
+{
+    while (x->count && !command_busy (x->command) && !command_over (x->command)) {
+        struct run *run = &x->queue[x->head];
+        int64_t place = control_claim (x->control, run->number, now_us);
+        if (place < 0) {
+            drop_run (x);
+            continue;
+        }
+        start_row (x, run, (uint64_t)place, now_us);
+    }
+}
+
+/* --- messages -----------------------------------------------------------------------------------
+ */
+
+static int queue_run (struct executor *x, struct wire *w)
+{
+    if (x->count == CONTROL_RUNS)
+        return -1;
+    struct run *run = &x->queue[(x->head + x->count++) % CONTROL_RUNS];
+    *run = (struct run){.w = *w, .number = x->runs++};
+    *w = (struct wire){0};
+    return 0;
+}
+
+static int handle (struct executor *x, struct wire *w, int64_t now_us)
+{
+    switch (w->kind) {
+    case WIRE_SPEC:
+        specs_put_take (x->specs, w);
+        return 0;
+    case WIRE_FORGET:
+        specs_forget (x->specs, w->m.forget.batch);
+        return 0;
+    case WIRE_RUN:
+        return queue_run (x, w);
+    case WIRE_CANCEL_ROWS:
+        command_cancel (x->command, &w->m.cancel_rows, now_us);
+        return 0;
+    case WIRE_INPUT:
+        command_input (x->command, &w->m.input, bytes_of (w->body[0].ptr, w->body[0].len));
+        return 0;
+    case WIRE_SIGNAL:
+        command_signal (x->command, &w->m.signal);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int take_messages (struct executor *x, int64_t now_us)
+{
+    struct wire_frames frames;
+    struct wire w;
+    int rc = framing_fill (x->stream, NULL);
+    if (rc < 0) {
+        x->over = EXECUTOR_OVER;
+        return -1;
+    }
+    x->over = EXECUTOR_FAULT; /* where one of these is no message */
+    while ((rc = framing_next (x->stream, &frames, NULL)) > 0) {
+        rc = wire_decode (&w, &frames, NULL, NULL);
+        wire_frames_fini (&frames);
+        if (rc)
+            break;
+        rc = handle (x, &w, now_us);
+        wire_fini (&w);
+        if (rc)
+            break;
+        run_on (x, now_us); /* what follows may be for the row that this begins */
+    }
+    return rc;
+}
+
+/* --- the loop ------------------------------------------------------------------------------------
+ */
+
+static int wait_for_work (struct executor *x, struct pollfd *p, int64_t now_us)
+{
+    sigset_t mask;
+    int64_t until_us = command_deadline (x->command);
+    struct timespec t = {0};
+    unsigned n = 1;
+    p[0] = (struct pollfd){.fd = framing_fd (x->stream), .events = POLLIN};
+    if (framing_want_write (x->stream))
+        p[0].events |= POLLOUT;
+    n += command_poll (x->command, p + 1);
+    if (until_us > now_us && until_us != CLOCK_NEVER) {
+        t.tv_sec = (until_us - now_us) / US_PER_S;
+        t.tv_nsec = (until_us - now_us) % US_PER_S * 1000;
+    }
+    sigfillset (&mask);
+    sigdelset (&mask, SIGCHLD);
+    sigdelset (&mask, SIGTERM);
+    int rc = ppoll (p, n, until_us == CLOCK_NEVER ? NULL : &t, &mask);
+    return rc < 0 && errno == EINTR ? 0 : rc;
+}
+
+/* One turn after a wait: 0, or -1 when it is over (x->over). What is to be sent leaves before the
+ * next row is started: a start takes a good part of a millisecond. */
+static int turn (struct executor *x, bool messages)
+{
+    int64_t now_us = clock_mono_us ();
+    x->over = EXECUTOR_OVER;
+    if (command_busy (x->command))
+        command_turn (x->command, now_us);
+    if (framing_flush (x->stream, NULL) || (messages && take_messages (x, now_us)))
+        return -1;
+    x->over = EXECUTOR_OVER;
+    run_on (x, now_us);
+    if (framing_flush (x->stream, NULL))
+        return -1;
+    if (command_busy (x->command) || !command_over (x->command))
+        return 0;
+    if (framing_flush_all (x->stream, NULL) == 0)
+        x->over = command_over (x->command);
+    return -1;
+}
+
+static void serve_commands (struct executor *x)
+{
+    struct pollfd p[1 + COMMAND_FDS];
+    int ready;
+    do
+        ready = wait_for_work (x, p, clock_mono_us ());
+    while (ready >= 0 && turn (x, ready > 0 && p[0].revents & ~POLLOUT) == 0);
+}
+
+static int command_serve (struct framing *stream, struct control *control, pid_t parent)
+{
+    struct executor *x = mem_zalloc (sizeof *x);
+    x->stream = stream;
+    x->control = control;
+    x->specs = specs_new ();
+    x->command = command_new (stream, control, parent);
+    serve_commands (x);
+    int over = x->over;
+    while (x->count)
+        drop_run (x);
+    values_fini (&x->values);
+    command_free (&x->command);
+    specs_free (&x->specs);
+    free (x);
+    return over;
+}
+
+/* --- the process
+ * ---------------------------------------------------------------------------------- */
+
+static void on_term (int sig)
+{
+    (void)sig;
+    tree_kill_all (KILL_WAIT_MS);
+    _exit (EXECUTOR_OVER);
+}
+
+static void on_child (int sig)
+{
+    (void)sig;
+}
+
+/* Dispositions first: a default of SIGCHLD would not wake ppoll(), and what is ignored here would
+ * be ignored in every task. */
+static void set_signals (void)
+{
+    sigset_t mask;
+    for (int sig = 1; sig < NSIG; sig++)
+        signal (sig, SIG_DFL);
+    sigaction (SIGCHLD, &(struct sigaction){.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP},
+               NULL);
+    sigfillset (&mask);
+    sigaction (SIGTERM, &(struct sigaction){.sa_handler = on_term, .sa_mask = mask}, NULL);
+    sigdelset (&mask, SIGTERM);
+    sigdelset (&mask, SIGSEGV);
+    sigdelset (&mask, SIGBUS);
+    sigdelset (&mask, SIGFPE);
+    sigdelset (&mask, SIGILL);
+    sigdelset (&mask, SIGABRT);
+    sigprocmask (SIG_SETMASK, &mask, NULL);
+}
+
+static void close_others (int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+    close_range (3, low - 1, 0);
+    close_range (low + 1, high - 1, 0);
+    close_range (high + 1, ~0u, 0);
+}
+
+/* The worker's own stdin and stdout are not an executor's business. */
+static void detach_stdio (void)
+{
+    int fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    dup2 (fd, 0);
+    dup2 (fd, 1);
+    close (fd);
+}
+
+int executor_main (enum executor_kind kind, int socket_fd, int control_fd, pid_t parent)
+{
+    setsid ();
+    set_signals ();
+    prctl (PR_SET_CHILD_SUBREAPER, 1);
+    prctl (PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid () != parent)
+        return EXECUTOR_OVER;
+    close_others (socket_fd, control_fd);
+    detach_stdio ();
+    struct control *control = control_map (control_fd, NULL);
+    close (control_fd);
+    if (!control)
+        return EXECUTOR_FAULT;
+    struct framing *stream = framing_new (socket_fd, STREAM_QUEUE);
+    int over = kind == EXECUTOR_FUNCTION ? function_serve (stream, control)
+                                         : command_serve (stream, control, parent);
+    if (over != EXECUTOR_LEFT && over != EXECUTOR_STUCK && tree_kill_all (KILL_WAIT_MS))
+        over = EXECUTOR_STUCK;
+    framing_free (&stream);
+    control_unmap (&control);
+    return over;
+}

@@ -1,0 +1,606 @@
+/* The launcher's loop.
+ *
+ * Its states: serving an agent; clearing, when everything is being killed, to end or to start
+ * anew; resting before a new agent. Whatever is a child of this process and neither the agent nor
+ * an executor that lives is the leavings of an executor that died, and is killed (what a task was
+ * allowed to leave is spared). A death is told to the agent after the first look that finds none.
+ *
+ * Nothing here waits but the poll() of the loop.
+ */
+#include "worker/exec/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "worker/exec/control.h"
+#include "worker/exec/launcher_proto.h"
+#include "worker/exec/tree.h"
+
+#define LOOK_US (10 * US_PER_MS) /* between two looks for what is left */
+#define BACKOFF_MOST_MS 5000
+#define SPARED_MAX 256
+#define CHILDREN_MAX 4096
+#define RESTARTS_KEPT 32
+
+enum state { SERVING, CLEARING, RESTING, OVER };
+
+struct executor {
+    pid_t pid;
+    uint32_t number;
+    enum executor_kind kind;
+    bool dead;
+    int wait_status;
+    int64_t kill_us; /* when it was killed, or found dead; 0: it lives */
+    UT_hash_handle hh;
+};
+
+/* Left by a task that may leave something: it, and the rest of its session. */
+struct spared {
+    pid_t pid;
+    pid_t session;
+};
+
+struct launcher {
+    struct launcher_config c;
+    launcher_agent_fn *agent_fn;
+    void *agent_arg;
+    pid_t self;
+    sigset_t old_mask;
+    int signal_fd;
+    enum state state;
+    /* the agent */
+    pid_t agent; /* 0: none */
+    int agent_fd;
+    bool agent_full; /* its socket takes no answer now */
+    uint64_t token;
+    /* the executors */
+    struct executor *executors; /* by pid */
+    uint32_t last_number;
+    bool dead_untold; /* some are dead, and the agent does not know */
+    /* endings */
+    unsigned stops;        /* signals that asked for an end */
+    int status;            /* to end with, once cleared; -1: start a new agent instead */
+    int64_t clear_us;      /* since when we are clearing */
+    int64_t rest_until_us; /* RESTING */
+    int64_t restarts_us[RESTARTS_KEPT];
+    unsigned restarts;
+    struct spared spared[SPARED_MAX]; /* a ring */
+    unsigned spared_count;
+};
+
+/* --- who is who ---------------------------------------------------------------------------------
+ */
+
+static struct executor *by_pid (const struct launcher *l, pid_t pid)
+{
+    struct executor *x;
+    HASH_FIND (hh, l->executors, &pid, sizeof pid, x);
+    return x;
+}
+
+static bool is_spared (const struct launcher *l, pid_t pid)
+{
+    unsigned n = l->spared_count < SPARED_MAX ? l->spared_count : SPARED_MAX;
+    pid_t session = n ? getsid (pid) : -1;
+    for (unsigned i = 0; i < n; i++)
+        if (l->spared[i].pid == pid || (session > 0 && l->spared[i].session == session))
+            return true;
+    return false;
+}
+
+/* For a look while we serve: everything is left alone but leavings. */
+static enum tree_verdict judge_leavings (pid_t pid, const void *arg)
+{
+    const struct launcher *l = arg;
+    bool known = pid == l->agent || by_pid (l, pid) || is_spared (l, pid);
+    return known ? TREE_SKIP : TREE_TAKE;
+}
+
+static enum tree_verdict judge_all (pid_t pid, const void *arg)
+{
+    return is_spared (arg, pid) ? TREE_SKIP : TREE_TAKE;
+}
+
+static void spare (struct launcher *l, pid_t pid)
+{
+    l->spared[l->spared_count++ % SPARED_MAX] = (struct spared){pid, getsid (pid)};
+}
+
+/* Spare all leavings there are: an executor says it was allowed to leave them, or they do not die.
+ */
+static unsigned spare_leavings (struct launcher *l)
+{
+    pid_t pids[CHILDREN_MAX];
+    unsigned n = tree_children (pids, CHILDREN_MAX), spared = 0;
+    for (unsigned i = 0; i < n && i < CHILDREN_MAX; i++) {
+        if (judge_leavings (pids[i], l) == TREE_SKIP)
+            continue;
+        spare (l, pids[i]);
+        spared++;
+    }
+    return spared;
+}
+
+/* --- to the agent
+ * --------------------------------------------------------------------------------- */
+
+/* 0, or -1 when the socket does not take it now. */
+static int tell (struct launcher *l, const struct answer *a, const int *fds)
+{
+    _Alignas(struct cmsghdr) char ancillary[CMSG_SPACE (2 * sizeof (int))] = {0};
+    struct iovec v = {(void *)(uintptr_t)a, sizeof *a};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    if (fds) {
+        m.msg_control = ancillary;
+        m.msg_controllen = sizeof ancillary;
+        struct cmsghdr *c = CMSG_FIRSTHDR (&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN (2 * sizeof (int));
+        memcpy (CMSG_DATA (c), fds, 2 * sizeof (int));
+    }
+    return sendmsg (l->agent_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
+}
+
+/* Tell it and forget the executor: false when the socket is full. */
+static bool tell_death (struct launcher *l, struct executor *x, unsigned stuck)
+{
+    struct answer a = {
+        .kind = LAUNCHER_DIED,
+        .executor_kind = x->kind,
+        .executor = x->number,
+        .pid = x->pid,
+        .wait_status = x->wait_status,
+        .stuck = stuck,
+    };
+    if (l->agent_fd >= 0 && tell (l, &a, NULL) && errno == EAGAIN)
+        return false;
+    HASH_DEL (l->executors, x);
+    free (x);
+    return true;
+}
+
+/* --- executors
+ * -------------------------------------------------------------------------------------- */
+
+static void close_pair (int fds[2])
+{
+    close (fds[0]);
+    close (fds[1]);
+}
+
+static struct executor *fork_executor (struct launcher *l, enum executor_kind kind, int sockets[2],
+                                       int control_fd)
+{
+    pid_t pid = fork ();
+    if (pid == 0)
+        _exit (executor_main (kind, sockets[1], control_fd, l->self));
+    if (pid < 0)
+        return NULL;
+    struct executor *x = mem_zalloc (sizeof *x);
+    x->pid = pid;
+    x->number = ++l->last_number;
+    x->kind = kind;
+    HASH_ADD (hh, l->executors, pid, sizeof x->pid, x);
+    return x;
+}
+
+static void refuse (struct launcher *l, enum executor_kind kind, int error)
+{
+    log_event (LOG_WARN, "executor refused error=\"%s\"", strerror (error));
+    tell (l, &(struct answer){.kind = LAUNCHER_REFUSED, .executor_kind = kind, .error = error},
+          NULL);
+}
+
+static void new_executor (struct launcher *l, enum executor_kind kind)
+{
+    int sockets[2];
+    if (HASH_COUNT (l->executors) >= l->c.executors_max) {
+        refuse (l, kind, EAGAIN);
+        return;
+    }
+    int control_fd = control_create (NULL);
+    if (control_fd < 0) {
+        refuse (l, kind, errno ? errno : ENOMEM);
+        return;
+    }
+    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
+        refuse (l, kind, errno);
+        close (control_fd);
+        return;
+    }
+    struct executor *x = fork_executor (l, kind, sockets, control_fd);
+    if (!x) {
+        refuse (l, kind, errno);
+    } else {
+        struct answer a = {
+            .kind = LAUNCHER_NEW, .executor_kind = kind, .executor = x->number, .pid = x->pid};
+        int fds[2] = {sockets[0], control_fd};
+        /* The socket had room a moment ago. An agent to which it cannot be passed on never hears
+         * of this executor, which ends by itself as its socket closes. */
+        if (tell (l, &a, fds))
+            log_event (LOG_ERROR, "executor not passed on number=%u", x->number);
+    }
+    close_pair (sockets);
+    close (control_fd);
+}
+
+static void kill_executor (struct launcher *l, uint32_t number)
+{
+    struct executor *x, *next;
+    HASH_ITER (hh, l->executors, x, next) {
+        if (x->number != number || x->dead)
+            continue;
+        kill (x->pid, SIGKILL);
+        if (!x->kill_us)
+            x->kill_us = clock_mono_us ();
+    }
+}
+
+/* Look for what dead executors left, and tell the deaths when there is nothing. An executor that
+ * does not die, and leavings that do not, are given up in the end. */
+static void mind_deaths (struct launcher *l, int64_t now_us)
+{
+    int64_t bound_us = (int64_t)l->c.unkillable_ms * US_PER_MS;
+    struct executor *x, *next;
+    if (!l->dead_untold)
+        return;
+    unsigned left = tree_signal (SIGKILL, judge_leavings, l);
+    l->dead_untold = false;
+    HASH_ITER (hh, l->executors, x, next) {
+        bool late = x->kill_us && now_us - x->kill_us >= bound_us;
+        unsigned stuck = 0;
+        if (late && (left || !x->dead)) {
+            stuck = spare_leavings (l) + !x->dead;
+            left = 0;
+            spare (l, x->pid);
+            log_event (LOG_ERROR, "cannot be killed executor=%u processes=%u", x->number, stuck);
+        }
+        if (late || (x->dead && !left))
+            l->dead_untold |= !tell_death (l, x, stuck);
+        else
+            l->dead_untold |= x->kill_us != 0;
+    }
+}
+
+/* --- the agent
+ * --------------------------------------------------------------------------------------- */
+
+static void __attribute__ ((noreturn)) be_agent (struct launcher *l, int fd)
+{
+    struct launcher_start start = {.fd = fd, .launcher = l->self, .replaces = l->token};
+    setsid ();
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid () != l->self)
+        _exit (EX_OSERR);
+    close (l->signal_fd);
+    if (l->c.lifetime_fd > 2)
+        close (l->c.lifetime_fd);
+    sigprocmask (SIG_SETMASK, &l->old_mask, NULL);
+    exit (l->agent_fn (&start, l->agent_arg));
+}
+
+static int start_agent (struct launcher *l)
+{
+    int fds[2];
+    if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+        return -1;
+    pid_t pid = fork ();
+    if (pid == 0) {
+        close (fds[0]);
+        be_agent (l, fds[1]);
+    }
+    close (fds[1]);
+    if (pid < 0) {
+        close (fds[0]);
+        return -1;
+    }
+    l->agent = pid;
+    l->agent_fd = fds[0];
+    l->state = SERVING;
+    return 0;
+}
+
+/* What it still said of its session counts, also when its death was seen first. */
+static void close_agent (struct launcher *l)
+{
+    struct request r;
+    if (l->agent_fd < 0)
+        return;
+    while (recv (l->agent_fd, &r, sizeof r, MSG_DONTWAIT) == (ssize_t)sizeof r)
+        if (r.kind == REQUEST_TOKEN)
+            l->token = r.token;
+    close (l->agent_fd);
+    l->agent_fd = -1;
+    l->agent_full = false;
+}
+
+/* --- endings
+ * ----------------------------------------------------------------------------------------- */
+
+/* Kill everything; then end with this status, or (-1) start anew. A status that was set stays. */
+static void clear_all (struct launcher *l, int status, int64_t now_us)
+{
+    if (l->state != CLEARING) {
+        l->state = CLEARING;
+        l->clear_us = now_us;
+        l->status = status;
+    } else if (l->status < 0) {
+        l->status = status;
+    }
+    close_agent (l);
+}
+
+static void forget_executors (struct launcher *l)
+{
+    struct executor *x, *next;
+    HASH_ITER (hh, l->executors, x, next) {
+        HASH_DEL (l->executors, x);
+        free (x);
+    }
+    l->dead_untold = false;
+}
+
+/* Whether the agent may be started once more; notes the restart and when it is due. */
+static bool may_restart (struct launcher *l, int64_t now_us)
+{
+    int64_t within_us = (int64_t)l->c.restarts_within_ms * US_PER_MS;
+    uint64_t backoff_ms = l->c.backoff_ms;
+    unsigned recent = 0;
+    for (unsigned i = 0; i < l->restarts && i < RESTARTS_KEPT; i++)
+        recent += now_us - l->restarts_us[i] < within_us;
+    if (recent >= l->c.restarts_max)
+        return false;
+    l->restarts_us[l->restarts++ % RESTARTS_KEPT] = now_us;
+    while (recent-- && backoff_ms < BACKOFF_MOST_MS)
+        backoff_ms *= 2;
+    l->rest_until_us = now_us + (int64_t)backoff_ms * US_PER_MS;
+    return true;
+}
+
+static void cleared (struct launcher *l, int64_t now_us)
+{
+    forget_executors (l);
+    l->agent = 0;
+    if (l->status >= 0) {
+        l->state = OVER;
+    } else if (l->stops) {
+        l->status = EX_TEMPFAIL;
+        l->state = OVER;
+    } else if (may_restart (l, now_us)) {
+        l->state = RESTING;
+    } else {
+        log_event (LOG_ERROR, "agent died too often times=%u", l->c.restarts_max + 1);
+        l->status = EX_SOFTWARE;
+        l->state = OVER;
+    }
+}
+
+static void mind_clearing (struct launcher *l, int64_t now_us)
+{
+    if (l->state != CLEARING)
+        return;
+    unsigned left = tree_signal (SIGKILL, judge_all, l);
+    if (!left) {
+        cleared (l, now_us);
+    } else if (now_us - l->clear_us >= (int64_t)l->c.unkillable_ms * US_PER_MS) {
+        log_event (LOG_ERROR, "cannot be killed processes=%u", left);
+        forget_executors (l);
+        l->agent = 0;
+        spare_leavings (l);
+        cleared (l, now_us);
+    }
+}
+
+static void agent_ended (struct launcher *l, int wait_status, int64_t now_us)
+{
+    l->agent = 0;
+    if (WIFEXITED (wait_status)) {
+        clear_all (l, WEXITSTATUS (wait_status), now_us);
+        return;
+    }
+    log_event (LOG_ERROR, "agent died signal=%s", strsignal (WTERMSIG (wait_status)));
+    clear_all (l, -1, now_us);
+}
+
+static void reap (struct launcher *l, int64_t now_us)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid (-1, &status, WNOHANG)) > 0) {
+        struct executor *x = by_pid (l, pid);
+        if (pid == l->agent) {
+            agent_ended (l, status, now_us);
+        } else if (x && !x->dead) {
+            x->dead = true;
+            x->wait_status = status;
+            x->kill_us = now_us;
+            l->dead_untold = true;
+            if (WIFEXITED (status) && WEXITSTATUS (status) == EXECUTOR_LEFT)
+                spare_leavings (l);
+        }
+    }
+}
+
+/* --- the loop
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_request (struct launcher *l, const struct request *r, int64_t now_us)
+{
+    switch (r->kind) {
+    case REQUEST_NEW:
+        new_executor (l, r->executor == EXECUTOR_FUNCTION ? EXECUTOR_FUNCTION : EXECUTOR_COMMAND);
+        break;
+    case REQUEST_KILL:
+        kill_executor (l, r->executor);
+        l->dead_untold = true; /* that is, look now and then until it is */
+        break;
+    case REQUEST_TOKEN:
+        l->token = r->token;
+        break;
+    default:
+        clear_all (l, EX_OK, now_us);
+    }
+}
+
+/* One request a turn, and only while an answer would fit. */
+static void hear_agent (struct launcher *l, int64_t now_us)
+{
+    struct request r;
+    struct pollfd p = {.fd = l->agent_fd, .events = POLLOUT};
+    poll (&p, 1, 0);
+    l->agent_full = !(p.revents & POLLOUT);
+    if (l->agent_full && !(p.revents & (POLLHUP | POLLERR)))
+        return;
+    ssize_t n = recv (l->agent_fd, &r, sizeof r, MSG_DONTWAIT);
+    if (n == (ssize_t)sizeof r)
+        on_request (l, &r, now_us);
+    else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+        close_agent (l); /* it will end, or is dead already */
+}
+
+static void hear_signals (struct launcher *l, int64_t now_us)
+{
+    struct signalfd_siginfo info;
+    while (read (l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            continue; /* reaped each turn */
+        if (l->stops++ == 0 && l->agent && l->state == SERVING)
+            kill (l->agent, SIGTERM);
+        else if (l->state != CLEARING)
+            clear_all (l, EX_TEMPFAIL, now_us);
+    }
+}
+
+static void hear_owner (struct launcher *l, int64_t now_us)
+{
+    char drop[256];
+    ssize_t n = read (l->c.lifetime_fd, drop, sizeof drop);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    l->c.lifetime_fd = -1;
+    clear_all (l, EX_OK, now_us);
+    l->status = EX_OK;
+}
+
+static int64_t next_deadline (const struct launcher *l, int64_t now_us)
+{
+    if (l->state == CLEARING || l->dead_untold)
+        return now_us + LOOK_US;
+    return l->state == RESTING ? l->rest_until_us : CLOCK_NEVER;
+}
+
+static void turn (struct launcher *l)
+{
+    struct pollfd p[3] = {
+        {.fd = l->signal_fd, .events = POLLIN},
+        {.fd = l->c.lifetime_fd, .events = POLLIN},
+        {.fd = l->agent_fd, .events = l->agent_full ? POLLOUT : POLLIN},
+    };
+    int64_t now_us = clock_mono_us ();
+    poll (p, 3, clock_poll_ms (next_deadline (l, now_us), now_us));
+    now_us = clock_mono_us ();
+    if (p[0].revents)
+        hear_signals (l, now_us);
+    if (p[1].revents)
+        hear_owner (l, now_us);
+    reap (l, now_us);
+    if (p[2].revents && l->state == SERVING && l->agent_fd >= 0)
+        hear_agent (l, now_us);
+    if (l->state == SERVING)
+        mind_deaths (l, now_us);
+    mind_clearing (l, now_us);
+    if (l->state == RESTING && now_us >= l->rest_until_us && start_agent (l)) {
+        l->status = EX_OSERR;
+        l->state = OVER;
+    }
+}
+
+/* --- beginning
+ * ------------------------------------------------------------------------------------------ */
+
+static void set_defaults (struct launcher_config *c)
+{
+    if (!c->executors_max)
+        c->executors_max = 4096;
+    if (!c->restarts_max)
+        c->restarts_max = 5;
+    if (c->restarts_max > RESTARTS_KEPT)
+        c->restarts_max = RESTARTS_KEPT;
+    if (!c->restarts_within_ms)
+        c->restarts_within_ms = 60000;
+    if (!c->backoff_ms)
+        c->backoff_ms = 100;
+    if (!c->unkillable_ms)
+        c->unkillable_ms = 5000;
+}
+
+/* Descriptors 0, 1 and 2 must be taken: what we open would land there, and tasks use them. */
+static void fill_stdio (void)
+{
+    int fd;
+    do
+        fd = open ("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close (fd);
+}
+
+static int set_up (struct launcher *l)
+{
+    sigset_t mask;
+    fill_stdio ();
+    fflush (NULL); /* or the agent would write it once more */
+    signal (SIGPIPE, SIG_IGN);
+    signal (SIGCHLD, SIG_DFL); /* ignored, it would reap by itself */
+    sigemptyset (&mask);
+    sigaddset (&mask, SIGCHLD);
+    sigaddset (&mask, SIGTERM);
+    sigaddset (&mask, SIGHUP);
+    sigaddset (&mask, SIGINT);
+    sigprocmask (SIG_BLOCK, &mask, &l->old_mask);
+    if (l->c.lifetime_fd >= 0 && setsid () < 0)
+        sigdelset (&mask, SIGINT); /* stays blocked: a Ctrl-C is the owner's */
+    l->signal_fd = signalfd (-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return l->signal_fd < 0 || prctl (PR_SET_CHILD_SUBREAPER, 1) ? -1 : 0;
+}
+
+int launcher_run (const struct launcher_config *c, launcher_agent_fn *agent, void *arg)
+{
+    struct launcher *l = mem_zalloc (sizeof *l);
+    l->c = *c;
+    l->agent_fn = agent;
+    l->agent_arg = arg;
+    l->self = getpid ();
+    l->agent_fd = l->signal_fd = -1;
+    l->status = EX_OSERR;
+    set_defaults (&l->c);
+    if (set_up (l) || start_agent (l))
+        log_event (LOG_ERROR, "launcher cannot start error=\"%s\"", strerror (errno));
+    else
+        while (l->state != OVER)
+            turn (l);
+    int status = l->status;
+    if (l->signal_fd >= 0)
+        close (l->signal_fd);
+    close_agent (l);
+    sigprocmask (SIG_SETMASK, &l->old_mask, NULL);
+    free (l);
+    return status;
+}

@@ -1,0 +1,163 @@
+#include "worker/exec/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "worker/exec/spawn.h"
+
+enum { CANNOT_START = 125, CANNOT_RUN = 126, NOT_FOUND = 127 };
+
+void starter_init (struct starter *s, pid_t parent)
+{
+    s->null_fd = -1;
+    s->parent = parent;
+    program_init (&s->program);
+}
+
+static void close_fd (int *fd)
+{
+    if (*fd >= 0)
+        close (*fd);
+    *fd = -1;
+}
+
+void starter_fini (struct starter *s)
+{
+    program_fini (&s->program);
+    close_fd (&s->null_fd);
+}
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+struct ends {
+    int in, out, err; /* the task's */
+};
+
+static int open_pipe (int *reading, int *writing, struct err *e)
+{
+    int fd[2];
+    if (pipe2 (fd, O_CLOEXEC))
+        return err_sys (e, errno, "cannot make a pipe for the task");
+    *reading = fd[0];
+    *writing = fd[1];
+    return 0;
+}
+
+/* A file in memory with the value, so that the task may read it or not, and seek in it. */
+static int open_value (struct bytes value, struct err *e)
+{
+    int fd = memfd_create ("drover-input", MFD_CLOEXEC);
+    if (fd < 0)
+        return err_sys (e, errno, "cannot make the task's stdin");
+    while (value.len) {
+        ssize_t n = write (fd, value.ptr, value.len);
+        if (n <= 0) {
+            err_sys (e, errno, "cannot fill the task's stdin");
+            close (fd);
+            return -1;
+        }
+        value = bytes_of (value.ptr + n, value.len - (size_t)n);
+    }
+    lseek (fd, 0, SEEK_SET);
+    return fd;
+}
+
+static int open_input (struct starter *s, uint64_t flags, const struct values *values,
+                       struct ends *theirs, struct started *t, struct err *e)
+{
+    if (flags & SPEC_LIVE_INPUT)
+        return open_pipe (&theirs->in, &t->in, e);
+    if (flags & SPEC_ROW_INPUT && values->count) {
+        theirs->in = open_value (values->v[values->count - 1], e);
+        return theirs->in < 0 ? -1 : 0;
+    }
+    if (s->null_fd < 0)
+        s->null_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (s->null_fd < 0)
+        return err_sys (e, errno, "cannot open /dev/null");
+    theirs->in = s->null_fd;
+    return 0;
+}
+
+static int open_ends (struct starter *s, uint64_t flags, const struct values *values,
+                      struct ends *theirs, struct started *t, struct err *e)
+{
+    if (open_input (s, flags, values, theirs, t, e) || open_pipe (&t->out, &theirs->out, e))
+        return -1;
+    if (flags & SPEC_MERGE_STDERR) {
+        theirs->err = theirs->out;
+        return 0;
+    }
+    return open_pipe (&t->err, &theirs->err, e);
+}
+
+/* The task has its own copies now, or there is no task. */
+static void release_ends (const struct starter *s, struct ends *theirs, struct started *t)
+{
+    if (theirs->in != s->null_fd)
+        close_fd (&theirs->in);
+    t->held[0] = theirs->out;
+    t->held[1] = theirs->err != theirs->out ? theirs->err : -1;
+}
+
+/* --- the process ------------------------------------------------------------------------------ */
+
+static unsigned explain (const struct spawn_plan *plan, const struct spawn_fault *fault,
+                         struct err *e)
+{
+    const char *word = plan->program[plan->programs - 1].word;
+    switch (fault->step) {
+    case SPAWN_DIR:
+        err_sys (e, fault->code, "cannot enter %s", plan->dir);
+        return CANNOT_START;
+    case SPAWN_EXEC:
+        if (fault->code == E2BIG)
+            err_set (e, E2BIG, "cannot run %s: its arguments and environment are too long", word);
+        else
+            err_sys (e, fault->code, "cannot run %s", word);
+        return fault->code == ENOENT || fault->code == ENOTDIR ? NOT_FOUND : CANNOT_RUN;
+    default:
+        err_sys (e, fault->code, "cannot start a process");
+        return CANNOT_START;
+    }
+}
+
+int start_task (struct starter *s, struct spec *spec, const struct start_row *row,
+                struct started *t, struct err *e)
+{
+    uint64_t flags = spec->w.m.spec.flags;
+    struct ends theirs = {-1, -1, -1};
+    struct spawn_plan plan = {.dir = spec->dir, .umask = (mode_t)spec->w.m.spec.umask};
+    struct spawn_fault fault;
+    size_t count = row->values->count;
+    *t = (struct started){.pid = -1, .in = -1, .out = -1, .err = -1, .status = CANNOT_START};
+    if (flags & SPEC_ROW_INPUT && count)
+        count--;
+    if (program_make (&s->program, spec, row->values->v, count, row->row, row->slot, &plan, e))
+        t->status = CANNOT_RUN;
+    else if (!open_ends (s, flags, row->values, &theirs, t, e)) {
+        plan.in = theirs.in;
+        plan.out = theirs.out;
+        plan.err = theirs.err;
+        plan.envp = environ_for (spec->env, &(struct environ_task){.batch = row->batch,
+                                                                   .row = row->row,
+                                                                   .attempt = row->attempt,
+                                                                   .slot = row->slot,
+                                                                   .deadline_us = row->deadline_us,
+                                                                   .parent = s->parent});
+        t->pid = spawn (&plan, &fault);
+        if (t->pid < 0)
+            t->status = explain (&plan, &fault, e);
+    }
+    release_ends (s, &theirs, t);
+    if (t->pid >= 0)
+        return 0;
+    close_fd (&t->in);
+    close_fd (&t->out);
+    close_fd (&t->err);
+    close_fd (&t->held[0]);
+    close_fd (&t->held[1]);
+    return -1;
+}

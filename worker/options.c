@@ -1,0 +1,247 @@
+#include "worker/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/base/clock.h"
+#include "common/base/units.h"
+#include "common/base/userdir.h"
+#include "common/net/url.h"
+
+enum {
+    EXIT_USAGE = 2,
+    GO_ON = -1,
+    SLOTS_MAX = 1000000,
+    NAME_MAX_BYTES = 200, /* the broker may add to it */
+    DRAIN_S = 30,
+};
+
+enum {
+    OPT_BROKER = 256,
+    OPT_SLOTS,
+    OPT_NAME,
+    OPT_INSECURE,
+    OPT_LIFETIME_FD,
+    OPT_STDIN_EOF,
+    OPT_DRAIN,
+    OPT_LOG_LEVEL,
+    OPT_PRIVATE,
+};
+
+static const struct option OPTIONS[] = {
+    {"broker", required_argument, NULL, OPT_BROKER},
+    {"slots", required_argument, NULL, OPT_SLOTS},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"insecure", optional_argument, NULL, OPT_INSECURE},
+    {"lifetime-fd", required_argument, NULL, OPT_LIFETIME_FD},
+    {"exit-on-stdin-eof", no_argument, NULL, OPT_STDIN_EOF},
+    {"drain-timeout", required_argument, NULL, OPT_DRAIN},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"private", no_argument, NULL, OPT_PRIVATE},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char HELP[] =
+    "usage: drover-worker [OPTIONS]\n"
+    "Runs tasks for a broker. Without --broker and DROVER_BROKER it is the user's own.\n"
+    "\n"
+    "  --broker URL             tcp://HOST:PORT or ipc://PATH\n"
+    "  --slots N                tasks at one time (the cores it may use)\n"
+    "  --name NAME              for people (the host's name)\n"
+    "  --insecure[=public]      allow tcp without keys: on loopback, or to any address\n"
+    "  --drain-timeout D        what running tasks get after TERM (30s)\n"
+    "  --exit-on-stdin-eof      end when standard input ends, as over ssh\n"
+    "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
+    "  --log-level LEVEL        error, warn, info (default), debug\n"
+    "  --private                serve one client, quietly\n"
+    "  --help, --version\n"
+    "\n"
+    "Environment: DROVER_BROKER, DROVER_INSECURE (1 or public).\n"
+    "TERM: give back what has not started, finish what runs, leave. A second TERM: at once.\n"
+    "Exit status: 0 left, 2 usage, 69 no broker, 70 it died too often, 71 system error,\n"
+    "75 replaced or killed, 76 the broker speaks another version, 77 refused, 78 tcp without "
+    "keys.\n";
+
+static int usage (const char *option, const char *value, const char *mend)
+{
+    fprintf (stderr, "drover-worker: %s %s: %s\n", option, value, mend);
+    return EXIT_USAGE;
+}
+
+static int set_number (const char *option, const char *text, unsigned long least,
+                       unsigned long most, const char *mend, unsigned long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoul (text, &end, 10);
+    if (end == text || *end || errno || text[0] == '-' || *number < least || *number > most)
+        return usage (option, text, mend);
+    return GO_ON;
+}
+
+static int set_slots (struct options *o, const char *text)
+{
+    unsigned long n;
+    int status = set_number ("--slots", text, 1, SLOTS_MAX, "give a number from 1 to 1000000", &n);
+    if (status == GO_ON)
+        o->slots = (unsigned)n;
+    return status;
+}
+
+static int set_lifetime (struct options *o, const char *text)
+{
+    unsigned long n;
+    int status =
+        set_number ("--lifetime-fd", text, 0, 1000000, "give the number of an open descriptor", &n);
+    if (status == GO_ON)
+        o->lifetime_fd = (int)n;
+    return status;
+}
+
+static int set_broker (struct options *o, const char *url)
+{
+    if (strlen (url) >= sizeof o->broker)
+        return usage ("--broker", url, "the URL is too long");
+    strcpy (o->broker, url);
+    return GO_ON;
+}
+
+static int set_name (struct options *o, const char *name)
+{
+    if (!*name || strlen (name) > NAME_MAX_BYTES)
+        return usage ("--name", name, "give 1 to 200 bytes");
+    o->name = name;
+    return GO_ON;
+}
+
+static int set_insecure (struct options *o, const char *text, const char *where)
+{
+    if (text && strcmp (text, "public") != 0 && strcmp (text, "1") != 0)
+        return usage (where, text, "say --insecure, or --insecure=public");
+    o->insecure = text && strcmp (text, "public") == 0 ? INSECURE_PUBLIC : INSECURE_LOOPBACK;
+    return GO_ON;
+}
+
+static int set_drain (struct options *o, const char *text)
+{
+    uint64_t ms;
+    if (units_duration_ms (text, &ms) < 0 || ms > 7ull * 86400 * 1000)
+        return usage ("--drain-timeout", text,
+                      "give a duration such as 500ms, 10s or 5m, up to a week");
+    o->drain_us = (int64_t)ms * US_PER_MS;
+    return GO_ON;
+}
+
+static int set_level (struct options *o, const char *text)
+{
+    int level = log_level_by_name (text);
+    if (level < 0)
+        return usage ("--log-level", text, "say error, warn, info or debug");
+    o->level = (enum log_level)level;
+    return GO_ON;
+}
+
+static int set (struct options *o, int opt, const char *arg)
+{
+    switch (opt) {
+    case OPT_BROKER:
+        return set_broker (o, arg);
+    case OPT_SLOTS:
+        return set_slots (o, arg);
+    case OPT_NAME:
+        return set_name (o, arg);
+    case OPT_INSECURE:
+        return set_insecure (o, arg, "--insecure");
+    case OPT_LIFETIME_FD:
+        return set_lifetime (o, arg);
+    case OPT_STDIN_EOF:
+        o->exit_on_stdin_eof = true;
+        return GO_ON;
+    case OPT_DRAIN:
+        return set_drain (o, arg);
+    case OPT_LOG_LEVEL:
+        return set_level (o, arg);
+    case OPT_PRIVATE:
+        o->private = true;
+        return GO_ON;
+    case 'h':
+        fputs (HELP, stdout);
+        return 0;
+    case 'V':
+        puts ("drover-worker " DROVER_VERSION);
+        return 0;
+    default: /* getopt has named the option */
+        fputs ("drover-worker: see drover-worker --help\n", stderr);
+        return EXIT_USAGE;
+    }
+}
+
+static int complain (int status, const char *text)
+{
+    fprintf (stderr, "drover-worker: %s\n", text);
+    return status;
+}
+
+static int from_environment (struct options *o)
+{
+    struct err e;
+    const char *url = getenv ("DROVER_BROKER");
+    const char *insecure = getenv ("DROVER_INSECURE");
+    if (!o->broker[0] && url && *url) {
+        int status = set_broker (o, url);
+        if (status != GO_ON)
+            return status;
+    }
+    if (!o->broker[0] && userdir_broker (o->broker, sizeof o->broker, true, &e) < 0)
+        return complain (EX_OSERR, e.text);
+    if (o->insecure == INSECURE_NO && insecure && *insecure && strcmp (insecure, "0") != 0)
+        return set_insecure (o, insecure, "DROVER_INSECURE");
+    return GO_ON;
+}
+
+/* tcp is for everybody who reaches the port, or says it is the broker: without keys only where the
+ * user says so. */
+static int check_broker (const struct options *o)
+{
+    struct net_url u;
+    struct err e;
+    if (net_parse_url (o->broker, NET_CONNECT, &u, &e) < 0)
+        return complain (EXIT_USAGE, e.text);
+    if (u.transport != NET_TCP || o->insecure == INSECURE_PUBLIC)
+        return GO_ON;
+    if (net_is_loopback (o->broker)) {
+        if (o->insecure == INSECURE_LOOPBACK)
+            return GO_ON;
+        err_set (&e, EACCES,
+                 "%s: tcp needs keys, which this version does not have: say --insecure to go "
+                 "without on this host",
+                 o->broker);
+    } else {
+        err_set (&e, EACCES,
+                 "%s: tcp needs keys, which this version does not have: say --insecure=public if "
+                 "the network up to there is yours alone",
+                 o->broker);
+    }
+    return complain (EX_CONFIG, e.text);
+}
+
+int options_parse (struct options *o, int argc, char **argv)
+{
+    int opt;
+    *o = (struct options){.lifetime_fd = -1, .level = LOG_INFO, .drain_us = DRAIN_S * US_PER_S};
+    while ((opt = getopt_long (argc, argv, "hV", OPTIONS, NULL)) != -1) {
+        int status = set (o, opt, optarg);
+        if (status != GO_ON)
+            return status;
+    }
+    if (optind < argc)
+        return usage ("argument", argv[optind], "drover-worker takes only options; see --help");
+    int status = from_environment (o);
+    return status == GO_ON ? check_broker (o) : status;
+}

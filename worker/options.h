@@ -1,0 +1,28 @@
+/* options: the worker's command line as a value. */
+#ifndef DROVER_WORKER_OPTIONS_H
+#define DROVER_WORKER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/log.h"
+
+enum insecure { INSECURE_NO, INSECURE_LOOPBACK, INSECURE_PUBLIC };
+
+struct options {
+    char broker[300]; /* URL */
+    const char *name; /* NULL: that of the host */
+    unsigned slots;   /* 0: not said */
+    enum insecure insecure;
+    int lifetime_fd; /* its end of file is ours; -1: none */
+    bool exit_on_stdin_eof;
+    bool private; /* of one client: no words at start */
+    int64_t drain_us;
+    enum log_level level;
+};
+
+/* Parse, and check the URL. Returns -1 to go on, or the status to exit with (help, version, usage:
+ * said already). */
+int options_parse (struct options *o, int argc, char **argv);
+
+#endif

@@ -1,0 +1,188 @@
+/* Turn: the agent's process. Sets up, turns until the core says that it is over, cleans up. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "worker/worker.h"
+
+enum {
+    EXECUTORS_MAX = 2000,
+    PREPARE_MAX = 4,          /* executors before there is work */
+    RETRY_US = 5 * US_PER_MS, /* a full socket is tried again */
+};
+
+void turn_begin (struct worker *w)
+{
+    if (w->began)
+        return;
+    w->began = true;
+    w->now_us = clock_mono_us ();
+}
+
+void turn_event (struct worker *w, const struct agent_event *ev)
+{
+    turn_begin (w);
+    agent_step (w->agent, ev, w->now_us, &w->fx);
+}
+
+static void finish (struct worker *w)
+{
+    turn_begin (w);
+    if (!w->more && w->now_us >= agent_deadline (w->agent))
+        turn_event (w, &(struct agent_event){.kind = AGENT_TICK});
+    agent_end_turn (w->agent, w->now_us, &w->fx);
+    apply_effects (w);
+    executors_flush (w);
+    broker_transmit (w);
+    if (w->more)
+        loop_again (w->loop);
+    w->began = w->more = false;
+}
+
+static int64_t deadline (const struct worker *w)
+{
+    int64_t at = agent_deadline (w->agent);
+    bool retry = w->blocked || w->unsent || w->n_requests;
+    return retry && w->now_us + RETRY_US < at ? w->now_us + RETRY_US : at;
+}
+
+static void on_signal (void *arg, int fd, short events)
+{
+    struct worker *w = arg;
+    struct signalfd_siginfo info;
+    (void)events;
+    while (read (fd, &info, sizeof info) == (ssize_t)sizeof info)
+        turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+}
+
+/* Whoever started us is gone: do not wait for what runs. */
+static void stdin_ended (struct worker *w)
+{
+    log_event (LOG_INFO, "standard input has ended: leaving");
+    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+}
+
+static void on_stdin (void *arg, int fd, short events)
+{
+    struct worker *w = arg;
+    char dropped[512];
+    (void)events;
+    ssize_t n = read (fd, dropped, sizeof dropped);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    loop_remove_fd (w->loop, fd);
+    stdin_ended (w);
+}
+
+static int watch_stdin (struct worker *w, struct err *e)
+{
+    if (!w->o->exit_on_stdin_eof)
+        return 0;
+    if (loop_add_fd (w->loop, 0, POLLIN, on_stdin, w, e) == 0)
+        return 0;
+    if (e->code != EPERM && e->code != EBADF)
+        return -1;
+    stdin_ended (w); /* a file or a closed descriptor: nobody is there */
+    return 0;
+}
+
+static int take_signals (struct worker *w, struct err *e)
+{
+    sigset_t set;
+    sigemptyset (&set);
+    sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGHUP);
+    sigprocmask (SIG_BLOCK, &set, NULL);
+    w->signal_fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (w->signal_fd < 0)
+        return err_sys (e, errno, "signalfd");
+    return loop_add_fd (w->loop, w->signal_fd, POLLIN, on_signal, w, e);
+}
+
+/* A descriptor for each executor. Tasks do not inherit this limit: they descend from the launcher.
+ */
+static unsigned executors_max (const struct options *o)
+{
+    struct rlimit limit;
+    unsigned max = o->slots + 64 > EXECUTORS_MAX ? o->slots + 64 : EXECUTORS_MAX;
+    if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
+        return max;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit (RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < (rlim_t)max + 64)
+        max = limit.rlim_max > 128 ? (unsigned)limit.rlim_max - 64 : 64;
+    return max;
+}
+
+static struct agent *make_agent (struct worker *w, const struct launcher_start *start)
+{
+    char host[256] = "localhost";
+    gethostname (host, sizeof host - 1);
+    struct agent_config c = {
+        .name = w->o->name ? w->o->name : host,
+        .host = host,
+        .version = DROVER_VERSION,
+        .broker = w->o->broker,
+        .pid = (uint64_t)start->launcher,
+        .slots = w->o->slots,
+        .functions = executor_functions (),
+        .executors_max = executors_max (w->o),
+        .prepare = w->o->slots < PREPARE_MAX ? w->o->slots : PREPARE_MAX,
+        .drain_us = w->o->drain_us,
+        .replaces = start->replaces,
+        .pages = executors_pages (w),
+    };
+    return agent_new (&c);
+}
+
+static int set_up (struct worker *w, const struct launcher_start *start, struct err *e)
+{
+    if (!(w->loop = loop_new (e)) || take_signals (w, e) < 0 || executors_open (w, e) < 0 ||
+        loop_add_fd (w->loop, w->launcher_fd, POLLIN, on_launcher, w, e) < 0)
+        return EX_OSERR;
+    w->agent = make_agent (w, start);
+    if (broker_connect (w, e) < 0)
+        return EX_UNAVAILABLE;
+    turn_event (w, &(struct agent_event){.kind = AGENT_START});
+    return watch_stdin (w, e) < 0 ? EX_OSERR : 0;
+}
+
+static void clean_up (struct worker *w)
+{
+    if (w->loop) /* without a loop nothing else was made */
+        broker_disconnect (w, 0);
+    agent_effects_fini (&w->fx);
+    agent_free (&w->agent);
+    executors_close (w);
+    loop_free (&w->loop);
+    free (w->requests);
+    if (w->signal_fd >= 0)
+        close (w->signal_fd);
+    close (w->launcher_fd);
+}
+
+int worker_agent (const struct launcher_start *start, void *arg)
+{
+    struct err e = {0};
+    struct worker w = {.o = arg, .launcher_fd = start->fd, .signal_fd = -1, .epoll_fd = -1};
+    w.status = set_up (&w, start, &e);
+    if (w.status)
+        log_event (LOG_ERROR, "%s", e.text);
+    while (!w.status && !w.leaving) {
+        finish (&w);
+        if (!w.leaving)
+            loop_wait (w.loop, deadline (&w));
+    }
+    clean_up (&w);
+    return w.status;
+}
