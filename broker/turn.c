@@ -35,6 +35,7 @@ struct turn {
     unsigned n_links;
     struct effects fx;
     struct parked *parked; /* hash by route */
+    uint64_t last_commit;  /* number of the last one that the store accepted */
     int64_t now;
     bool more, began, stop, leave;
 };
@@ -51,7 +52,9 @@ static int replay_one (void *arg, const struct wire_frames *record, struct err *
 
 static int replay (struct turn *t, struct err *e)
 {
+    uint64_t held = store_committed (t->store);
     sched_free (&t->sched);
+    t->cfg.first_commit = (held > t->last_commit ? held : t->last_commit) + 1;
     t->sched = sched_new (&t->cfg);
     return store_replay (t->store, replay_one, t->sched, e);
 }
@@ -263,12 +266,17 @@ static int commit (struct turn *t, struct err *e)
         if (t->fx.at[i].kind == EFFECT_RECORD &&
             store_append (t->store, &t->fx.at[i].frames, e) < 0)
             return -1;
-    return store_commit (t->store, sched_commit_number (t->sched), e);
+    if (store_commit (t->store, sched_commit_number (t->sched), e) < 0)
+        return -1;
+    t->last_commit = sched_commit_number (t->sched);
+    return 0;
 }
 
 static int recover (struct turn *t, const struct err *why, struct err *e)
 {
     log_event (LOG_ERROR, "commit failed, replaying why=\"%s\"", why->text);
+    for (size_t i = 0; i < t->fx.n; i++)
+        t->leave |= t->fx.at[i].kind == EFFECT_STOP;
     effects_clear (&t->fx);
     return replay (t, e);
 }

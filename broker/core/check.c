@@ -5,6 +5,16 @@
 
 #include "broker/core/core.h"
 
+static int take_into (struct ranges *all, const struct ranges *part)
+{
+    for (size_t i = 0; i < part->n; i++) {
+        if (ranges_meets (all, part->at[i].lo, part->at[i].hi))
+            return -1;
+        ranges_add (all, part->at[i].lo, part->at[i].hi);
+    }
+    return 0;
+}
+
 static int check_lease (const struct lease *l, struct ranges *seen, struct err *e)
 {
     const struct batch *b = l->batch;
@@ -12,11 +22,8 @@ static int check_lease (const struct lease *l, struct ranges *seen, struct err *
         return err_set (e, EPROTO, "batch %" PRIu64 ": a lease without rows or slots", b->id);
     if (b->jobs && l->slots.count > b->jobs)
         return err_set (e, EPROTO, "batch %" PRIu64 ": a lease beyond -j", b->id);
-    for (size_t i = 0; i < l->out.n; i++) {
-        if (ranges_meets (seen, l->out.at[i].lo, l->out.at[i].hi))
-            return err_set (e, EPROTO, "batch %" PRIu64 ": a row is in two places", b->id);
-        ranges_add (seen, l->out.at[i].lo, l->out.at[i].hi);
-    }
+    if (take_into (seen, &l->out) < 0)
+        return err_set (e, EPROTO, "batch %" PRIu64 ": a row is in two places", b->id);
     return 0;
 }
 
@@ -25,8 +32,7 @@ static int check_rows (const struct batch *b, struct ranges *seen, struct err *e
     const struct lease *l;
     uint64_t out = 0;
     uint64_t slots = b->slots.count;
-    for (size_t i = 0; i < b->waiting.n; i++)
-        ranges_add (seen, b->waiting.at[i].lo, b->waiting.at[i].hi);
+    take_into (seen, &b->waiting);
     LIST_FOREACH (l, &b->leases, b_link) {
         if (check_lease (l, seen, e) < 0)
             return -1;
@@ -46,6 +52,57 @@ static int check_rows (const struct batch *b, struct ranges *seen, struct err *e
     return 0;
 }
 
+/* Slot numbers are with one worker, or with nobody. */
+static int check_slots (const struct batch *b, struct err *e)
+{
+    struct ranges all = {0};
+    const struct lease *l;
+    int rc = take_into (&all, &b->slots);
+    LIST_FOREACH (l, &b->leases, b_link)
+        if (rc == 0)
+            rc = take_into (&all, &l->slots);
+    ranges_fini (&all);
+    return rc < 0 ? err_set (e, EPROTO, "batch %" PRIu64 ": a slot number is twice there", b->id)
+                  : 0;
+}
+
+static uint64_t count_within (const struct ranges *r, uint64_t lo, uint64_t hi)
+{
+    uint64_t n = 0;
+    struct range part;
+    for (uint64_t at = lo; part = ranges_from (r, at), part.lo < part.hi && part.lo < hi;
+         at = part.hi)
+        n += (part.hi < hi ? part.hi : hi) - part.lo;
+    return n;
+}
+
+/* Every row that is open has its bytes. */
+static int check_chunks (const struct batch *b, const struct ranges *seen, struct err *e)
+{
+    uint64_t open = 0;
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++) {
+        const struct chunk *c = &b->chunks[i];
+        if (c == chunk_half (b))
+            continue;
+        if (c->open != count_within (seen, c->first, c->first + c->count))
+            return err_set (e, EPROTO, "batch %" PRIu64 ": chunk at row %" PRIu64 " counts wrong",
+                            b->id, c->first);
+        open += c->open;
+    }
+    if (open != seen->count)
+        return err_set (e, EPROTO, "batch %" PRIu64 ": rows without a chunk", b->id);
+    return 0;
+}
+
+static uint64_t bytes_of_batch (const struct batch *b)
+{
+    uint64_t bytes = b->log_bytes;
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
+        if (b->chunks[i].open)
+            bytes += b->chunks[i].body.len + b->chunks[i].keys.len + b->chunks[i].have;
+    return bytes;
+}
+
 static int check_batch (const struct batch *b, struct err *e)
 {
     struct ranges seen = {0};
@@ -53,6 +110,10 @@ static int check_batch (const struct batch *b, struct err *e)
     for (int i = 0; i < OUTCOME_KINDS; i++)
         sum += b->counts[i];
     int rc = check_rows (b, &seen, e);
+    if (rc == 0)
+        rc = check_chunks (b, &seen, e);
+    if (rc == 0)
+        rc = check_slots (b, e);
     ranges_fini (&seen);
     if (rc == 0 && sum != b->finished)
         rc = err_set (e, EPROTO, "batch %" PRIu64 ": outcomes are counted wrong", b->id);
@@ -74,9 +135,15 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    for (const struct batch *b = s->batches; b; b = b->hh.next)
+    uint64_t bytes = 0;
+    for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (b, e) < 0)
             return -1;
+        bytes += bytes_of_batch (b);
+    }
+    if (bytes != s->queue_bytes)
+        return err_set (e, EPROTO, "%" PRIu64 " bytes are queued, counted were %" PRIu64, bytes,
+                        s->queue_bytes);
     const struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
         if (check_worker (w, e) < 0)

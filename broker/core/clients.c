@@ -104,16 +104,18 @@ static struct batch *own_batch (const struct said *m, uint64_t handle)
     struct sub *sub = client_sub (m->c, handle);
     if (sub && sub->owner)
         return sub->batch;
+    if (ranges_has (&m->c->over, handle))
+        return NULL; /* said before it could hear of the end */
     session_error (m->s, m->se, WIRE_UNKNOWN, m->w->kind, handle, m->fx,
                    "handle %" PRIu64 " is no batch that was opened here", handle);
     return NULL;
 }
 
 /* What a client submits must fit together; where it does not, the batch cannot go on. */
-static void break_batch (const struct said *m, struct batch *b, const char *why)
+static void break_batch (const struct said *m, struct batch *b, uint64_t handle, const char *why)
 {
     struct msg_cancel c = {.reason = bytes_str (why)};
-    session_error (m->s, m->se, WIRE_MALFORMED, m->w->kind, b->id, m->fx, "%s", why);
+    session_error (m->s, m->se, WIRE_MALFORMED, m->w->kind, handle, m->fx, "%s", why);
     batch_cancel (m->s, b, &c, m->now, m->fx);
 }
 
@@ -122,7 +124,7 @@ static void on_spec (const struct said *m)
     struct err e;
     struct batch *b = own_batch (m, m->w->m.spec.batch);
     if (b && batch_spec (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, e.text);
+        break_batch (m, b, m->w->m.spec.batch, e.text);
 }
 
 static void on_rows (const struct said *m)
@@ -130,7 +132,7 @@ static void on_rows (const struct said *m)
     struct err e;
     struct batch *b = own_batch (m, m->w->m.rows.batch);
     if (b && batch_rows (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, e.text);
+        break_batch (m, b, m->w->m.rows.batch, e.text);
 }
 
 static void on_close (const struct said *m)
@@ -140,7 +142,7 @@ static void on_close (const struct said *m)
     if (!b)
         return;
     if (batch_close (m->s, b, m->w->m.close.total, m->fx, &e) < 0)
-        break_batch (m, b, e.text);
+        break_batch (m, b, m->w->m.close.batch, e.text);
     else
         batch_progress (m->s, b, m->now);
 }
@@ -325,6 +327,7 @@ void client_gone (struct sched *s, struct client *c, int64_t now, struct effects
     }
     while (!LIST_EMPTY (&c->owned))
         leave_batch (s, LIST_FIRST (&c->owned), now, fx);
+    ranges_fini (&c->over);
     s->n_clients--;
     free (c);
 }

@@ -84,6 +84,7 @@ struct client {
     TAILQ_ENTRY (client) ready_link; /* in sched, while `ready` is not empty */
     LIST_HEAD (, waiter) waiters;
     LIST_HEAD (, batch) owned; /* what it submitted, attached or detached */
+    struct ranges over;        /* handles of batches whose END it was sent */
     struct batch *served;      /* in `ready`: got rows last, so it is last among its equals */
     bool is_ready;
 };

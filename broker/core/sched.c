@@ -84,8 +84,18 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
     batches_tick (s, now, fx);
 }
 
+/* Before anything else happens to what was replayed. */
+static void begin (struct sched *s, int64_t now, struct effects *fx)
+{
+    if (!s->replayed)
+        return;
+    s->replayed = false;
+    batches_replayed (s, now, fx);
+}
+
 void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, struct effects *fx)
 {
+    begin (s, now_us, fx);
     switch (ev->kind) {
     case EVENT_MESSAGE:
         session_on_message (s, ev, now_us, fx);
@@ -108,9 +118,7 @@ void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, 
 
 void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
 {
-    if (s->replayed)
-        batches_replayed (s, now_us, fx);
-    s->replayed = false;
+    begin (s, now_us, fx);
     subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
     place (s, now_us, fx);
     batches_free_over (s);

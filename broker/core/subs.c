@@ -16,6 +16,8 @@ struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_
         if (sub->next->record >= record)
             break;
     HASH_ADD (hh, c->subs, handle, sizeof sub->handle, sub);
+    if (handle < UINT64_MAX)
+        ranges_remove (&c->over, handle, handle + 1);
     LIST_INSERT_HEAD (&b->subs, sub, link);
     return sub;
 }
@@ -98,6 +100,8 @@ static bool pump_one (struct sched *s, struct sub **subp)
     }
     if (sub->batch->ended || !sub->follow) {
         send_end (s, sub);
+        if (sub->handle < UINT64_MAX)
+            ranges_add (&sub->client->over, sub->handle, sub->handle + 1);
         sub_free (s, subp);
     }
     return true;

@@ -43,7 +43,8 @@ struct store *store_mem (void);
 const char *store_name (const struct store *s);
 bool store_wants_records (const struct store *s);
 
-/* Add a record to the commit in the making (borrowed). */
+/* Add a record to the commit in the making (borrowed). -1: that commit is void, as if nothing had
+ * been added to it. */
 int store_append (struct store *s, const struct wire_frames *record, struct err *e);
 
 /* Commit what was appended as `number`: one more than the last. -1: nothing of it was kept. */
