@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -240,13 +241,26 @@ static void on_child (int sig)
     (void)sig;
 }
 
+/* Asked of the kernel, because the C library keeps two real-time signals to itself and will not
+ * change them, though its own posix_spawn() (make uses it) starts programs with both ignored. */
+static void default_all (void)
+{
+    struct {
+        void (*handler) (int);
+        unsigned long flags;
+        void (*restorer) (void);
+        unsigned long mask;
+    } action = {.handler = SIG_DFL};
+    for (int sig = 1; sig < NSIG; sig++)
+        syscall (SYS_rt_sigaction, sig, &action, NULL, sizeof action.mask);
+}
+
 /* Dispositions first: a default of SIGCHLD would not wake ppoll(), and what is ignored here would
  * be ignored in every task. */
 static void set_signals (void)
 {
     sigset_t mask;
-    for (int sig = 1; sig < NSIG; sig++)
-        signal (sig, SIG_DFL);
+    default_all ();
     sigaction (SIGCHLD, &(struct sigaction){.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP},
                NULL);
     sigfillset (&mask);
