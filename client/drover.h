@@ -277,9 +277,9 @@ typedef struct drover_event {
 } drover_event_t;
 
 /* The next event, waiting for it up to timeout_ms (0: not at all, -1: as long as it takes). Returns
- * 1 with *event, which is valid until the next call with this handle (see drover_result_keep()); 0
- * when there is none in time, or a signal handler ran; -1 after DROVER_EVENT_LOST was delivered, or
- * where the system fails. */
+ * 1 with *event, which is valid until the next call with this handle that takes events or waits, or
+ * frees the event's batch (see drover_result_keep()); 0 when there is none in time, or a signal
+ * handler ran; -1 after DROVER_EVENT_LOST was delivered, or where the system fails. */
 int drover_next (drover_t *h, int64_t timeout_ms, const drover_event_t **event, drover_error_t *e);
 
 /* A view of the output of a result from `offset` on: stream 1 is stdout, 2 stderr. Works for what
@@ -412,8 +412,8 @@ typedef struct drover_batch_options {
 drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
                                    drover_error_t *e);
 
-/* Forget a batch: no more events of it. An unfinished one goes on (it is detached from, not
- * cancelled). NULL is fine. */
+/* Forget a batch: no more events of it. One that is not finished is not cancelled by that: its
+ * tasks go on, a detached one to its end, an attached one as long as the session. NULL is fine. */
 void drover_batch_free (drover_batch_t **b);
 
 void *drover_batch_user (const drover_batch_t *b);
@@ -473,7 +473,7 @@ typedef struct drover_cancel_options {
 } drover_cancel_options_t;
 
 /* End rows of a batch of this handle, or of batch number `id`. Options may be NULL: all rows.
- * Answered when their processes are gone; reply->value is the number of rows that were ended. */
+ * Answered when their processes are gone; reply->value is how long that took, in microseconds. */
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e);
 uint64_t drover_cancel (drover_t *h, uint64_t id, const drover_cancel_options_t *options,

@@ -16,24 +16,39 @@ UNIT_CLI = client/libcli.a $(UNIT_BASE)
 
 unit_tests = \
 	tests/unit/test_agent_ends \
+	tests/unit/test_agent_random \
 	tests/unit/test_agent_rows \
 	tests/unit/test_agent_session \
 	tests/unit/test_chan \
+	tests/unit/test_client_batch \
 	tests/unit/test_client_core \
 	tests/unit/test_client_handle \
 	tests/unit/test_client_session \
+	tests/unit/test_exec_command \
+	tests/unit/test_exec_end \
+	tests/unit/test_exec_framing \
+	tests/unit/test_exec_function \
+	tests/unit/test_exec_output \
+	tests/unit/test_exec_parts \
 	tests/unit/test_foreach_opts \
 	tests/unit/test_help \
 	tests/unit/test_jobs \
+	tests/unit/test_launcher \
 	tests/unit/test_link \
 	tests/unit/test_loop \
 	tests/unit/test_outcome \
 	tests/unit/test_ranges \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
+	tests/unit/test_sched_ask \
+	tests/unit/test_sched_batch \
+	tests/unit/test_sched_loss \
+	tests/unit/test_sched_place \
+	tests/unit/test_sched_session \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
 	tests/unit/test_source \
+	tests/unit/test_store_turn \
 	tests/unit/test_summary \
 	tests/unit/test_template \
 	tests/unit/test_url \
@@ -43,10 +58,16 @@ unit_tests = \
 AGENT_RIG = tests/unit/agent_rig.c tests/unit/agent_rig.h
 tests_unit_test_agent_ends_SOURCES = tests/unit/test_agent_ends.c $(AGENT_RIG)
 tests_unit_test_agent_ends_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_random_SOURCES = tests/unit/test_agent_random.c $(AGENT_RIG)
+tests_unit_test_agent_random_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_rows_SOURCES = tests/unit/test_agent_rows.c $(AGENT_RIG)
 tests_unit_test_agent_rows_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_session_SOURCES = tests/unit/test_agent_session.c $(AGENT_RIG)
 tests_unit_test_agent_session_LDADD = $(UNIT_WORKER)
+CLIENT_RIG = tests/unit/client_rig.c tests/unit/client_rig.h
+tests_unit_test_client_batch_SOURCES = tests/unit/test_client_batch.c $(CLIENT_RIG)
+tests_unit_test_client_batch_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_core_SOURCES = tests/unit/test_client_core.c $(CLIENT_RIG)
 tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
@@ -69,6 +90,38 @@ tests_unit_test_url_LDADD = $(UNIT_NET)
 tests_unit_test_vectors_LDADD = $(UNIT_WIRE)
 tests_unit_test_wire_LDADD = $(UNIT_WIRE)
 tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+
+# The broker's turn over a fake link and clock, with model peers around it.
+SCHED_BED = broker/turn.c broker/turn.h \
+	tests/sim/fake_clock.c tests/sim/fake_clock.h tests/sim/fake_link.c tests/sim/fake_link.h \
+	tests/unit/sched_harness.c tests/unit/sched_harness.h \
+	tests/unit/sched_models.c tests/unit/sched_models.h
+STORE_TEST = tests/sim/store_test.c tests/sim/store_test.h
+tests_unit_test_sched_ask_SOURCES = tests/unit/test_sched_ask.c $(SCHED_BED)
+tests_unit_test_sched_ask_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
+tests_unit_test_sched_batch_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
+tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
+tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
+tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
+tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED) $(STORE_TEST)
+tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
+EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h
+tests_unit_test_exec_command_SOURCES = tests/unit/test_exec_command.c $(EXEC_RIG)
+tests_unit_test_exec_command_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
+tests_unit_test_exec_end_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_framing_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_function_SOURCES = tests/unit/test_exec_function.c $(EXEC_RIG)
+tests_unit_test_exec_function_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_output_SOURCES = tests/unit/test_exec_output.c $(EXEC_RIG)
+tests_unit_test_exec_output_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_parts_LDADD = $(UNIT_EXEC)
+tests_unit_test_launcher_SOURCES = tests/unit/test_launcher.c $(EXEC_RIG)
+tests_unit_test_launcher_LDADD = $(UNIT_EXEC)
 
 # Programs that a simulation or a fuzz smoke run consists of: tests/sim/*, tests/fuzz/*.
 program_tests = \
@@ -101,7 +154,18 @@ check_tests = \
 	tests/check/time
 
 integ_tests = \
-	tests/integ/foreach_vs_parallel.bats
+	tests/integ/bad_input.bats \
+	tests/integ/detached.bats \
+	tests/integ/foreach_basic.bats \
+	tests/integ/foreach_vs_parallel.bats \
+	tests/integ/hosts.bats \
+	tests/integ/invoke.bats \
+	tests/integ/output.bats \
+	tests/integ/private.bats \
+	tests/integ/run.bats \
+	tests/integ/weird_names.bats \
+	tests/integ/worker_life.bats \
+	tests/integ/worker_py.bats
 
 # Programs that tests start, without being tests.
 test_helpers =

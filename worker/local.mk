@@ -38,6 +38,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/environ.h \
 	worker/exec/executor.c \
 	worker/exec/executor.h \
+	worker/exec/family.c \
+	worker/exec/family.h \
 	worker/exec/framing.c \
 	worker/exec/framing.h \
 	worker/exec/function.c \

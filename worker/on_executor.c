@@ -215,8 +215,8 @@ void on_launcher (void *arg, int fd, short events)
         else
             on_refused (w, &le);
     }
-    if (rc < 0) { /* the launcher is gone, and this process with it, or as good as gone */
-        log_event (LOG_ERROR, "%s", e.text);
+    if (rc < 0) { /* it is about to kill this process, or gone and this process with it */
+        log_event (LOG_DEBUG, "%s", e.text);
         w->leaving = true;
         w->status = 70;
     }

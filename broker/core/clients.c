@@ -35,6 +35,15 @@ struct sub *client_sub (struct client *c, uint64_t handle)
     return sub;
 }
 
+bool client_is_halfway (const struct client *c)
+{
+    const struct batch *b;
+    LIST_FOREACH (b, &c->owned, owned_link)
+        if (!b->ended && chunk_half (b))
+            return true;
+    return false;
+}
+
 void reply (struct sched *s, struct client *c, uint64_t ref, enum wire_code code, uint64_t value,
             const char *text)
 {

@@ -283,6 +283,8 @@ void client_gone (struct sched *s, struct client *c, int64_t now, struct effects
 void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                         struct effects *fx);
 struct sub *client_sub (struct client *c, uint64_t handle);
+/* Parts of a large row of it are missing. */
+bool client_is_halfway (const struct client *c);
 void reply (struct sched *s, struct client *c, uint64_t ref, enum wire_code code, uint64_t value,
             const char *text);
 
@@ -360,6 +362,8 @@ void output_from_worker (struct sched *s, struct worker *wk, const struct wire *
 void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t count,
                    enum outcome_how how, const char *reason, struct effects *fx);
 int results_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
+/* The entry as a message about `batch`; borrows from the entry. */
+struct wire entry_message (const struct entry *en, uint64_t batch);
 void entry_free (struct sched *s, struct batch *b, struct entry *en);
 void results_trim (struct sched *s, struct batch *b);
 

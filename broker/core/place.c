@@ -142,7 +142,8 @@ static void grant (struct sched *s, struct lease *l, struct need *need, int64_t 
     g->first = r.lo;
     g->attempt = odd_attempt (b, r.lo);
     add_slots (l, need->more_slots, g);
-    uint64_t most = need->ahead ? need->rows : least (need->rows, l->slots.count - l->out.count);
+    uint64_t idle = l->slots.count > l->out.count ? l->slots.count - l->out.count : 1;
+    uint64_t most = need->ahead ? need->rows : least (need->rows, idle);
     uint64_t n = g->count = run_length (b, c, r, most);
     send_specs (s, w, b, g->spec, each ? n : 1);
     g->grant = ++w->grants;

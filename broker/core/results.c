@@ -83,26 +83,31 @@ void results_trim (struct sched *s, struct batch *b)
     }
 }
 
+struct wire entry_message (const struct entry *en, uint64_t batch)
+{
+    struct wire w = {.kind = en->kind};
+    w.body[0] = en->body;
+    if (en->kind == WIRE_RESULTS)
+        w.m.results = (struct msg_results){.batch = batch,
+                                           .record = en->record,
+                                           .count = en->count,
+                                           .worker = bytes_str (en->worker),
+                                           .host = bytes_str (en->host)};
+    else
+        w.m.output = (struct msg_output){.batch = batch,
+                                         .record = en->record,
+                                         .row = en->row,
+                                         .attempt = en->attempt,
+                                         .stream = en->stream,
+                                         .offset = en->offset};
+    return w;
+}
+
 static void record (struct sched *s, struct batch *b, const struct entry *en, struct effects *fx)
 {
     if (!s->cfg.records || s->replaying)
         return;
-    struct wire w = {.kind = en->kind};
-    w.body[0] = en->body;
-    if (en->kind == WIRE_RESULTS) {
-        w.m.results.batch = b->id;
-        w.m.results.record = en->record;
-        w.m.results.count = en->count;
-        w.m.results.worker = bytes_str (en->worker);
-        w.m.results.host = bytes_str (en->host);
-    } else {
-        w.m.output.batch = b->id;
-        w.m.output.record = en->record;
-        w.m.output.row = en->row;
-        w.m.output.attempt = en->attempt;
-        w.m.output.stream = en->stream;
-        w.m.output.offset = en->offset;
-    }
+    struct wire w = entry_message (en, b->id);
     effect_record (fx, &w);
 }
 

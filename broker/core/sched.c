@@ -34,7 +34,8 @@ struct sched *sched_new (const struct sched_config *c)
 {
     struct sched *s = mem_zalloc (sizeof *s);
     s->cfg = *c;
-    s->rng = c->seed;
+    /* tokens of an earlier life of the same broker must not be given to others */
+    s->rng = c->seed + c->first_commit * 0xd1342543de82ef95u;
     s->next_batch = 1;
     s->turn = c->first_commit ? c->first_commit : 1;
     s->committed = s->turn - 1;

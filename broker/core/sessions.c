@@ -114,6 +114,13 @@ void session_error (struct sched *s, struct session *se, enum wire_code code, un
     (void)s;
 }
 
+/* Held back while there is too much. Who is in the middle of a large row may finish it: half a row
+ * makes no room by itself. */
+static bool is_shut (const struct sched *s, const struct session *se)
+{
+    return se->client && s->was_full && !client_is_halfway (se->client);
+}
+
 static void welcome (struct sched *s, struct session *se, bool resumed, struct effects *fx)
 {
     struct wire w = {.kind = WIRE_WELCOME};
@@ -130,7 +137,7 @@ static void welcome (struct sched *s, struct session *se, bool resumed, struct e
     m->orphan_ms = (uint64_t)(s->cfg.orphan_us / US_PER_MS);
     m->frame_max = WIRE_FRAME_MAX;
     m->window_msgs = s->cfg.window_msgs;
-    se->shut = se->client && s->was_full;
+    se->shut = is_shut (s, se);
     m->window_bytes = se->shut ? 0 : s->cfg.window_bytes;
     m->version = bytes_str (s->cfg.version);
     m->name = bytes_str (se->name);
@@ -476,7 +483,7 @@ void sessions_stop (struct sched *s, struct effects *fx)
 static void send_ack (struct sched *s, struct session *se, struct effects *fx)
 {
     struct wire ack = {.kind = WIRE_ACK};
-    se->shut = se->client && s->was_full;
+    se->shut = is_shut (s, se);
     ack.m.ack.window_bytes = se->shut ? 0 : s->cfg.window_bytes;
     say (se, se->route, &ack, fx);
 }

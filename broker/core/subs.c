@@ -48,22 +48,7 @@ void sub_pump_later (struct sched *s, struct sub *sub)
 static void send_entry (struct sched *s, struct sub *sub)
 {
     struct entry *en = sub->next;
-    struct wire w = {.kind = en->kind};
-    w.body[0] = en->body;
-    if (en->kind == WIRE_RESULTS) {
-        w.m.results.batch = sub->handle;
-        w.m.results.record = en->record;
-        w.m.results.count = en->count;
-        w.m.results.worker = bytes_str (en->worker);
-        w.m.results.host = bytes_str (en->host);
-    } else {
-        w.m.output.batch = sub->handle;
-        w.m.output.record = en->record;
-        w.m.output.row = en->row;
-        w.m.output.attempt = en->attempt;
-        w.m.output.stream = en->stream;
-        w.m.output.offset = en->offset;
-    }
+    struct wire w = entry_message (en, sub->handle);
     session_post (s, sub->client->session, &w);
     sub->next = TAILQ_NEXT (en, link);
 }

@@ -132,9 +132,12 @@ static int print_batch (struct results *r, const struct selector *s)
     uint64_t before = r->printed;
     struct printer p;
     drover_error_t e = {0};
-    drover_batch_t *b = drover_attach (r->h, s->id, 0, r->opts->follow, NULL, &e);
+    struct batch_state state;
+    drover_batch_t *b = NULL;
     int status, flushed;
 
+    if (batches_state (r->h, s->id, &state, &e) == 0)
+        b = drover_attach (r->h, s->id, 0, r->opts->follow, NULL, &e);
     if (!b)
         return batches_error (&r->opts->session, s->id, &e);
     printer_init (&p, &printing, -1, NULL, NULL);

@@ -219,6 +219,7 @@ struct runner_opts plan_runner (struct plan *p)
                             .arg = p,
                             .input_fd = plan_input_fd,
                             .jobs = p->limit,
+                            .cpus = o->task.cpus,
                             .priority = o->priority,
                             .name = p->name[0] ? p->name : NULL,
                             .keep_order = o->keep_order,

@@ -306,17 +306,21 @@ static int save_slots (const drover_pair_t *pairs, size_t count, void *arg)
     return 0;
 }
 
-/* Slots that the batch could use, for the summary; 0: the broker does not say. */
+/* Tasks that the slots of the broker could run at one time, for the summary; 0: it does not say, or
+ * the tasks take no slot. */
 static uint64_t slots_used (struct runner *r)
 {
-    uint64_t slots = 0;
+    const struct runner_opts *o = r->opts;
+    uint64_t slots = o->session.slots;
     drover_error_t e;
 
-    if (drover_is_private (r->h) && r->opts->session.slots > 0)
-        return r->opts->session.slots;
-    if (session_query (r->h, DROVER_QUERY_STATUS, 0, 0, 0, save_slots, &slots, &e) < 0)
+    if (o->cpus == 0)
         return 0;
-    return r->opts->jobs > 0 && r->opts->jobs < slots ? r->opts->jobs : slots;
+    if ((!drover_is_private (r->h) || slots == 0) &&
+        session_query (r->h, DROVER_QUERY_STATUS, 0, 0, 0, save_slots, &slots, &e) < 0)
+        return 0;
+    slots /= o->cpus;
+    return !drover_is_private (r->h) && o->jobs > 0 && o->jobs < slots ? o->jobs : slots;
 }
 
 static void report (struct runner *r)

@@ -30,6 +30,7 @@ struct runner_opts {
     void *arg;
     int (*input_fd) (void *arg); /* to be polled after `next` returned 2; NULL: it never does */
     unsigned jobs;               /* at one time, on a broker that is not private; 0: no limit */
+    unsigned cpus;               /* slots of a task, for the summary */
     unsigned priority;           /* 0: the usual one */
     const char *name;            /* of the batch, or NULL */
     bool keep_order;

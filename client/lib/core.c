@@ -390,11 +390,22 @@ void core_flush (struct core *c)
             batch_flush (b, NULL);
 }
 
+bool core_has_unsent (const struct core *c)
+{
+    const struct batch *b;
+    for (b = c->batches; b; b = b->hh.next)
+        if (b->chunk_count && !b->over)
+            return true;
+    return false;
+}
+
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
 {
     if (gone (c, e) != 0)
         return 0;
-    return requests_ask (&c->requests, c->session, w, handle, e);
+    /* a range may speak of rows that are still waiting to leave: behind them, then */
+    bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
+    return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
 }
 
 uint64_t core_answer (struct core *c, enum wire_code code, const char *text)

@@ -86,8 +86,9 @@ int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, 
 /* No more events of it; it is finished. */
 void core_forget (struct core *c, struct batch *b);
 
-/* Let go all partly filled chunks. */
+/* Let go all partly filled chunks; whether there are any. */
 void core_flush (struct core *c);
+bool core_has_unsent (const struct core *c);
 
 /* Ask the broker: the ref, or 0. `handle`: of the batch it is about, where the message names it so.
  */

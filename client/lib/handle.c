@@ -155,7 +155,7 @@ void handle_settle (drover_t *h)
 {
     if (!h->watched)
         return;
-    raise_event (h, has_work (h));
+    raise_event (h, has_work (h) || core_has_unsent (&h->core));
     set_timer (h);
 }
 
@@ -166,6 +166,8 @@ bool handle_sleep (drover_t *h, int64_t until)
     if (until < at)
         at = until;
     raise_event (h, false);
+    if (h->watched)
+        set_timer (h); /* one that has fired would wake us again and again */
     int n = epoll_wait (h->epoll_fd, &ev, 1, clock_poll_ms (at, clock_mono_us ()));
     bool interrupted = n < 0 && errno == EINTR;
     watch_children (h);

@@ -19,8 +19,8 @@ static uint64_t *ref_of (struct wire *w)
     }
 }
 
-uint64_t requests_ask (struct requests *r, struct session *s, struct wire *w, uint64_t handle,
-                       struct err *e)
+uint64_t requests_ask (struct requests *r, struct session *s, enum chan_lane lane, struct wire *w,
+                       uint64_t handle, struct err *e)
 {
     struct wire_frames f;
     *ref_of (w) = r->last + 1;
@@ -31,7 +31,7 @@ uint64_t requests_ask (struct requests *r, struct session *s, struct wire *w, ui
     q->handle = handle;
     q->frames = wire_frames_keep (&f);
     HASH_ADD (hh, r->by_ref, ref, sizeof q->ref, q);
-    session_post_frames_take (s, LANE_CONTROL, &f);
+    session_post_frames_take (s, lane, &f);
     return q->ref;
 }
 

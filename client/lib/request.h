@@ -25,9 +25,10 @@ struct requests {
     uint64_t last;
 };
 
-/* Ask: `w` is a CANCEL, WAIT, QUERY or DRAIN; its ref is set here. Returns the ref, or 0. */
-uint64_t requests_ask (struct requests *r, struct session *s, struct wire *w, uint64_t handle,
-                       struct err *e);
+/* Ask: `w` is a CANCEL, WAIT, QUERY or DRAIN; its ref is set here. `lane`: bulk, if it is about
+ * rows that may not have left yet. Returns the ref, or 0. */
+uint64_t requests_ask (struct requests *r, struct session *s, enum chan_lane lane, struct wire *w,
+                       uint64_t handle, struct err *e);
 
 struct request *requests_find (struct requests *r, uint64_t ref);
 

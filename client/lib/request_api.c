@@ -1,6 +1,5 @@
 /* request_api: what can be asked of the broker, with and without waiting for the answer. */
-#include <errno.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "client/lib/fault.h"
@@ -12,13 +11,13 @@
 static uint64_t ask (drover_t *h, struct wire *w, uint64_t handle, drover_error_t *e)
 {
     struct err why = {0};
+    core_flush (&h->core);
     uint64_t ref = core_ask (&h->core, w, handle, &why);
     if (!ref) {
         if (handle_alive (h, e) == 0)
             fault_err (e, &why);
         return 0;
     }
-    core_flush (&h->core);
     handle_send (h);
     handle_settle (h);
     return ref;

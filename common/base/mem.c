@@ -33,7 +33,8 @@ char *mem_strdup (const char *s)
 char *mem_strndup (const char *s, size_t len)
 {
     char *copy = must (malloc (len + 1));
-    memcpy (copy, s, len);
+    if (len) /* else s may be NULL */
+        memcpy (copy, s, len);
     copy[len] = '\0';
     return copy;
 }

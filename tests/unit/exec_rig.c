@@ -22,6 +22,7 @@
 #include "common/model/template.h"
 #include "common/wire/rows.h"
 #include "common/wire/template_wire.h"
+#include "worker/exec/tree.h"
 
 #define BODY_MAX (64u << 20)
 
@@ -325,16 +326,33 @@ static bool has_marker (const char *pid, const char *marker)
     return n > 0 && memmem (text, (size_t)n, marker, strlen (marker));
 }
 
-unsigned exec_count (const char *marker)
+/* Send the signal (0: none) to each process with the marker; how many there are. */
+static unsigned signal_marked (const char *marker, int sig)
 {
     DIR *d = opendir ("/proc");
     unsigned count = 0;
     assert_non_null (d);
-    for (struct dirent *e; (e = readdir (d));)
-        if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && atoi (e->d_name) != getpid ())
-            count += has_marker (e->d_name, marker); /* a zombie has no command line */
+    for (struct dirent *e; (e = readdir (d));) {
+        pid_t pid = (pid_t)strtol (e->d_name, NULL, 10);
+        if (pid <= 0 || pid == getpid () || !has_marker (e->d_name, marker))
+            continue; /* a zombie has no command line */
+        count++;
+        kill (pid, sig);
+    }
     closedir (d);
     return count;
+}
+
+unsigned exec_count (const char *marker)
+{
+    return signal_marked (marker, 0);
+}
+
+int exec_sweep (const char *marker)
+{
+    unsigned n = signal_marked (marker, SIGKILL) + tree_signal (SIGKILL, NULL, NULL);
+    tree_kill_all (EXEC_WAIT_MS);
+    return n ? -1 : 0;
 }
 
 struct wanted {

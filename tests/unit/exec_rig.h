@@ -109,6 +109,10 @@ unsigned exec_count (const char *marker);
 void exec_wait_count_from (const char *marker, unsigned least);
 void exec_wait_count (const char *marker, unsigned count);
 
+/* After a failure: KILL those with the marker, and this process's children, so that a test that
+ * fails leaves nothing. Returns -1 when there were any. */
+int exec_sweep (const char *marker);
+
 /* A shell line that starts five kinds of process that are hard to get rid of, each a sleep with
  * `marker` as argument, then says "ready" and waits: a child, a setsid child, one that ignores
  * TERM, a double fork, and itself. */

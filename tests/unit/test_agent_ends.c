@@ -72,6 +72,26 @@ static void command_that_does_not_end_is_killed (void **state)
     rig_free (&r);
 }
 
+static void rows_that_an_executor_holds_are_cancelled_at_once (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 300, 1, 1, 1);
+    rig_work_all (r, 1);
+    rig_grant (r, 1, 300, 20, 1, 0, 0);
+    unsigned x = rig_holder (r, 300);
+    rig_claim (r, x);
+    rig_cancel (r, 305, 5, 0);
+    assert_false (r->executor[x].killed);
+    rig_all (r, 305, 5, OUTCOME_CANCELLED);
+    rig_finish (r, x, OUTCOME_DONE, 1);
+    rig_work_all (r, 1);
+    rig_all (r, 300, 5, OUTCOME_DONE);
+    rig_all (r, 310, 10, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 static void cancelled_function_costs_only_its_row (void **state)
 {
     (void)state;
@@ -343,7 +363,7 @@ static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
     rig_free (&r);
 }
 
-static void rows_over_the_drain_time_are_killed_and_count_no_attempt (void **state)
+static void rows_over_the_drain_time_are_killed_and_left_to_the_goodbye (void **state)
 {
     (void)state;
     struct rig *r = rig_connected (1);
@@ -355,7 +375,7 @@ static void rows_over_the_drain_time_are_killed_and_count_no_attempt (void **sta
     assert_true (r->executor[1].killed);
     rig_die (r, 1, SIGKILL);
     assert_int_equal (r->row[0].outcomes, 0);
-    assert_int_equal (r->row[0].returned, 1);
+    assert_int_equal (r->row[0].returned, 0); /* BYE answers for it */
     rig_free (&r);
 }
 
@@ -381,7 +401,19 @@ static void worker_without_a_broker_leaves_at_term (void **state)
     (void)state;
     struct rig *r = rig_new (1);
     rig_event (r, &TERM);
+    assert_true (r->exited);
+    assert_int_equal (r->status, 0);
+    rig_free (&r);
+}
+
+static void worker_whose_broker_is_away_leaves_after_a_while (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    r->deaf = true;
     rig_pass (r, 10 * US_PER_S);
+    rig_event (r, &TERM);
+    rig_pass (r, 6 * US_PER_S);
     assert_true (r->exited);
     assert_int_equal (r->status, 0);
     rig_free (&r);
@@ -393,6 +425,7 @@ int main (void)
         cmocka_unit_test (queued_rows_are_cancelled_at_once),
         cmocka_unit_test (running_command_is_cancelled_by_its_executor),
         cmocka_unit_test (command_that_does_not_end_is_killed),
+        cmocka_unit_test (rows_that_an_executor_holds_are_cancelled_at_once),
         cmocka_unit_test (cancelled_function_costs_only_its_row),
         cmocka_unit_test (cancel_overtaking_its_grant_still_applies),
         cmocka_unit_test (cancel_does_not_reach_later_grants),
@@ -409,9 +442,10 @@ int main (void)
         cmocka_unit_test (drain_returns_unstarted_rows),
         cmocka_unit_test (idle_worker_leaves_at_term),
         cmocka_unit_test (term_waits_for_running_rows_and_their_acknowledgement),
-        cmocka_unit_test (rows_over_the_drain_time_are_killed_and_count_no_attempt),
+        cmocka_unit_test (rows_over_the_drain_time_are_killed_and_left_to_the_goodbye),
         cmocka_unit_test (second_term_does_not_wait),
         cmocka_unit_test (worker_without_a_broker_leaves_at_term),
+        cmocka_unit_test (worker_whose_broker_is_away_leaves_after_a_while),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

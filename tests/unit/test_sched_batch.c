@@ -105,6 +105,31 @@ static void a_handle_in_use_is_refused_and_its_batch_goes_on (void **state)
     bed_free (&b);
 }
 
+static void what_is_said_of_a_batch_before_its_end_is_heard_is_no_error (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    client_open (c, UINT64_MAX, 0, 0, 50);
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 1);
+    client_rows (c, 1, 1);
+    client_view (c, 1)->chunks++; /* one is missing */
+    client_rows (c, 1, 1);
+    bed_turn (b);
+    assert_true (client_view (c, 1)->ended);
+    assert_int_equal (c->n_errors, 1);
+    client_rows (c, 1, 1);
+    client_close (c, 1);
+    bed_settle (b);
+    assert_int_equal (c->n_errors, 1);
+    client_rows (c, 2, 1); /* but this was never opened */
+    bed_settle (b);
+    assert_int_equal (c->n_errors, 2);
+    bed_free (&b);
+}
+
 static void attaching_to_nothing_is_answered_with_a_broken_end (void **state)
 {
     (void)state;
@@ -232,6 +257,27 @@ static void large_row_in_parts_is_granted_in_parts (void **state)
     bed_run (b, 1000);
     assert_int_equal (client_view (c, 1)->end.done, 2);
     assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void a_large_row_that_began_is_let_in_though_the_queue_is_full (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = PIECE / 2;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *other = bed_client (b, "other");
+    open_one (c, 1);
+    post_part (c, 1, 0, 0, 0, false);
+    bed_settle (b);
+    assert_true (c->window > 0);
+    assert_int_equal (other->window, 0);
+    post_part (c, 1, 0, 0, 1, false);
+    post_part (c, 1, 0, 0, 2, false);
+    bed_settle (b);
+    assert_int_equal (c->window, 0);
     bed_free (&b);
 }
 
@@ -529,264 +575,6 @@ static void queue_limit_shuts_the_window_and_reopens_it (void **state)
     bed_free (&b);
 }
 
-/* --- cancel and wait --- */
-
-static void cancel_of_waiting_rows_gives_outcomes_at_once (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct view *v = client_submit (c, 1, 0, 0, 50000);
-    client_cancel (c, 3, 1, 0, 0);
-    bed_settle (b);
-    assert_true (v->ended);
-    assert_int_equal (v->end.state, BATCH_CANCELLED);
-    assert_int_equal (v->end.cancelled, 50000);
-    assert_int_equal (client_reply (c, 3), WIRE_OK);
-    assert_int_equal (bed_figures (b).batches, 0);
-    bed_free (&b);
-}
-
-static void cancel_is_answered_when_processes_are_gone (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct peer *w = bed_worker (b, "w", 2);
-    struct view *v = client_submit (c, 1, 0, 0, 10);
-    client_cancel (c, 3, 1, 0, 0);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 3), -1);
-    assert_int_equal (v->done.count, 8);
-    struct wire m;
-    assert_true (peer_take (w, WIRE_CANCEL_ROWS, &m));
-    assert_int_equal (m.m.cancel_rows.count, 0);
-    assert_int_equal (m.m.cancel_rows.upto, 2);
-    wire_fini (&m);
-    b->now += 5 * US_PER_S;
-    worker_finish (w, v->id, 2, OUTCOME_CANCELLED, 100);
-    bed_settle (b);
-    assert_true (v->ended);
-    assert_true (peer_take (c, WIRE_REPLY, &m));
-    assert_int_equal (m.m.reply.code, WIRE_OK);
-    assert_int_equal (m.m.reply.value, 5 * US_PER_S);
-    wire_fini (&m);
-    bed_free (&b);
-}
-
-static void rows_can_be_cancelled_and_the_others_go_on (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct peer *w = bed_worker (b, "w", 2);
-    struct view *v = client_submit (c, 1, 0, 0, 10);
-    client_cancel (c, 3, 1, 1, 5); /* row 1 runs, 2 to 5 wait */
-    bed_settle (b);
-    assert_int_equal (v->done.count, 4);
-    assert_int_equal (client_reply (c, 3), -1);
-    assert_true (worker_row (w, v->id, 1)->cancelled);
-    assert_false (worker_row (w, v->id, 0)->cancelled);
-    bed_run (b, 1000);
-    assert_int_equal (client_reply (c, 3), WIRE_OK);
-    assert_int_equal (v->end.state, BATCH_FINISHED);
-    assert_int_equal (v->end.cancelled, 5);
-    assert_int_equal (v->end.done, 5);
-    bed_free (&b);
-}
-
-/* The worker had given it back before it heard of the cancellation; or was lost. */
-static void a_cancelled_row_that_comes_back_does_not_run_again (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct peer *w = bed_worker (b, "w", 2);
-    struct view *v = client_submit (c, 1, 0, 0, 2);
-    client_cancel (c, 3, 1, 1, 1);
-    worker_return (w, v->id, 1);
-    bed_settle (b);
-    assert_int_equal (view_got (v, 1)->how, OUTCOME_CANCELLED);
-    assert_int_equal (client_reply (c, 3), WIRE_OK);
-    client_cancel (c, 4, 1, 0, 1);
-    bed_settle (b);
-    peer_free (w);
-    bed_pass (b, 21 * (int64_t)US_PER_S);
-    assert_int_equal (view_got (v, 0)->how, OUTCOME_CANCELLED);
-    assert_int_equal (client_reply (c, 4), WIRE_OK);
-    assert_true (v->ended);
-    bed_free (&b);
-}
-
-static void wait_conditions (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct peer *w = bed_worker (b, "w", 4);
-    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 4)->id;
-    client_wait (c, 10, id, WAIT_FINISHED, 0);
-    client_wait (c, 11, id, WAIT_COUNT, 2);
-    client_wait (c, 12, id, WAIT_SUCCESSES, 2);
-    client_wait (c, 13, id, WAIT_PERCENT, 75);
-    client_wait (c, 14, id, WAIT_SUCCESSES, 4);
-    client_wait (c, 15, 9999, WAIT_FINISHED, 0);
-    client_wait (c, 16, id, WAIT_PERCENT, UINT64_MAX / 2);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 15), WIRE_UNKNOWN);
-    assert_int_equal (client_reply (c, 11), -1);
-    worker_finish (w, id, 1, OUTCOME_DONE, 1);
-    worker_finish (w, id, 1, OUTCOME_FAILED, 1);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 11), WIRE_OK);
-    assert_int_equal (client_reply (c, 12), -1);
-    assert_int_equal (client_reply (c, 13), -1);
-    worker_finish (w, id, 1, OUTCOME_DONE, 1);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 12), WIRE_OK);
-    assert_int_equal (client_reply (c, 13), WIRE_OK);
-    assert_int_equal (client_reply (c, 10), -1);
-    worker_finish (w, id, 1, OUTCOME_DONE, 1);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 10), WIRE_OK);
-    assert_int_equal (client_reply (c, 14), WIRE_UNKNOWN); /* it can no longer come to hold */
-    assert_int_equal (client_reply (c, 16), WIRE_UNKNOWN);
-    client_wait (c, 17, id, WAIT_FINISHED, 0);
-    bed_settle (b);
-    assert_int_equal (client_reply (c, 17), WIRE_OK);
-    bed_free (&b);
-}
-
-static void a_dropped_wait_is_not_answered (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    bed_worker (b, "w", 4);
-    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 4)->id;
-    client_wait (c, 10, id, WAIT_FINISHED, 0);
-    struct wire drop = {.kind = WIRE_DROP_REF};
-    drop.m.drop_ref.ref = 10;
-    peer_post (c, &drop);
-    bed_settle (b);
-    bed_run (b, 10);
-    assert_int_equal (client_reply (c, 10), -1);
-    bed_free (&b);
-}
-
-static void a_batch_over_its_deadline_is_cancelled (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct wire w = {.kind = WIRE_OPEN};
-    w.m.open.batch = 1;
-    w.m.open.deadline_ms = 3000;
-    peer_post (c, &w);
-    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
-    client_rows (c, 1, 5);
-    bed_settle (b);
-    bed_pass (b, 2 * US_PER_S);
-    assert_false (client_view (c, 1)->ended);
-    bed_pass (b, 2 * US_PER_S);
-    assert_int_equal (client_view (c, 1)->end.cancelled, 5);
-    bed_free (&b);
-}
-
-/* --- questions --- */
-
-static int ask (struct peer *c, enum wire_ask what, uint64_t id, uint64_t *count)
-{
-    static uint64_t ref = 100;
-    struct wire w = {.kind = WIRE_QUERY};
-    struct wire m = {0};
-    w.m.query.ref = ++ref;
-    w.m.query.what = what;
-    w.m.query.id = id;
-    peer_post (c, &w);
-    bed_settle (c->bed);
-    int code = -1;
-    *count = 0;
-    while (peer_take (c, WIRE_REPLY, &m)) {
-        assert_int_equal (m.m.reply.ref, ref);
-        code = (int)m.m.reply.code;
-        *count += m.m.reply.count;
-        wire_fini (&m);
-    }
-    return code;
-}
-
-static void questions_are_answered_with_a_record_for_each_thing (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    struct peer *w = bed_worker (b, "w1", 4);
-    bed_worker (b, "w2", 4);
-    uint64_t n;
-    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 1200)->id;
-    client_submit (c, 2, 0, 0, 3);
-    worker_finish (w, id, 2, OUTCOME_FAILED, 50000);
-    bed_settle (b);
-    assert_int_equal (ask (c, QUERY_STATUS, 0, &n), WIRE_OK);
-    assert_int_equal (n, 1);
-    assert_int_equal (ask (c, QUERY_WORKERS, 0, &n), WIRE_OK);
-    assert_int_equal (n, 2);
-    assert_int_equal (ask (c, QUERY_BATCHES, 0, &n), WIRE_OK);
-    assert_int_equal (n, 2);
-    assert_int_equal (ask (c, QUERY_BATCH, id, &n), WIRE_OK);
-    assert_int_equal (n, 1);
-    assert_int_equal (ask (c, QUERY_TASKS, id, &n), WIRE_OK);
-    assert_int_equal (n, 1200);
-    assert_int_equal (ask (c, QUERY_BATCH, 999, &n), WIRE_UNKNOWN);
-    assert_int_equal (ask (c, QUERY_RESERVED, 0, &n), WIRE_UNSUPPORTED);
-    bed_free (&b);
-}
-
-/* --- live input --- */
-
-static void post_input (struct peer *c, uint64_t row, uint64_t offset, const char *text)
-{
-    struct wire w = {.kind = WIRE_INPUT};
-    w.m.input.batch = 1;
-    w.m.input.row = row;
-    w.m.input.offset = offset;
-    w.body[0] = slice_borrowed (text, strlen (text));
-    peer_post (c, &w);
-}
-
-static void input_before_its_row_is_granted_goes_out_behind_the_grant (void **state)
-{
-    (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c = bed_client (b, "c");
-    client_submit (c, 1, BATCH_INPUT, 0, 1);
-    post_input (c, 0, 0, "before");
-    bed_settle (b);
-    struct peer *w = bed_worker (b, "w", 1);
-    bed_settle (b);
-    post_input (c, 0, 6, "after");
-    struct wire taken = {.kind = WIRE_INPUT_TAKEN};
-    taken.m.input_taken.batch = id_of (c, 1);
-    taken.m.input_taken.offset = 6;
-    peer_post (w, &taken);
-    bed_settle (b);
-    struct got_message *first = STAILQ_FIRST (&w->inbox);
-    assert_int_equal (first->w.kind, WIRE_SPEC);
-    struct wire m;
-    assert_true (peer_take (w, WIRE_INPUT, &m));
-    assert_memory_equal (m.body[0].ptr, "before", 6);
-    assert_int_equal (m.m.input.batch, id_of (c, 1));
-    wire_fini (&m);
-    assert_true (peer_take (w, WIRE_INPUT, &m));
-    assert_int_equal (m.m.input.offset, 6);
-    wire_fini (&m);
-    assert_true (peer_take (c, WIRE_INPUT_TAKEN, &m));
-    assert_int_equal (m.m.input_taken.batch, 1);
-    wire_fini (&m);
-    bed_free (&b);
-}
-
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -795,10 +583,12 @@ int main (void)
         cmocka_unit_test (an_open_batch_waits_for_more_rows),
         cmocka_unit_test (all_results_of_a_turn_leave_with_it),
         cmocka_unit_test (a_handle_in_use_is_refused_and_its_batch_goes_on),
+        cmocka_unit_test (what_is_said_of_a_batch_before_its_end_is_heard_is_no_error),
         cmocka_unit_test (attaching_to_nothing_is_answered_with_a_broken_end),
         cmocka_unit_test (a_wrong_total_cancels_the_batch),
         cmocka_unit_test (rows_that_do_not_fit_cancel_the_batch),
         cmocka_unit_test (large_row_in_parts_is_granted_in_parts),
+        cmocka_unit_test (a_large_row_that_began_is_let_in_though_the_queue_is_full),
         cmocka_unit_test (a_large_row_of_a_lost_worker_is_granted_whole_again),
         cmocka_unit_test (a_row_of_which_parts_are_missing_lets_nothing_follow),
         cmocka_unit_test (the_same_key_again_is_the_same_batch),
@@ -809,15 +599,6 @@ int main (void)
         cmocka_unit_test (slow_reader_pauses_only_its_batch),
         cmocka_unit_test (output_that_is_not_read_pauses_as_well),
         cmocka_unit_test (queue_limit_shuts_the_window_and_reopens_it),
-        cmocka_unit_test (cancel_of_waiting_rows_gives_outcomes_at_once),
-        cmocka_unit_test (cancel_is_answered_when_processes_are_gone),
-        cmocka_unit_test (rows_can_be_cancelled_and_the_others_go_on),
-        cmocka_unit_test (a_cancelled_row_that_comes_back_does_not_run_again),
-        cmocka_unit_test (wait_conditions),
-        cmocka_unit_test (a_dropped_wait_is_not_answered),
-        cmocka_unit_test (a_batch_over_its_deadline_is_cancelled),
-        cmocka_unit_test (questions_are_answered_with_a_record_for_each_thing),
-        cmocka_unit_test (input_before_its_row_is_granted_goes_out_behind_the_grant),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

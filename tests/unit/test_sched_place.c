@@ -271,6 +271,28 @@ static void rows_spread_when_more_slots_get_free (void **state)
     bed_free (&b);
 }
 
+/* Rows that were thought to be short are out for one slot; then all of them are long. */
+static void slots_that_get_free_later_are_given_even_if_no_row_fits (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    client_submit (c, 1, 0, 0, 1);
+    client_submit (c, 2, 0, 0, 5000);
+    uint64_t id = id_of (c, 2);
+    for (int i = 0; i < 20; i++) {
+        worker_finish (w, id, 1, OUTCOME_DONE, 100);
+        bed_settle (b);
+    }
+    assert_true (worker_held (w, id) > 2);
+    worker_finish (w, id, 1, OUTCOME_DONE, 5000000);
+    worker_finish (w, id_of (c, 1), 1, OUTCOME_DONE, 5000000);
+    bed_settle (b);
+    assert_int_equal (worker_slots (w, id)->count, 2);
+    bed_free (&b);
+}
+
 static void clients_share_and_not_their_batches (void **state)
 {
     (void)state;
@@ -536,6 +558,7 @@ int main (void)
         cmocka_unit_test (at_most_once_batches_have_no_look_ahead),
         cmocka_unit_test (look_ahead_is_taken_back_when_another_worker_is_idle),
         cmocka_unit_test (rows_spread_when_more_slots_get_free),
+        cmocka_unit_test (slots_that_get_free_later_are_given_even_if_no_row_fits),
         cmocka_unit_test (clients_share_and_not_their_batches),
         cmocka_unit_test (the_higher_priority_goes_first_and_equal_ones_share),
         cmocka_unit_test (a_task_takes_as_many_slots_as_it_says),

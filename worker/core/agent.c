@@ -59,21 +59,14 @@ void agent_free (struct agent **ap)
     *ap = NULL;
 }
 
-static void on_news (struct agent *a, enum session_news news, const struct wire *w, int64_t now,
-                     struct agent_effects *fx)
+static void on_message (struct agent *a, const struct wire *w, int64_t now,
+                        struct agent_effects *fx)
 {
-    switch (news) {
-    case SESSION_WORK:
+    enum session_news news = session_receive (&a->session, w, now, fx);
+    if (news == SESSION_WORK)
         orders_message (a, w, now, fx);
-        break;
-    case SESSION_RENEWED:
-    case SESSION_GIVEN_UP:
+    else if (news == SESSION_RENEWED || news == SESSION_GIVEN_UP)
         drain_void (a, now, fx);
-        break;
-    case SESSION_RESUMED:
-    case SESSION_NOTHING:
-        break;
-    }
 }
 
 static void on_start (struct agent *a, int64_t now, struct agent_effects *fx)
@@ -84,7 +77,8 @@ static void on_start (struct agent *a, int64_t now, struct agent_effects *fx)
 
 static void on_tick (struct agent *a, int64_t now, struct agent_effects *fx)
 {
-    on_news (a, session_tick (&a->session, a->slots, now, fx), NULL, now, fx);
+    if (session_tick (&a->session, a->slots, now, fx) == SESSION_GIVEN_UP)
+        drain_void (a, now, fx);
     executors_tick (a, now, fx);
 }
 
@@ -96,7 +90,7 @@ void agent_step (struct agent *a, const struct agent_event *ev, int64_t now,
         on_start (a, now, fx);
         break;
     case AGENT_MESSAGE:
-        on_news (a, session_receive (&a->session, ev->message, now, fx), ev->message, now, fx);
+        on_message (a, ev->message, now, fx);
         break;
     case AGENT_MALFORMED:
         session_malformed (&a->session, ev->text, fx);

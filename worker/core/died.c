@@ -85,10 +85,8 @@ static void end_row (struct agent *a, struct executor *e, const struct job *j,
     struct batch *b = e->batch;
     struct outcome o = {.attempt = j->rows.attempt};
     b->handed--;
-    if (e->doom == DOOM_DRAIN) { /* it counts as not started */
-        rows_returned (a, b->id, j->rows.first, 1, false);
-        return;
-    }
+    if (e->doom == DOOM_DRAIN)
+        return; /* BYE answers for it: it has run, so it must not count as not started */
     explain (e, j, ev->wait_status, &o, text, sizeof text);
     fill_times (a, e, j, ev, now, &o);
     results_make (a, b, j->rows.first, &o);

@@ -72,8 +72,9 @@ static void kill_busy (struct agent *a, int64_t now, struct agent_effects *fx)
 static void leave (struct agent *a, int64_t now, struct agent_effects *fx)
 {
     if (!a->leave_by_us) {
-        int64_t by = now + (a->terms > 1 ? HURRY_US : LEAVE_US);
-        a->leave_by_us = a->drain_by_us > by ? a->drain_by_us : by;
+        a->leave_by_us = now + (a->terms > 1 ? HURRY_US : LEAVE_US);
+        if (a->session.state == SESSION_LIVE && a->leave_by_us < a->drain_by_us)
+            a->leave_by_us = a->drain_by_us; /* a slow line may take the time there is */
     }
     if (!session_leave (&a->session, a->leave_by_us, now))
         return;

@@ -462,7 +462,7 @@ static void say_bye (struct session *s, int64_t now)
 
 bool session_leave (struct session *s, int64_t by_us, int64_t now)
 {
-    bool ready = now >= by_us || chan_idle (s->chan);
+    bool ready = now >= by_us || chan_idle (s->chan) || !s->token;
     if (s->state == SESSION_CALLING && ready)
         s->state = SESSION_OVER;
     else if (s->state == SESSION_LIVE && ready)

@@ -517,7 +517,10 @@ static bool is_mine (const struct command *c, uint64_t batch, uint64_t row)
 
 void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t now_us)
 {
-    bool hit = c->phase == RUNNING && c->main && c->batch == m->batch &&
+    /* A task whose main process has ended by itself has its outcome; one that was told to end may
+     * be told so once more while some of it has grace. */
+    bool open = c->main || (c->phase == DRAINING && c->ending.begun);
+    bool hit = open && c->batch == m->batch &&
                (m->count == 0 || (c->o.row >= m->first && c->o.row - m->first < m->count));
     if (!hit)
         return;

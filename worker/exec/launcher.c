@@ -23,38 +23,19 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/exec/control.h"
+#include "worker/exec/family.h"
 #include "worker/exec/launcher_proto.h"
-#include "worker/exec/tree.h"
 
 #define LOOK_US (10 * US_PER_MS) /* between two looks for what is left */
 #define BACKOFF_MOST_MS 5000
-#define SPARED_MAX 256
-#define CHILDREN_MAX 4096
 #define RESTARTS_KEPT 32
 
 enum state { SERVING, CLEARING, RESTING, OVER };
-
-struct executor {
-    pid_t pid;
-    uint32_t number;
-    enum executor_kind kind;
-    bool dead;
-    int wait_status;
-    int64_t kill_us; /* when it was killed, or found dead; 0: it lives */
-    UT_hash_handle hh;
-};
-
-/* Left by a task that may leave something: it, and the rest of its session. */
-struct spared {
-    pid_t pid;
-    pid_t session;
-};
 
 struct launcher {
     struct launcher_config c;
@@ -65,13 +46,11 @@ struct launcher {
     int signal_fd;
     enum state state;
     /* the agent */
-    pid_t agent; /* 0: none */
     int agent_fd;
     bool agent_full; /* its socket takes no answer now */
     uint64_t token;
     /* the executors */
-    struct executor *executors; /* by pid */
-    uint32_t last_number;
+    struct family family;
     bool dead_untold; /* some are dead, and the agent does not know */
     /* endings */
     unsigned stops;        /* signals that asked for an end */
@@ -80,62 +59,7 @@ struct launcher {
     int64_t rest_until_us; /* RESTING */
     int64_t restarts_us[RESTARTS_KEPT];
     unsigned restarts;
-    struct spared spared[SPARED_MAX]; /* a ring */
-    unsigned spared_count;
 };
-
-/* --- who is who ---------------------------------------------------------------------------------
- */
-
-static struct executor *by_pid (const struct launcher *l, pid_t pid)
-{
-    struct executor *x;
-    HASH_FIND (hh, l->executors, &pid, sizeof pid, x);
-    return x;
-}
-
-static bool is_spared (const struct launcher *l, pid_t pid)
-{
-    unsigned n = l->spared_count < SPARED_MAX ? l->spared_count : SPARED_MAX;
-    pid_t session = n ? getsid (pid) : -1;
-    for (unsigned i = 0; i < n; i++)
-        if (l->spared[i].pid == pid || (session > 0 && l->spared[i].session == session))
-            return true;
-    return false;
-}
-
-/* For a look while we serve: everything is left alone but leavings. */
-static enum tree_verdict judge_leavings (pid_t pid, const void *arg)
-{
-    const struct launcher *l = arg;
-    bool known = pid == l->agent || by_pid (l, pid) || is_spared (l, pid);
-    return known ? TREE_SKIP : TREE_TAKE;
-}
-
-static enum tree_verdict judge_all (pid_t pid, const void *arg)
-{
-    return is_spared (arg, pid) ? TREE_SKIP : TREE_TAKE;
-}
-
-static void spare (struct launcher *l, pid_t pid)
-{
-    l->spared[l->spared_count++ % SPARED_MAX] = (struct spared){pid, getsid (pid)};
-}
-
-/* Spare all leavings there are: an executor says it was allowed to leave them, or they do not die.
- */
-static unsigned spare_leavings (struct launcher *l)
-{
-    pid_t pids[CHILDREN_MAX];
-    unsigned n = tree_children (pids, CHILDREN_MAX), spared = 0;
-    for (unsigned i = 0; i < n && i < CHILDREN_MAX; i++) {
-        if (judge_leavings (pids[i], l) == TREE_SKIP)
-            continue;
-        spare (l, pids[i]);
-        spared++;
-    }
-    return spared;
-}
 
 /* --- to the agent
  * --------------------------------------------------------------------------------- */
@@ -159,7 +83,7 @@ static int tell (struct launcher *l, const struct answer *a, const int *fds)
 }
 
 /* Tell it and forget the executor: false when the socket is full. */
-static bool tell_death (struct launcher *l, struct executor *x, unsigned stuck)
+static bool tell_death (struct launcher *l, struct member *x, unsigned stuck)
 {
     struct answer a = {
         .kind = LAUNCHER_DIED,
@@ -171,8 +95,7 @@ static bool tell_death (struct launcher *l, struct executor *x, unsigned stuck)
     };
     if (l->agent_fd >= 0 && tell (l, &a, NULL) && errno == EAGAIN)
         return false;
-    HASH_DEL (l->executors, x);
-    free (x);
+    family_remove (&l->family, x);
     return true;
 }
 
@@ -185,20 +108,15 @@ static void close_pair (int fds[2])
     close (fds[1]);
 }
 
-static struct executor *fork_executor (struct launcher *l, enum executor_kind kind, int sockets[2],
-                                       int control_fd)
+static struct member *fork_executor (struct launcher *l, enum executor_kind kind, int sockets[2],
+                                     int control_fd)
 {
     pid_t pid = fork ();
     if (pid == 0)
         _exit (executor_main (kind, sockets[1], control_fd, l->self));
     if (pid < 0)
         return NULL;
-    struct executor *x = mem_zalloc (sizeof *x);
-    x->pid = pid;
-    x->number = ++l->last_number;
-    x->kind = kind;
-    HASH_ADD (hh, l->executors, pid, sizeof x->pid, x);
-    return x;
+    return family_add (&l->family, pid, kind);
 }
 
 static void refuse (struct launcher *l, enum executor_kind kind, int error)
@@ -211,7 +129,7 @@ static void refuse (struct launcher *l, enum executor_kind kind, int error)
 static void new_executor (struct launcher *l, enum executor_kind kind)
 {
     int sockets[2];
-    if (HASH_COUNT (l->executors) >= l->c.executors_max) {
+    if (HASH_COUNT (l->family.executors) >= l->c.executors_max) {
         refuse (l, kind, EAGAIN);
         return;
     }
@@ -225,7 +143,7 @@ static void new_executor (struct launcher *l, enum executor_kind kind)
         close (control_fd);
         return;
     }
-    struct executor *x = fork_executor (l, kind, sockets, control_fd);
+    struct member *x = fork_executor (l, kind, sockets, control_fd);
     if (!x) {
         refuse (l, kind, errno);
     } else {
@@ -243,8 +161,8 @@ static void new_executor (struct launcher *l, enum executor_kind kind)
 
 static void kill_executor (struct launcher *l, uint32_t number)
 {
-    struct executor *x, *next;
-    HASH_ITER (hh, l->executors, x, next) {
+    struct member *x, *next;
+    HASH_ITER (hh, l->family.executors, x, next) {
         if (x->number != number || x->dead)
             continue;
         kill (x->pid, SIGKILL);
@@ -258,18 +176,18 @@ static void kill_executor (struct launcher *l, uint32_t number)
 static void mind_deaths (struct launcher *l, int64_t now_us)
 {
     int64_t bound_us = (int64_t)l->c.unkillable_ms * US_PER_MS;
-    struct executor *x, *next;
+    struct member *x, *next;
     if (!l->dead_untold)
         return;
-    unsigned left = tree_signal (SIGKILL, judge_leavings, l);
+    unsigned left = family_kill_leavings (&l->family);
     l->dead_untold = false;
-    HASH_ITER (hh, l->executors, x, next) {
+    HASH_ITER (hh, l->family.executors, x, next) {
         bool late = x->kill_us && now_us - x->kill_us >= bound_us;
         unsigned stuck = 0;
         if (late && (left || !x->dead)) {
-            stuck = spare_leavings (l) + !x->dead;
+            stuck = family_spare_leavings (&l->family) + !x->dead;
             left = 0;
-            spare (l, x->pid);
+            family_spare (&l->family, x->pid);
             log_event (LOG_ERROR, "cannot be killed executor=%u processes=%u", x->number, stuck);
         }
         if (late || (x->dead && !left))
@@ -311,7 +229,7 @@ static int start_agent (struct launcher *l)
         close (fds[0]);
         return -1;
     }
-    l->agent = pid;
+    l->family.agent = pid;
     l->agent_fd = fds[0];
     l->state = SERVING;
     return 0;
@@ -347,16 +265,6 @@ static void clear_all (struct launcher *l, int status, int64_t now_us)
     close_agent (l);
 }
 
-static void forget_executors (struct launcher *l)
-{
-    struct executor *x, *next;
-    HASH_ITER (hh, l->executors, x, next) {
-        HASH_DEL (l->executors, x);
-        free (x);
-    }
-    l->dead_untold = false;
-}
-
 /* Whether the agent may be started once more; notes the restart and when it is due. */
 static bool may_restart (struct launcher *l, int64_t now_us)
 {
@@ -376,8 +284,9 @@ static bool may_restart (struct launcher *l, int64_t now_us)
 
 static void cleared (struct launcher *l, int64_t now_us)
 {
-    forget_executors (l);
-    l->agent = 0;
+    family_remove_all (&l->family);
+    l->dead_untold = false;
+    l->family.agent = 0;
     if (l->status >= 0) {
         l->state = OVER;
     } else if (l->stops) {
@@ -396,27 +305,30 @@ static void mind_clearing (struct launcher *l, int64_t now_us)
 {
     if (l->state != CLEARING)
         return;
-    unsigned left = tree_signal (SIGKILL, judge_all, l);
+    unsigned left = family_kill_all (&l->family);
     if (!left) {
         cleared (l, now_us);
     } else if (now_us - l->clear_us >= (int64_t)l->c.unkillable_ms * US_PER_MS) {
         log_event (LOG_ERROR, "cannot be killed processes=%u", left);
-        forget_executors (l);
-        l->agent = 0;
-        spare_leavings (l);
+        family_remove_all (&l->family);
+        l->family.agent = 0;
+        family_spare_leavings (&l->family);
         cleared (l, now_us);
     }
 }
 
 static void agent_ended (struct launcher *l, int wait_status, int64_t now_us)
 {
-    l->agent = 0;
+    l->family.agent = 0;
     if (WIFEXITED (wait_status)) {
         clear_all (l, WEXITSTATUS (wait_status), now_us);
-        return;
+    } else if (l->stops && WTERMSIG (wait_status) == SIGTERM) {
+        clear_all (l, EX_OK, now_us); /* our TERM, before it was ready for it: nothing had begun */
+    } else {
+        if (l->state != CLEARING) /* else it was us */
+            log_event (LOG_ERROR, "agent died signal=%s", strsignal (WTERMSIG (wait_status)));
+        clear_all (l, -1, now_us);
     }
-    log_event (LOG_ERROR, "agent died signal=%s", strsignal (WTERMSIG (wait_status)));
-    clear_all (l, -1, now_us);
 }
 
 static void reap (struct launcher *l, int64_t now_us)
@@ -424,8 +336,8 @@ static void reap (struct launcher *l, int64_t now_us)
     int status;
     pid_t pid;
     while ((pid = waitpid (-1, &status, WNOHANG)) > 0) {
-        struct executor *x = by_pid (l, pid);
-        if (pid == l->agent) {
+        struct member *x = family_find (&l->family, pid);
+        if (pid == l->family.agent) {
             agent_ended (l, status, now_us);
         } else if (x && !x->dead) {
             x->dead = true;
@@ -433,7 +345,7 @@ static void reap (struct launcher *l, int64_t now_us)
             x->kill_us = now_us;
             l->dead_untold = true;
             if (WIFEXITED (status) && WEXITSTATUS (status) == EXECUTOR_LEFT)
-                spare_leavings (l);
+                family_spare_leavings (&l->family);
         }
     }
 }
@@ -481,8 +393,8 @@ static void hear_signals (struct launcher *l, int64_t now_us)
     while (read (l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             continue; /* reaped each turn */
-        if (l->stops++ == 0 && l->agent && l->state == SERVING)
-            kill (l->agent, SIGTERM);
+        if (l->stops++ == 0 && l->family.agent && l->state == SERVING)
+            kill (l->family.agent, SIGTERM);
         else if (l->state != CLEARING)
             clear_all (l, EX_TEMPFAIL, now_us);
     }

@@ -54,7 +54,8 @@ typedef int launcher_agent_fn (const struct launcher_start *start, void *arg);
 
 /* Serve until it is over. Returns the exit status for the process:
  *   the agent's own status, when it exited (everything else is gone by then);
- *   0   the owner is gone, or the agent asked for an end with launcher_shutdown();
+ *   0   the owner is gone, the agent asked for an end with launcher_shutdown(), or it died of the
+ *       forwarded TERM before it was ready for it;
  *   70  the agent died too often (EX_SOFTWARE);
  *   71  the launcher could not work: no process, no descriptor (EX_OSERR);
  *   75  killed by a second signal (EX_TEMPFAIL).

@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031 # braces and $ are for the task; each case is a subshell
+# Batches that are left with a broker: submit, wait, results, cancel, list, info, worker list, drain.
+load lib
+
+setup() {
+    drover_setup
+    start_broker
+    use_broker
+    start_worker --name one
+}
+
+# submitted ARGUMENTS...: submit, and set id.
+submitted() {
+    ends_with 0 drover submit "$@" || return 1
+    id=$(cat "$T/out")
+    [[ $id =~ ^[0-9]+$ ]]
+}
+
+@test "submit prints the number, and the batch goes on without it" {
+    submitted 'echo {} >>lines' ::: a b c
+    ends_with 0 drover wait "$id"
+    same "$(sort lines | paste -sd' ')" "a b c"
+    submitted 'echo {}' < <(seq 50)
+    ends_with 0 drover results "$id" --follow -k
+    same_files "$T/out" <(seq 50)
+}
+
+@test "results stay, and can be printed again, in part, and as JSON" {
+    submitted 'echo {}; echo e{} >&2; exit {}' ::: 0 1 2
+    ends_with 1 drover wait "$id"
+    ends_with 1 drover results -k "$id"
+    same "$(paste -sd' ' "$T/out")" "0 1 2"
+    same "$(paste -sd' ' "$T/err")" "e0 e1 e2"
+    ends_with 1 drover results -k "$id.2-3"
+    same "$(paste -sd' ' "$T/out")" "1 2"
+    ends_with 0 drover results "$id.1" --json
+    says "$T/out" '"task":1'
+    same "$(wc -l <"$T/out")" 1
+}
+
+@test "wait --any, --first-success, --count, --success, --percent" {
+    submitted 'sleep {}; [ {} != 0 ]' ::: 0 0.3 60 60
+    ends_with 0 drover wait "$id" --any
+    same "$(cat "$T/out")" "$id.1"
+    ends_with 0 drover wait "$id" --first-success
+    same "$(cat "$T/out")" "$id.2"
+    ends_with 0 drover wait "$id" --count 2
+    ends_with 0 drover wait "$id" --success 1
+    ends_with 0 drover wait "$id" --percent 50
+    ends_with 124 drover wait "$id" --count 3 --timeout 0.2
+    ends_with 0 drover cancel "$id"
+    ends_with 1 drover wait "$id" --success 2
+    ends_with 1 drover wait "$id"
+}
+
+@test "results --follow prints them as they come" {
+    mkfifo gate
+    submitted -j 1 'cat gate >/dev/null; echo {}' ::: a b
+    start_job results drover results "$id" --follow
+    echo >gate
+    wait_until says "$T/log/results" a
+    echo >gate
+    wait_until dead "$JOB_PID"
+    same "$(cat "$T/log/results")" "a"$'\n'"b"
+    ends_with 124 drover results "$id" --follow --timeout 5 || ends_with 0 drover results "$id" --follow
+}
+
+@test "results --follow --timeout is 124, and the work goes on" {
+    submitted 'echo {}; sleep {}' ::: 0 60
+    ends_with 124 drover results "$id" --follow --timeout 0.5
+    same "$(cat "$T/out")" 0
+    ends_with 0 drover list --state running
+    ends_with 0 drover cancel "$id" --kill
+}
+
+@test "cancel returns when the processes are gone, setsid grandchildren too" {
+    submitted 'echo $$ >task-{}; (setsid sh -c "trap : TERM; echo \$\$ >grandchild-{}; while :; do sleep 0.1; done" &); sleep 100' ::: 1 2
+    wait_until test -s grandchild-1
+    wait_until test -s grandchild-2
+    ends_with 0 drover cancel "$id" --grace 0.3 --reason 'wrong input'
+    says "$T/err" "drover cancel: batch $id: 2 tasks ended"
+    dead "$(cat task-1)"
+    dead "$(cat grandchild-1)"
+    dead "$(cat grandchild-2)"
+    ends_with 1 drover results "$id" --json
+    says "$T/out" '"reason":"wrong input"'
+    ends_with 0 drover list --state cancelled
+}
+
+@test "single tasks can be cancelled" {
+    submitted -j 1 'sleep 0.3; echo {}' ::: 1 2 3 4
+    ends_with 0 drover cancel "$id.2-3"
+    ends_with 1 drover results "$id" --follow -k
+    same "$(paste -sd' ' "$T/out")" "1 4"
+}
+
+@test "list, info and status show what there is" {
+    submitted --name nightly 'echo {}' ::: 1 2 3
+    ends_with 0 drover wait @nightly
+    ends_with 0 drover list
+    says "$T/out" nightly
+    says "$T/out" finished
+    ends_with 0 drover list --json
+    says "$T/out" '"done":3'
+    ends_with 3 drover list --state open
+    ends_with 0 drover info last
+    says "$T/out" nightly
+    ends_with 0 drover info "$id.2" --json
+    says "$T/out" '"state":"done"'
+    says "$T/out" '"task":2'
+    ends_with 0 drover status
+    says "$T/out" "$BROKER"
+    ends_with 0 drover status --json
+    says "$T/out" '"workers":1'
+    ends_with 0 drover ping
+    says "$T/out" " ms"
+}
+
+@test "selectors: several, last, all, names" {
+    submitted --name a true ::: 1
+    submitted --name b true ::: 1
+    ends_with 0 drover wait "$id,last" all @a
+    ends_with 0 drover info all --json
+    same "$(wc -l <"$T/out")" 2
+    refused 3 "no batch matches @c" drover info @c
+    refused 3 "there is no batch 99" drover info 99
+    refused 3 "there is no batch 99" drover wait 99
+    refused 3 "there is no batch 99" drover cancel 99
+    refused 3 "there is no batch 99" drover results 99
+    refused 3 "$id" drover results "$id.9"
+    refused 3 "$id" drover info "$id.9"
+    refused 2 "no selector" drover wait nonsense
+    refused 2 "whole batches" drover wait "$id.1"
+}
+
+@test "worker list shows workers, worker drain empties one" {
+    start_worker --name two
+    two() { drover worker list | grep -q '^two'; }
+    wait_until two
+    ends_with 0 drover worker list --json
+    same "$(wc -l <"$T/out")" 2
+    submitted 'touch on-{}; sleep 1; echo {}' ::: 1 2 3 4
+    wait_until test -e on-4
+    ends_with 0 drover worker drain one
+    ends_with 0 drover results "$id" --follow -k
+    same "$(paste -sd' ' "$T/out")" "1 2 3 4"
+    refused 3 "there is no worker 'three'" drover worker drain three
+}
+
+@test "a submit that is interrupted leaves no open batch" {
+    mkfifo in
+    exec 5<>in
+    start_job submit exec_default drover submit echo :::: in
+    echo 1 >&5
+    one() { drover list --state open,running | grep -q echo; }
+    wait_until one
+    kill -INT "$JOB_PID"
+    local status=0
+    wait "$JOB_PID" || status=$?
+    exec 5>&-
+    same "$status" 130
+    ends_with 3 drover list --state open,running
+}
+
+exec_default() {
+    exec env --default-signal=INT "$@"
+}
+
+@test "a batch for functions, of many rows" {
+    seq 20000 >rows
+    submitted --function drover:echo :::: rows
+    ends_with 0 drover wait "$id"
+    ends_with 0 drover results "$id" -k
+    same "$(wc -c <"$T/out")" "$(tr -d '\n' <rows | wc -c)"
+}
+
+@test "two clients share the workers" {
+    submitted 'sleep 0.05; true' ::: $(seq 100)
+    local start=$SECONDS
+    ends_with 0 drover foreach echo ::: quick
+    [ $((SECONDS - start)) -le 2 ]
+    ends_with 0 drover wait "$id"
+}

@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031 # braces and $ are for the task; each case is a subshell
+# drover foreach on a private broker: input, order, slots, exit status, limits, signals.
+load lib
+
+@test "each value is run once" {
+    seq 300 | ends_with 0 drover foreach echo
+    sort -n "$T/out" | same_files - <(seq 300)
+    same "$(cat "$T/err")" "" stderr
+}
+
+@test "real files hash as with xargs" {
+    find /usr/include -name '*.h' | head -n 400 >names
+    ends_with 0 drover foreach sha256sum {} <names
+    xargs sha256sum <names | sort >wanted
+    sort "$T/out" | same_files - wanted
+}
+
+@test "-k prints in order of the input, stderr too" {
+    ends_with 0 drover foreach -k -j 4 'sleep 0.{}; echo {}; echo e{} >&2' ::: 3 1 2 0
+    same "$(paste -sd' ' "$T/out")" "3 1 2 0"
+    same "$(paste -sd' ' "$T/err")" "e3 e1 e2 e0"
+}
+
+@test "without -k it prints in order of completion" {
+    ends_with 0 drover foreach -j 3 'sleep 0.{}; echo {}' ::: 6 3 0
+    same "$(paste -sd' ' "$T/out")" "0 3 6"
+}
+
+@test "all combinations of sources, and linked ones" {
+    ends_with 0 drover foreach -k echo {1}{2} ::: a b ::: 1 2
+    same "$(paste -sd' ' "$T/out")" "a1 a2 b1 b2"
+    ends_with 0 drover foreach -k echo {1}{2} ::: a b :::+ 1 2
+    same "$(paste -sd' ' "$T/out")" "a1 b2"
+}
+
+@test "the status is the number of failed tasks, 101 at most" {
+    ends_with 0 drover foreach true ::: 1 2
+    ends_with 2 drover foreach 'exit {}' ::: 0 1 2 0
+    ends_with 1 drover foreach 'kill -9 $$; true' ::: 1
+    seq 130 | ends_with 101 drover foreach 'false;'
+}
+
+@test "no input is no task, and no trouble" {
+    ends_with 0 drover foreach echo </dev/null
+    same "$(cat "$T/out")" ""
+}
+
+@test "-j says how many run at one time" {
+    mkdir running
+    cat >count.sh <<'END'
+touch running/$1; ls running | wc -l; sleep 0.05; rm running/$1
+END
+    seq 12 | ends_with 0 drover foreach -j 3 sh count.sh
+    same "$(sort -n "$T/out" | tail -n 1)" 3 "the most at one time"
+}
+
+@test "slot numbers are those of -j" {
+    seq 20 | ends_with 0 drover foreach -j 2 'echo {%}; sleep 0.02; true'
+    same "$(sort -u "$T/out" | paste -sd' ')" "1 2"
+}
+
+@test "--tag begins each line with the value, also on stderr" {
+    ends_with 0 drover foreach -k --tag 'echo x; echo y; printf z; echo e >&2; : ' ::: 'a b' c
+    same "$(cat "$T/out")" "a b"$'\t'"x"$'\n'"a b"$'\t'"y"$'\n'"a b"$'\t'"zc"$'\t'"x"$'\n'"c"$'\t'"y"$'\n'"c"$'\t'"z"
+    same "$(cat "$T/err")" "a b"$'\t'"e"$'\n'"c"$'\t'"e"
+}
+
+@test "--dry-run prints lines, runs nothing, needs no broker" {
+    DROVER_BINDIR=/nonexistent ends_with 0 drover foreach --dry-run touch {} '&&' echo {#} ::: a 'b c'
+    same "$(cat "$T/out")" "touch a && echo 1"$'\n'"touch 'b c' && echo 2"
+    [ ! -e a ]
+}
+
+@test "the first task starts before the input ends" {
+    mkfifo in
+    start_job foreach drover foreach 'touch started-{}' :::: in
+    exec 5>in
+    echo 1 >&5
+    wait_until test -e started-1
+    echo 2 >&5
+    wait_until test -e started-2
+    exec 5>&-
+    wait_until dead "$JOB_PID"
+}
+
+@test "--timeout ends a task, the others go on, what it printed is printed" {
+    ends_with 1 drover foreach -k --timeout 0.5 'echo {}; sleep {}; echo end' ::: 0 30
+    same "$(cat "$T/out")" "0"$'\n'"end"$'\n'"30"
+    says "$T/err" "time limit"
+}
+
+@test "functions take the value, and return the output" {
+    seq 1000 | ends_with 0 drover foreach -k --function drover:echo
+    same "$(cat "$T/out")" "$(seq 1000 | tr -d '\n')"
+    refused 255 "drover foreach: " drover foreach --function nosuch:name ::: 1
+}
+
+@test "tasks see the caller's directory, environment and umask, and an empty stdin" {
+    mkdir sub && cd sub
+    umask 027
+    export VALUE=$'two\nlines'
+    echo caller | ends_with 0 drover foreach --shell /bin/sh 'pwd; umask; echo "$VALUE"; cat; true' ::: 1
+    same "$(cat "$T/out")" "$T/work/sub"$'\n'"0027"$'\n'"$VALUE"
+}
+
+@test "tasks know their place" {
+    ends_with 0 drover foreach -k -j 1 'echo $PARALLEL_SEQ $PARALLEL_JOBSLOT $DROVER_INDEX $DROVER_ATTEMPT {#}; :' ::: a b
+    same "$(awk '{ print $1, $2, $5 }' "$T/out")" "1 1 1"$'\n'"2 1 2"
+}
+
+@test "the job shell can be chosen" {
+    need bash
+    ends_with 0 drover foreach --shell /bin/bash 'echo ${BASH_VERSION:+bash} {}' ::: 1
+    same "$(cat "$T/out")" "bash 1"
+    PARALLEL_SHELL=/bin/bash ends_with 0 drover foreach 'echo ${BASH_VERSION:+bash} {}' ::: 1
+    same "$(cat "$T/out")" "bash 1"
+}
+
+@test "--summary is one line on stderr, --quiet none" {
+    seq 4 | ends_with 0 drover foreach --summary -j 2 'sleep 0.1; echo'
+    grep -qE '^drover: 4 tasks, 0 failed, 2 slots on 1 host: wall [0-9.]+ m?s, work [0-9.]+ m?s, speed-up [0-9.]+, efficiency [0-9]+ %, overhead [0-9.]+ [mu]?s/task$' "$T/err"
+    same "$(wc -l <"$T/err")" 1 "lines on stderr"
+}
+
+@test "--json is one object for each task" {
+    ends_with 2 drover foreach -k --json 'printf "%s\n" {}; exit {#}' ::: 'a "b"' $'\377'
+    need python3
+    python3 - "$T/out" <<'END'
+import base64, json, sys
+one, two = [json.loads(line) for line in open (sys.argv[1])]
+assert one["drover"] == 1 and one["task"] == 1 and one["values"] == ['a "b"'], one
+assert one["stdout"] == 'a "b"\n' and one["state"] == "failed" and one["status"] == 1, one
+assert base64.b64decode (two["stdout_base64"]) == b"\xff\n" and two["status"] == 2, two
+assert two["values"] == [{"base64": "/w=="}] and "stdout" not in two, two
+END
+}
+
+@test "memory stays small however long the input is" {
+    local most=0 now
+    seq 200000 >numbers
+    start_job foreach drover foreach --function drover:echo :::: numbers
+    while now=$(awk '/VmHWM/ { print $2 }' "/proc/$JOB_PID/status" 2>/dev/null) && [ -n "$now" ]; do
+        most=$now
+        sleep 0.1 # between two samples
+    done
+    wait "$JOB_PID"
+    [ "$most" -gt 0 ]
+    [ "${DROVER_SANITIZE:-no}" != no ] || [ "$most" -lt 65536 ]
+}
+
+# The shell ignores INT in what it starts in the background.
+interruptible() {
+    exec env --default-signal=INT,TERM "$@"
+}
+
+@test "Ctrl-C ends the tasks, reports, and says 255" {
+    start_job foreach interruptible drover foreach -j 2 'echo $$ >pid-{}; exec sleep 100{}' ::: 1 2 3
+    wait_until test -s pid-2
+    kill -INT "$JOB_PID"
+    wait_until dead "$JOB_PID"
+    local status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 255
+    says "$T/log/foreach" "drover foreach: interrupted: 0 of 3 tasks had ended"
+    [ ! -e pid-3 ]
+    dead "$(cat pid-1)"
+}
+
+@test "Ctrl-C twice does not wait for a task that will not end" {
+    start_job foreach interruptible drover foreach \
+        'trap "touch term-{}" TERM; touch on-{}; while :; do sleep 0.1; done' ::: 1
+    wait_until test -e on-1
+    kill -INT "$JOB_PID"
+    wait_until test -e term-1
+    kill -INT "$JOB_PID"
+    wait_until dead "$JOB_PID"
+    local status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 255
+}

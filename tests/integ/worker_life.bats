@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# The worker's own life: options, TERM, its parts killed, its broker gone and back.
+# shellcheck disable=SC2030,SC2031  # each case is a shell of its own
+load lib
+
+setup() {
+    drover_setup
+    start_broker
+    use_broker
+}
+
+has_workers() {
+    [ "$(drover worker list | grep -c ready)" -eq "$1" ]
+}
+
+children() {
+    pgrep -P "$WORKER_PID"
+}
+
+# The launcher's first child is the agent.
+agent() {
+    children | head -n 1
+}
+
+@test "wrong options are refused in one line" {
+    refused 2 "--slots" drover-worker --slots many
+    refused 2 "takes only options" drover-worker here
+    refused 2 "tcp://HOST:PORT" drover-worker --broker somewhere
+    refused 78 "--insecure" drover-worker --broker tcp://127.0.0.1:1
+    refused 78 "--insecure=public" drover-worker --broker tcp://192.0.2.1:1 --insecure
+}
+
+@test "TERM lets running tasks finish and gives back the others" {
+    start_worker --slots 1
+    wait_until has_workers 1
+    start_job foreach drover foreach -k 'echo started >>started; sleep 1; echo {}' ::: a b
+    local foreach=$JOB_PID
+    wait_until test -s started
+    kill -TERM "$WORKER_PID"
+    wait_until dead "$WORKER_PID"
+    same "$(wc -l <started)" 1
+    start_worker
+    wait "$foreach"
+    same "$(cat "$T/log"/foreach)" "$(printf 'a\nb')"
+}
+
+@test "a task over the drain time is killed, and runs again elsewhere as the same attempt" {
+    start_worker --slots 1 --drain-timeout 200ms
+    wait_until has_workers 1
+    # shellcheck disable=SC2016  # for the task's shell
+    start_job foreach drover foreach 'echo $DROVER_ATTEMPT >>started; [ -e quick ] || sleep 60; echo {}' ::: a
+    local foreach=$JOB_PID
+    wait_until test -s started
+    touch quick
+    kill -TERM "$WORKER_PID"
+    wait_until dead "$WORKER_PID"
+    start_worker
+    wait "$foreach"
+    same "$(cat started)" "$(printf '1\n1')"
+}
+
+@test "a second TERM does not wait" {
+    start_worker
+    wait_until has_workers 1
+    start_job foreach drover foreach 'echo >started; sleep 60; echo {}' ::: a
+    wait_until test -e started
+    kill -TERM "$WORKER_PID"
+    wait_until says "$T/log/worker.1" draining
+    kill -TERM "$WORKER_PID"
+    wait_until dead "$WORKER_PID"
+}
+
+@test "an agent killed with -9 is replaced, and what it ran runs again" {
+    start_worker
+    wait_until has_workers 1
+    start_job foreach drover foreach 'echo >>started; [ -e quick ] || sleep 60; echo {}' ::: a
+    local foreach=$JOB_PID
+    wait_until test -s started
+    touch quick
+    kill -KILL "$(agent)"
+    wait "$foreach"
+    same "$(cat "$T/log/foreach")" a
+}
+
+@test "an executor killed with -9 costs its task and nothing else" {
+    start_worker --slots 1
+    wait_until has_workers 1
+    start_job foreach drover foreach 'echo {} >>started; [ {} = b ] || sleep 60; echo {}' ::: a b
+    local foreach=$JOB_PID status=0 pid
+    wait_until test -s started
+    for pid in $(children | tail -n +2); do kill -KILL "$pid"; done
+    wait "$foreach" || status=$?
+    same "$status" 1
+    says "$T/log/foreach" "executor died"
+    says "$T/log/foreach" b
+}
+
+@test "a worker outlives its broker and serves the next" {
+    start_worker
+    wait_until has_workers 1
+    local url=$BROKER
+    end "$BROKER_PID" KILL || true
+    start_broker --listen "$url"
+    wait_until has_workers 1
+    ends_with 0 drover foreach echo ::: a
+    alive "$WORKER_PID"
+}
+
+@test "a worker waits for a broker that is not there yet, with one line" {
+    BROKER=ipc://$T/later
+    start_worker
+    wait_until says "$T/log/worker.1" starting
+    start_broker --listen "$BROKER"
+    use_broker
+    wait_until has_workers 1
+    ends_with 0 drover foreach echo ::: a
+}
+
+@test "the end of standard input ends a worker that was asked to watch it" {
+    mkfifo in
+    drover-worker --broker "$BROKER" --slots 1 --exit-on-stdin-eof <in >"$T/log/w" 2>&1 3>&- &
+    started+=($!)
+    local worker=$!
+    exec 9>in
+    wait_until has_workers 1
+    exec 9>&-
+    wait_until dead "$worker"
+    ends_with 3 drover worker list
+}
+
+@test "the end of the lifetime descriptor ends a worker at once" {
+    mkfifo in
+    drover-worker --broker "$BROKER" --slots 1 --lifetime-fd 0 <in >"$T/log/w" 2>&1 3>&- &
+    started+=($!)
+    local worker=$!
+    exec 9>in
+    wait_until has_workers 1
+    exec 9>&-
+    wait_until dead "$worker"
+}

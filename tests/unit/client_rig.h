@@ -1,0 +1,53 @@
+/* client_rig: the client's core with one batch of three rows, and a broker made of single messages.
+ */
+#ifndef DROVER_TEST_CLIENT_RIG_H
+#define DROVER_TEST_CLIENT_RIG_H
+
+#include "client/lib/core.h"
+#include "common/base/clock.h"
+#include "common/wire/outcome.h"
+
+#define SECOND ((int64_t)US_PER_S)
+
+extern struct core core;
+extern struct store store;
+extern struct batch batch;
+extern int64_t now;
+extern const drover_event_t *event; /* the present one */
+
+/* A fixture: a session is open, a batch too. */
+int setup (void **state);
+int teardown (void **state);
+
+/* A message of the broker; it gets its number here. */
+void comes (struct wire w);
+
+/* WELCOME on a new connection. */
+void welcome (uint64_t broker, uint64_t token, bool resumed);
+
+/* The next numbered message that leaves, or kind 0. */
+struct wire leaves (void);
+
+/* Let all leave, and acknowledge it. */
+void acknowledge_all (void);
+
+/* The kind of the next event, or -1. */
+int next (void);
+void expect_nothing (void);
+void expect_result (uint64_t row, int how, const char *out);
+
+void add_rows (struct batch *b, unsigned count);
+void add_spec (struct batch *b, uint64_t flags);
+
+/* Another batch in place of the present one. */
+void open_batch (uint64_t flags, unsigned rows);
+
+/* RESULTS; its body is good until the next one is made. */
+struct wire results (uint64_t record, const struct outcome *o, unsigned count);
+void comes_done (uint64_t record, uint64_t row, const char *out);
+void comes_output (uint64_t record, uint64_t row, uint64_t attempt, uint64_t offset,
+                   const char *bytes);
+void comes_end (uint64_t state);
+void opened (uint64_t id);
+
+#endif
