@@ -1,6 +1,5 @@
 /* The broker's turn over a store that commits late, or fails: nothing is said before it holds, and
  * after a failure everything that was acknowledged is there. */
-#include "common/base/log.h"
 #include "tests/sim/store_test.h"
 #include "tests/unit/sched_harness.h"
 
@@ -306,13 +305,6 @@ static void records_that_do_not_fit_together_are_named (void **state)
     sched_free (&s);
 }
 
-static int quiet (void **state)
-{
-    (void)state;
-    log_init ("test", LOG_ERROR);
-    return 0;
-}
-
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,5 +319,5 @@ int main (void)
         cmocka_unit_test (a_broker_that_is_to_stop_stops_though_its_commit_fails),
         cmocka_unit_test (records_that_do_not_fit_together_are_named),
     };
-    return cmocka_run_group_tests (tests, quiet, NULL);
+    return cmocka_run_group_tests (tests, NULL, NULL);
 }
