@@ -81,6 +81,9 @@ static void a_cancelled_row_that_comes_back_does_not_run_again (void **state)
     struct peer *w = bed_worker (b, "w", 2);
     struct view *v = client_submit (c, 1, 0, 0, 2);
     client_cancel (c, 3, 1, 1, 1);
+    w->stalled = true;
+    bed_turn (b); /* on its way to the worker */
+    w->stalled = false;
     worker_return (w, v->id, 1);
     bed_settle (b);
     assert_int_equal (view_got (v, 1)->how, OUTCOME_CANCELLED);

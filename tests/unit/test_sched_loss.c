@@ -53,6 +53,8 @@ static void nothing_runs_again_because_a_connection_was_cut (void **state)
     struct view *v = client_submit (c, 1, 0, 0, 3);
     struct peer *w2 = bed_worker (b, "w2", 3);
     peer_cut (w1);
+    client_cancel (c, 1, 1, 0, 1); /* so that the broker meets the cut */
+    bed_settle (b);
     worker_finish (w1, v->id, 3, OUTCOME_DONE, 50000); /* it goes on working */
     pass_with (b, 15 * (int64_t)US_PER_S, w2, NULL);
     assert_int_equal (worker_held (w2, v->id), 0);

@@ -69,6 +69,7 @@ struct play { /* a submission under a key, and a client that does not give up */
     struct peer *c, *w;
     uint64_t handle;
     bool cancels, asked;
+    bool heard; /* the cancellation was acknowledged: it must not be asked for again */
     uint64_t flags;
 };
 
@@ -107,7 +108,7 @@ static void mind_sessions (struct play *p)
         peer_back (p->c, true);
         bed_turn (p->b);
         submit_all (p);
-        p->asked = false;
+        p->asked = p->heard;
     }
 }
 
@@ -126,6 +127,7 @@ static void play_turn (struct play *p, int i)
         worker_finish (p->w, p->w->held[0].batch, 1, OUTCOME_DONE, 50000);
     p->b->now += 20000;
     bed_turn (p->b);
+    p->heard |= p->asked && p->c->error != WIRE_NO_SESSION && chan_idle (p->c->chan);
     mind_sessions (p);
 }
 
