@@ -94,6 +94,7 @@ tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 # The broker's turn over a fake link and clock, with model peers around it.
 SCHED_BED = broker/turn.c broker/turn.h \
 	tests/sim/fake_clock.c tests/sim/fake_clock.h tests/sim/fake_link.c tests/sim/fake_link.h \
+	tests/sim/fake_log.c tests/sim/fake_log.h \
 	tests/unit/sched_harness.c tests/unit/sched_harness.h \
 	tests/unit/sched_models.c tests/unit/sched_models.h
 STORE_TEST = tests/sim/store_test.c tests/sim/store_test.h
@@ -129,7 +130,8 @@ program_tests = \
 	tests/fuzz/fuzz_outcome \
 	tests/fuzz/fuzz_rows \
 	tests/fuzz/fuzz_template \
-	tests/fuzz/fuzz_wire
+	tests/fuzz/fuzz_wire \
+	tests/sim/sim
 
 FUZZ_SMOKE = tests/fuzz/fuzz.h tests/fuzz/smoke.c
 FUZZ_WIRE = common/libwire.la common/libmodel.la common/libbase.la
@@ -143,6 +145,45 @@ tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_template_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_wire_LDADD = $(FUZZ_WIRE)
+
+tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
+	tests/sim/bench.c tests/sim/bench.h \
+	tests/sim/events.c tests/sim/events.h \
+	tests/sim/exec.c tests/sim/exec.h \
+	tests/sim/fake_clock.c tests/sim/fake_clock.h \
+	tests/sim/fake_link.c tests/sim/fake_link.h \
+	tests/sim/fake_log.c tests/sim/fake_log.h \
+	tests/sim/host.c tests/sim/host.h \
+	tests/sim/ledger.c tests/sim/ledger.h \
+	tests/sim/main.c \
+	tests/sim/net.c tests/sim/net.h \
+	tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/user.c tests/sim/user.h \
+	$(STORE_TEST)
+SIM_PARTS = tests/sim/part_broker.o tests/sim/part_worker.o tests/sim/part_client.o
+tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/libbase.la
+
+# The three cores are not made to live in one process: each is joined to one object that shows only
+# its face, so that the names within do not meet.
+OBJCOPY = objcopy
+SIM_CLIENT = core_init core_fini core_message core_tick core_next core_open core_attach core_ask \
+	core_forget core_flush batch_add_spec batch_add batch_close batch_room session_connected \
+	session_deadline session_idle session_next session_reconnect session_state session_unsent \
+	store_init store_fini
+tests/sim/part_broker.o: broker/libbrokercore.a broker/libstore.a
+	@$(MKDIR_P) tests/sim
+	$(AM_V_GEN)$(LD) -r -o $@.all --whole-archive broker/libbrokercore.a broker/libstore.a && \
+	$(OBJCOPY) -w --keep-global-symbol='sched_*' --keep-global-symbol='effects_*' \
+	    --keep-global-symbol='store_*' $@.all $@ && rm $@.all
+tests/sim/part_worker.o: worker/libworkercore.a
+	@$(MKDIR_P) tests/sim
+	$(AM_V_GEN)$(LD) -r -o $@.all --whole-archive worker/libworkercore.a && \
+	$(OBJCOPY) -w --keep-global-symbol='agent_*' $@.all $@ && rm $@.all
+tests/sim/part_client.o: client/libclient.la
+	@$(MKDIR_P) tests/sim
+	$(AM_V_GEN)$(LD) -r -o $@.all $(SIM_CLIENT:%=-u %) client/.libs/libclient.a && \
+	$(OBJCOPY) $(SIM_CLIENT:%=--keep-global-symbol=%) $@.all $@ && rm $@.all
+CLEANFILES += $(SIM_PARTS)
 
 check_tests = \
 	tests/check/headers \

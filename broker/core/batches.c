@@ -437,9 +437,27 @@ static bool is_abandoned (const struct sched *s, const struct batch *b, int64_t 
            !(b->closed && b->flags & BATCH_DETACHED);
 }
 
+/* What detached batches have kept makes room, the oldest first, before clients have to wait. What
+ * is in a store is pruned there. */
+static void forget_oldest (struct sched *s, struct effects *fx)
+{
+    struct batch *b, *tmp;
+    HASH_ITER (hh, s->batches, b, tmp) {
+        if (s->cfg.records || s->queue_bytes <= s->cfg.queue_bytes / 2)
+            return;
+        if (!b->ended || !(b->flags & BATCH_DETACHED) || !LIST_EMPTY (&b->subs))
+            continue;
+        effect_log (fx, LOG_INFO, "forgotten batch=%" PRIu64 " kept_bytes=%" PRIu64, b->id,
+                    b->log_bytes);
+        struct batch *old = b;
+        batch_free (s, &old);
+    }
+}
+
 void batches_tick (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *tmp;
+    forget_oldest (s, fx);
     HASH_ITER (hh, s->batches, b, tmp) {
         if (b->ended)
             continue;

@@ -44,6 +44,7 @@ struct target {
     uint64_t id;
     uint64_t ref;
     uint64_t cancelled; /* tasks that had been before */
+    uint64_t open;      /* tasks without an outcome then */
 };
 
 static void start_cancel (const struct cancel_opts *o, drover_t *h, const struct selector *s,
@@ -61,6 +62,7 @@ static void start_cancel (const struct cancel_opts *o, drover_t *h, const struct
     if (batches_state (h, s->id, &state, e) < 0)
         return;
     t->cancelled = state.cancelled;
+    t->open = state.waiting + state.running;
     t->ref = drover_cancel (h, s->id, &options, e);
 }
 
@@ -69,9 +71,14 @@ static int finish_cancel (const struct cancel_opts *o, drover_t *h, const struct
 {
     struct batch_state state;
 
-    if (!t->ref || drover_await (h, t->ref, -1, NULL, NULL, NULL, e) < 0 ||
-        batches_state (h, t->id, &state, e) < 0)
+    if (!t->ref || drover_await (h, t->ref, -1, NULL, NULL, NULL, e) < 0)
         return batches_error (&o->session, t->id, e);
+    if (batches_state (h, t->id, &state, e) < 0) {
+        if (e->code != DROVER_EUNKNOWN)
+            return batches_error (&o->session, t->id, e);
+        state.cancelled =
+            t->cancelled + t->open; /* attached to a client: it is gone with its end */
+    }
     print_cancelled (o, t->id, state.cancelled - t->cancelled,
                      (double)(clock_mono_us () - started_us) / 1e6);
     return STATUS_OK;

@@ -12,7 +12,7 @@
 #define ACK_DELAY_US (20 * US_PER_MS) /* an acknowledgement waits for company that long ... */
 #define ACK_MSGS 16                   /* ... or until so many messages wait for it */
 #define OPENING_US (6 * US_PER_S)     /* a HELLO without an answer: try another connection */
-#define LAG_US (1 * US_PER_S) /* a longer break between ticks is our own, not the broker's */
+#define LAG_US (1 * US_PER_S)         /* a tick later than this is our own fault */
 #define NOTHING ((struct bytes){NULL, 0})
 #define URGENT_MAX 32 /* unnumbered messages queued; more of them are not needed */
 
@@ -313,24 +313,14 @@ enum session_news session_message (struct session *s, int64_t now, const struct 
     return on_unnumbered (s, now, w);
 }
 
-enum session_news session_tick (struct session *s, int64_t now)
-{
-    int64_t lag = now - s->ticked;
-    s->ticked = now;
-    if (lag > LAG_US && s->asked != CLOCK_NEVER)
-        s->asked += lag;
-    if (s->state == SESSION_LOST)
-        return SESSION_NOTHING;
-    if (s->state != SESSION_OPEN)
-        return watch_opening (s, now);
-    if (s->owed == CLOCK_NEVER && chan_owes_ack (s->chan)) /* a transmission was refused */
-        s->owed = now;
-    return watch_silence (s, now);
-}
-
 static int64_t sooner (int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t later (int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 int64_t session_deadline (const struct session *s)
@@ -355,6 +345,21 @@ int64_t session_deadline (const struct session *s)
     default:
         return CLOCK_NEVER;
     }
+}
+
+enum session_news session_tick (struct session *s, int64_t now)
+{
+    int64_t lag = now - later (s->ticked, session_deadline (s));
+    s->ticked = now;
+    if (lag > LAG_US && s->asked != CLOCK_NEVER)
+        s->asked += lag;
+    if (s->state == SESSION_LOST)
+        return SESSION_NOTHING;
+    if (s->state != SESSION_OPEN)
+        return watch_opening (s, now);
+    if (s->owed == CLOCK_NEVER && chan_owes_ack (s->chan)) /* a transmission was refused */
+        s->owed = now;
+    return watch_silence (s, now);
 }
 
 int session_post (struct session *s, enum chan_lane lane, const struct wire *w, struct err *e)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/model/shquote.h"
 
@@ -294,10 +295,25 @@ static void add_all (struct compiler *c)
     end_word (c);
 }
 
+/* {= perl =} means something to GNU Parallel's users: it is refused, not passed to the shell. */
+static bool holds_perl (const struct template_source *source)
+{
+    for (const char *const *w = source->words; w && *w; w++) {
+        const char *begin = strstr (*w, "{=");
+        if (begin && strstr (begin + 2, "=}"))
+            return true;
+    }
+    return false;
+}
+
 struct template *template_compile (const struct template_source *source, struct err *e)
 {
     struct template *t = NULL;
     struct compiler c = {.source = source, .before = ';'};
+    if (!(source->flags & TEMPLATE_RAW) && holds_perl (source)) {
+        err_set (e, EINVAL, "{= =} would be a perl expression, which does not work here");
+        return NULL;
+    }
     if (source->replace && !*source->replace) {
         err_set (e, EINVAL, "the replacement string is empty");
         return NULL;

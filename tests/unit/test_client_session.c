@@ -253,6 +253,20 @@ static void silence_is_asked_about_and_then_ends_the_connection (void **state)
     assert_false (session_reconnect (s));
 }
 
+static void silence_is_noticed_by_who_ticks_only_at_deadlines (void **state)
+{
+    (void)state;
+    int64_t began = now;
+    bool away = false;
+    while (!away && now < began + 20 * SECOND) {
+        now = session_deadline (s);
+        session_tick (s, now);
+        away = session_away (s);
+    }
+    assert_true (away);
+    assert_true (now <= began + 9 * SECOND);
+}
+
 static void a_pong_is_life (void **state)
 {
     (void)state;
@@ -407,6 +421,7 @@ int main (void)
         TEST (acknowledgements_wait_for_company),
         TEST (many_messages_are_acknowledged_at_once),
         TEST (silence_is_asked_about_and_then_ends_the_connection),
+        TEST (silence_is_noticed_by_who_ticks_only_at_deadlines),
         TEST (a_pong_is_life),
         TEST (our_own_pause_is_not_the_brokers_silence),
         TEST (pings_are_answered_at_once),

@@ -575,9 +575,32 @@ static void queue_limit_shuts_the_window_and_reopens_it (void **state)
     bed_free (&b);
 }
 
+static void the_oldest_kept_results_make_room_before_clients_wait (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = 100000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    for (uint64_t handle = 1; handle <= 12; handle++) {
+        client_submit (c, handle, BATCH_DETACHED, 0, 1000);
+        bed_run (b, 20);
+        assert_true (client_view (c, handle)->ended);
+        bed_pass (b, US_PER_S);
+    }
+    assert_true (bed_figures (b).batches < 12);
+    assert_true (bed_figures (b).batches > 0);
+    assert_true (bed_figures (b).queue_bytes <= cfg.queue_bytes);
+    assert_int_equal (c->window, cfg.window_bytes);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (the_oldest_kept_results_make_room_before_clients_wait),
         cmocka_unit_test (empty_batch_ends_at_once),
         cmocka_unit_test (the_end_tells_the_counts_and_nothing_stays),
         cmocka_unit_test (an_open_batch_waits_for_more_rows),

@@ -1,0 +1,518 @@
+#include "tests/sim/host.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "common/base/mem.h"
+#include "tests/sim/exec.h"
+#include "tests/sim/net.h"
+
+enum { EXECUTORS_MAX = 4000 };
+
+struct happening { /* that the agent has not read */
+    struct agent_event ev;
+    struct wire_frames f; /* of a message */
+    STAILQ_ENTRY (happening) link;
+};
+
+STAILQ_HEAD (happenings, happening);
+
+struct host {
+    struct sim *s;
+    char name[24];
+    unsigned index, slots;
+    struct agent *agent; /* NULL: dead */
+    uint64_t life;       /* of agents */
+    struct conn *conn;
+    struct happenings happenings; /* from executors and the launcher */
+    struct happenings mail;       /* from the broker */
+    bool deaf;                    /* reads nothing from executors */
+    uint64_t token, broker_token;
+    int64_t heard_us;
+    bool spoke;
+    bool lost; /* for ever */
+    bool termed;
+    int64_t paused_until;
+    int64_t next;
+    uint64_t wakes;
+    struct exec *execs[EXECUTORS_MAX]; /* by number, also dead ones */
+    uint32_t n_execs;
+};
+
+static void wake_at (struct host *h, int64_t when);
+
+/* --- what is known of it --- */
+
+const char *host_name (const struct host *h)
+{
+    return h->name;
+}
+
+struct conn *host_conn (struct host *h)
+{
+    return h->conn;
+}
+
+bool host_is_alive (const struct host *h)
+{
+    return h->agent;
+}
+
+bool host_is_idle (const struct host *h)
+{
+    struct agent_figures f = {0};
+    if (h->agent)
+        f = agent_figures (h->agent);
+    return f.queued == 0 && f.handed == 0;
+}
+
+uint64_t host_token (const struct host *h)
+{
+    return h->token;
+}
+
+uint64_t host_broker_token (const struct host *h)
+{
+    return h->broker_token;
+}
+
+int64_t host_heard_us (const struct host *h)
+{
+    return h->heard_us;
+}
+
+static struct host *as_host (struct sim *s, void *peer)
+{
+    for (unsigned i = 0; i < s->n_hosts; i++)
+        if (s->hosts[i] == peer)
+            return s->hosts[i];
+    return NULL;
+}
+
+void host_welcomed (struct sim *s, void *peer, uint64_t token)
+{
+    struct host *h = as_host (s, peer);
+    if (!h)
+        return;
+    h->broker_token = token;
+    h->heard_us = s->now;
+}
+
+void host_given_up (struct sim *s, void *peer, int64_t lost_us)
+{
+    struct host *h = as_host (s, peer);
+    if (!h)
+        return;
+    if (s->now - h->heard_us < lost_us)
+        sim_fail (s, "%s is given up after %d ms of silence", h->name,
+                  (int)((s->now - h->heard_us) / US_PER_MS));
+    h->broker_token = 0;
+}
+
+void host_spoke (struct sim *s, void *peer)
+{
+    struct host *h = as_host (s, peer);
+    if (h)
+        h->spoke = true;
+}
+
+void host_was_heard (struct sim *s, struct host *h)
+{
+    if (h->spoke)
+        h->heard_us = s->now;
+    h->spoke = false;
+}
+
+/* --- the pages --- */
+
+static struct exec *exec_of (struct host *h, uint32_t number)
+{
+    if (!number || number > h->n_execs)
+        sim_fail (h->s, "%s has no executor %d", h->name, (int)number);
+    return h->execs[number - 1];
+}
+
+static void page_open (void *self, uint32_t executor, uint64_t run, uint32_t count)
+{
+    exec_open (exec_of (self, executor), run, count);
+}
+
+static uint32_t page_recall (void *self, uint32_t executor, uint64_t run, uint32_t count,
+                             uint32_t want)
+{
+    (void)count;
+    return exec_recall (exec_of (self, executor), run, want);
+}
+
+static uint32_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
+{
+    (void)count;
+    return exec_claimed (exec_of (self, executor), run);
+}
+
+static bool page_running (void *self, uint32_t executor, struct agent_running *r)
+{
+    return exec_running (exec_of (self, executor), r);
+}
+
+static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
+{
+    return exec_peek (exec_of (self, executor), copy, size);
+}
+
+/* --- what the agent will read --- */
+
+static struct happening *happening_new (struct happenings *list, enum agent_event_kind kind,
+                                        uint32_t executor)
+{
+    struct happening *p = mem_zalloc (sizeof *p);
+    p->ev.kind = kind;
+    p->ev.executor = executor;
+    STAILQ_INSERT_TAIL (list, p, link);
+    return p;
+}
+
+static void drop (struct happenings *list)
+{
+    struct happening *p;
+    while ((p = STAILQ_FIRST (list))) {
+        STAILQ_REMOVE_HEAD (list, link);
+        wire_frames_fini (&p->f);
+        free (p);
+    }
+}
+
+void host_said (struct sim *s, struct host *h, uint32_t executor, const struct wire *w)
+{
+    struct err e;
+    struct happening *p = happening_new (&h->happenings, AGENT_SAID, executor);
+    if (wire_encode (w, &p->f, &e) < 0)
+        sim_fail (s, "an executor says: %s", e.text);
+    wake_at (h, s->now + sim_between (s, 5, 50));
+}
+
+static void on_mail (struct sim *s, void *peer, struct wire_frames *f)
+{
+    struct host *h = peer;
+    struct happening *p = happening_new (&h->mail, AGENT_MESSAGE, 0);
+    p->f = *f;
+    *f = (struct wire_frames){0};
+    wake_at (h, s->now + sim_between (s, 5, 50));
+}
+
+/* --- the launcher --- */
+
+static void be_born (struct sim *s, void *arg, uint64_t life_and_kind)
+{
+    struct host *h = arg;
+    enum agent_kind kind = (enum agent_kind) (life_and_kind % AGENT_KINDS);
+    if (!h->agent || h->life != life_and_kind / AGENT_KINDS)
+        return;
+    struct happening *p = happening_new (&h->happenings, AGENT_NEW, h->n_execs + 1);
+    p->ev.executor_kind = kind;
+    if (h->n_execs == EXECUTORS_MAX)
+        sim_fail (s, "%s makes executors without end", h->name);
+    if (!s->calm && sim_chance (s, 30)) {
+        sim_count (s, COUNT_REFUSALS);
+        p->ev.kind = AGENT_REFUSED;
+        p->ev.executor = 0;
+        p->ev.text = "no more processes";
+    } else {
+        h->execs[h->n_execs] = exec_new (s, h, h->n_execs + 1, kind);
+        h->n_execs++;
+    }
+    wake_at (h, s->now);
+}
+
+static void make_executor (struct host *h, enum agent_kind kind)
+{
+    sim_at (h->s, h->s->now + sim_between (h->s, 500, 4000), be_born, h,
+            h->life * AGENT_KINDS + kind);
+}
+
+static void bury (struct sim *s, struct host *h, struct exec *x, int wait_status)
+{
+    if (!exec_is_alive (x))
+        return;
+    exec_stop (x);
+    struct happening *p = happening_new (&h->happenings, AGENT_DIED, exec_number (x));
+    p->ev.wait_status = wait_status;
+    p->ev.unsent = exec_unsent (x);
+    p->ev.wall_us = (uint64_t)s->now;
+    wake_at (h, s->now + sim_between (s, 5, 500));
+}
+
+static void be_killed (struct sim *s, void *arg, uint64_t number)
+{
+    struct host *h = arg;
+    bury (s, h, exec_of (h, (uint32_t)number), SIGKILL);
+}
+
+/* --- turns --- */
+
+static void leave (struct host *h, int status)
+{
+    sim_trace (h->s, "%s leaves with status %d", h->name, status);
+    if (!h->termed)
+        sim_fail (h->s, "%s leaves with status %d, and nobody asked it to", h->name, status);
+    for (uint32_t i = 0; i < h->n_execs; i++)
+        if (exec_is_alive (h->execs[i]))
+            exec_stop (h->execs[i]);
+    net_close (h->s, h->conn);
+    agent_free (&h->agent);
+    h->lost = true;
+}
+
+static void apply (struct host *h, struct agent_effect *x)
+{
+    struct sim *s = h->s;
+    switch (x->kind) {
+    case AGENT_DO_SEND:
+        exec_receive (exec_of (h, x->executor), &x->frames);
+        break;
+    case AGENT_DO_NEW:
+        make_executor (h, x->executor_kind);
+        break;
+    case AGENT_DO_KILL:
+        sim_at (s, s->now + sim_between (s, 100, 5000), be_killed, h, x->executor);
+        break;
+    case AGENT_DO_PAUSE:
+        h->deaf = x->on;
+        break;
+    case AGENT_DO_RECONNECT:
+        net_close (s, h->conn);
+        h->conn = net_connect (s, h->name, on_mail, h);
+        break;
+    case AGENT_DO_TOKEN:
+        h->token = x->token;
+        break;
+    case AGENT_DO_LOG:
+        sim_trace (s, "%s: %s", h->name, x->text);
+        break;
+    case AGENT_DO_EXIT:
+        break; /* after everything else */
+    }
+}
+
+static void apply_all (struct host *h, struct agent_effects *fx)
+{
+    const struct agent_effect *over = NULL;
+    for (size_t i = 0; i < fx->n; i++) {
+        apply (h, &fx->at[i]);
+        if (fx->at[i].kind == AGENT_DO_EXIT)
+            over = &fx->at[i];
+    }
+    if (over)
+        leave (h, over->status);
+}
+
+/* True: nothing was left behind. */
+static bool transmit (struct host *h)
+{
+    struct wire_frames f;
+    while (agent_transmit (h->agent, &f)) {
+        if (net_to_broker (h->s, h->conn, &f) < 0) {
+            agent_unsent_take (h->agent, &f);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_one (struct host *h, struct happening *p, struct agent_effects *fx)
+{
+    struct wire w = {0};
+    struct err e;
+    if (p->f.count && wire_decode (&w, &p->f, NULL, &e) < 0)
+        sim_fail (h->s, "%s is sent: %s", h->name, e.text);
+    p->ev.message = &w;
+    agent_step (h->agent, &p->ev, h->s->now, fx);
+    wire_fini (&w);
+    wire_frames_fini (&p->f);
+    free (p);
+}
+
+static void read_all (struct host *h, struct agent_effects *fx)
+{
+    struct happening *p;
+    while ((p = STAILQ_FIRST (&h->mail))) {
+        STAILQ_REMOVE_HEAD (&h->mail, link);
+        read_one (h, p, fx);
+    }
+    while (!h->deaf && (p = STAILQ_FIRST (&h->happenings))) {
+        STAILQ_REMOVE_HEAD (&h->happenings, link);
+        read_one (h, p, fx);
+    }
+}
+
+static void turn (struct sim *s, struct host *h)
+{
+    struct agent_effects fx = {0};
+    struct err e;
+    read_all (h, &fx);
+    if (s->now >= agent_deadline (h->agent))
+        agent_step (h->agent, &(struct agent_event){.kind = AGENT_TICK}, s->now, &fx);
+    agent_end_turn (h->agent, s->now, &fx);
+    if (agent_check (h->agent, &e) < 0)
+        sim_fail (s, "%s: %s", h->name, e.text);
+    apply_all (h, &fx);
+    agent_effects_fini (&fx);
+    if (!h->agent)
+        return;
+    if (!transmit (h))
+        wake_at (h, s->now + 5 * US_PER_MS);
+    int64_t at = agent_deadline (h->agent);
+    if (!STAILQ_EMPTY (&h->happenings) && !h->deaf)
+        at = s->now;
+    wake_at (h, at > s->now ? at : s->now + 1);
+}
+
+static void wake (struct sim *s, void *arg, uint64_t number)
+{
+    struct host *h = arg;
+    if (number != h->wakes)
+        return;
+    h->next = CLOCK_NEVER;
+    if (!h->agent)
+        return;
+    if (s->now < h->paused_until)
+        wake_at (h, h->paused_until);
+    else
+        turn (s, h);
+}
+
+static void wake_at (struct host *h, int64_t when)
+{
+    if (when >= h->next || !h->agent)
+        return;
+    h->next = when;
+    sim_at (h->s, when, wake, h, ++h->wakes);
+}
+
+/* --- coming and going --- */
+
+static void begin (struct sim *s, void *arg, uint64_t life)
+{
+    static const char *const FUNCTIONS[] = {"echo", NULL};
+    struct host *h = arg;
+    if (h->lost || h->agent || life != h->life)
+        return;
+    struct agent_config c = {
+        .name = h->name,
+        .host = h->name,
+        .version = "0",
+        .broker = "sim",
+        .pid = 1000 + h->index,
+        .slots = h->slots,
+        .functions = FUNCTIONS,
+        .prepare = h->slots < 4 ? h->slots : 4,
+        .drain_us = sim_between (s, 0, 5) * US_PER_S,
+        .backlog_bytes = sim_chance (s, 300) ? 500 : 0,
+        .replaces = h->token,
+        .pages = {h, page_open, page_recall, page_claimed, page_running, page_peek},
+    };
+    h->agent = agent_new (&c);
+    h->deaf = false;
+    h->conn = net_connect (s, h->name, on_mail, h);
+    struct agent_effects fx = {0};
+    agent_step (h->agent, &(struct agent_event){.kind = AGENT_START}, s->now, &fx);
+    apply_all (h, &fx);
+    agent_effects_fini (&fx);
+    wake_at (h, s->now);
+}
+
+struct host *host_new (struct sim *s, unsigned index, unsigned slots)
+{
+    struct host *h = mem_zalloc (sizeof *h);
+    h->s = s;
+    h->index = index;
+    h->slots = slots;
+    h->next = CLOCK_NEVER;
+    h->heard_us = s->now;
+    snprintf (h->name, sizeof h->name, "w%u", index);
+    STAILQ_INIT (&h->happenings);
+    STAILQ_INIT (&h->mail);
+    begin (s, h, 0);
+    return h;
+}
+
+void host_free (struct host **hp)
+{
+    struct host *h = *hp;
+    *hp = NULL;
+    if (!h)
+        return;
+    drop (&h->happenings);
+    drop (&h->mail);
+    agent_free (&h->agent);
+    for (uint32_t i = 0; i < h->n_execs; i++)
+        exec_free (&h->execs[i]);
+    free (h);
+}
+
+static void die (struct sim *s, struct host *h)
+{
+    for (uint32_t i = 0; i < h->n_execs; i++)
+        if (exec_is_alive (h->execs[i]))
+            exec_stop (h->execs[i]);
+    drop (&h->happenings);
+    drop (&h->mail);
+    net_close (s, h->conn);
+    agent_free (&h->agent);
+    h->life++;
+    h->paused_until = 0;
+}
+
+bool host_crash (struct sim *s, struct host *h)
+{
+    if (!h->agent)
+        return false;
+    sim_trace (s, "the agent of %s dies", h->name);
+    die (s, h);
+    sim_at (s, s->now + sim_between (s, 20, 500) * US_PER_MS, begin, h, h->life);
+    return true;
+}
+
+bool host_lose (struct sim *s, struct host *h)
+{
+    if (!h->agent)
+        return false;
+    sim_trace (s, "%s is gone for ever", h->name);
+    die (s, h);
+    h->lost = true;
+    return true;
+}
+
+bool host_pause (struct sim *s, struct host *h, int64_t us)
+{
+    if (!h->agent)
+        return false;
+    sim_trace (s, "the agent of %s stands still for %d ms", h->name, (int)(us / US_PER_MS));
+    h->paused_until = s->now + us;
+    return true;
+}
+
+bool host_term (struct sim *s, struct host *h)
+{
+    if (!h->agent)
+        return false;
+    sim_trace (s, "%s is to leave", h->name);
+    h->termed = true;
+    happening_new (&h->mail, AGENT_TERM, 0);
+    wake_at (h, s->now);
+    return true;
+}
+
+bool host_crash_executor (struct sim *s, struct host *h)
+{
+    for (uint32_t i = h->n_execs; h->agent && i-- > 0;) {
+        if (!exec_is_alive (h->execs[i]) || sim_chance (s, 300))
+            continue;
+        sim_trace (s, "executor %d of %s crashes", (int)i + 1, h->name);
+        bury (s, h, h->execs[i], SIGSEGV);
+        return true;
+    }
+    return false;
+}
