@@ -1,4 +1,6 @@
 /* drover foreach: run a command once for each value of the input. */
+#include <unistd.h>
+
 #include "client/cli/cli.h"
 #include "client/cli/foreach_opts.h"
 #include "client/cli/help.h"
@@ -39,6 +41,9 @@ int cmd_foreach (int argc, char **argv)
     } else if (o.help) {
         status = help_show (command);
     } else {
+        if (o.stdin_implied && isatty (STDIN_FILENO) && !o.session.quiet)
+            say (command, "reading values from the terminal, one a line; Ctrl-D ends them "
+                          "(::: VALUES gives them here)");
         status = run (&o);
     }
     foreach_opts_fini (&o);
