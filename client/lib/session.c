@@ -24,8 +24,9 @@ struct session {
     unsigned urgent_count;
     bool from_chan; /* where the last frames of session_next() came from */
     bool reconnect;
-    bool away;
-    bool bye; /* goes when the channel has nothing to send */
+    bool away;   /* to be told */
+    bool silent; /* was told, or is to be; until the next WELCOME */
+    bool bye;    /* goes when the channel has nothing to send */
     bool said_bye;
     bool over;
     bool reset_clean;
@@ -132,7 +133,7 @@ static enum session_news on_welcome (struct session *s, int64_t now, const struc
     s->suspect_us = (int64_t)(m->suspect_ms ? m->suspect_ms : 6000) * US_PER_MS;
     s->state = SESSION_OPEN;
     s->missing = CLOCK_NEVER;
-    s->away = false;
+    s->away = s->silent = false;
     s->pinged = now;
     struct wire ack = {.kind = WIRE_ACK, .m.ack = {.window_bytes = OUR_WINDOW_BYTES}};
     say (s, &ack);
@@ -234,13 +235,20 @@ static enum session_news on_unnumbered (struct session *s, int64_t now, const st
     }
 }
 
+/* One silence is told once, however many connections are tried in it. */
+static void notice_silence (struct session *s)
+{
+    s->away = s->away || !s->silent;
+    s->silent = true;
+}
+
 static enum session_news watch_silence (struct session *s, int64_t now)
 {
     if (now - s->pinged >= s->ping_us)
         session_ping (s, now, (uint64_t)now);
     if (s->asked == CLOCK_NEVER || now - s->asked < s->suspect_us)
         return SESSION_NOTHING;
-    s->away = true;
+    notice_silence (s);
     s->missing = s->asked;
     s->state = SESSION_CLOSED;
     s->reconnect = true;
@@ -255,7 +263,8 @@ static enum session_news watch_opening (struct session *s, int64_t now)
     if (limit != CLOCK_NEVER && now - s->missing >= limit)
         return lose (s, WIRE_LOST, first ? "no answer" : "the broker went away", NOTHING);
     if (s->state == SESSION_OPENING && now - s->opened >= OPENING_US) {
-        s->away = !first;
+        if (!first)
+            notice_silence (s);
         s->state = SESSION_CLOSED;
         s->reconnect = true;
         drop_urgent (s);

@@ -267,6 +267,20 @@ static void silence_is_noticed_by_who_ticks_only_at_deadlines (void **state)
     assert_true (now <= began + 9 * SECOND);
 }
 
+static void one_silence_is_told_once (void **state)
+{
+    (void)state;
+    int told = 0;
+    for (int i = 0; i < 100; i++) {
+        now += SECOND / 2;
+        session_tick (s, now);
+        told += session_away (s);
+        if (session_reconnect (s))
+            session_connected (s, now);
+    }
+    assert_int_equal (told, 1);
+}
+
 static void a_pong_is_life (void **state)
 {
     (void)state;
@@ -422,6 +436,7 @@ int main (void)
         TEST (many_messages_are_acknowledged_at_once),
         TEST (silence_is_asked_about_and_then_ends_the_connection),
         TEST (silence_is_noticed_by_who_ticks_only_at_deadlines),
+        TEST (one_silence_is_told_once),
         TEST (a_pong_is_life),
         TEST (our_own_pause_is_not_the_brokers_silence),
         TEST (pings_are_answered_at_once),
