@@ -98,6 +98,7 @@ END
 @test "a client that is killed takes its tasks with it" {
     start_worker
     start_job foreach drover foreach 'echo $$ >pid-{}; exec sleep 100' ::: 1 2
+    wait_until test -s pid-1
     wait_until test -s pid-2
     kill -KILL "$JOB_PID"
     deadline=25 wait_until dead "$(cat pid-1)"
