@@ -156,6 +156,7 @@ interruptible() {
 
 @test "Ctrl-C ends the tasks, reports, and says 255" {
     start_job foreach interruptible drover foreach -j 2 'echo $$ >pid-{}; exec sleep 100{}' ::: 1 2 3
+    wait_until test -s pid-1
     wait_until test -s pid-2
     kill -INT "$JOB_PID"
     wait_until dead "$JOB_PID"
