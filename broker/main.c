@@ -123,6 +123,9 @@ static int open_links (struct broker *b, struct err *e)
         o->listen[o->n_listen++] = b->own_url;
     }
     for (int i = 0; i < o->n_listen; i++) {
+        struct net_url parsed; /* what is no address is said to be none, before who may reach it */
+        if (net_parse_url (o->listen[i], NET_LISTEN, &parsed, e) < 0)
+            return 2;
         if (check_url (o, o->listen[i], e) < 0)
             return EX_CONFIG;
         struct link *l = link_listen (o->listen[i], i == 0 ? o->listen_fd : -1, (unsigned)i, e);

@@ -34,6 +34,10 @@ unsigned find_insecure (unsigned flags)
 int find_allowed (const char *url, unsigned flags, drover_error_t *e)
 {
     unsigned insecure = find_insecure (flags);
+    struct net_url u;
+    struct err why = {0};
+    if (net_parse_url (url, NET_CONNECT, &u, &why) != 0) /* before who may reach it */
+        return fault_err (e, &why);
     if (!is_tcp (url) || (insecure & DROVER_OPEN_INSECURE_PUBLIC))
         return 0;
     if (net_is_loopback (url)) {

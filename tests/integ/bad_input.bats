@@ -70,8 +70,10 @@ load lib
 }
 
 @test "tcp without --insecure, and to another host without =public" {
+    refused 255 "no port" drover foreach --broker tcp://127.0.0.1:77777 --insecure echo ::: 1
     refused 255 "--insecure" drover foreach --broker tcp://127.0.0.1:7733 echo ::: 1
     refused 255 "--insecure=public" drover foreach --broker tcp://192.0.2.1:7733 --insecure echo ::: 1
+    refused 2 "no port" drover broker start --listen tcp://127.0.0.1:77777 --insecure
     ends_with 78 drover broker start --listen tcp://127.0.0.1:0
     ends_with 78 drover broker start --listen tcp://0.0.0.0:0 --insecure
 }
