@@ -11,6 +11,7 @@
 #define B SENDER_B
 #define A SENDER_A
 #define X SENDER_X
+#define S SENDER_S
 
 /* clang-format off */
 #define WIRE_KIND(NAME, kind_name, number, who, is_numbered, most_bodies)                          \

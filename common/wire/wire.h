@@ -25,8 +25,20 @@
     0x01 /* of the header: refuse the message if a flag or field is new to you */
 
 enum wire_role { ROLE_NONE, ROLE_CLIENT, ROLE_WORKER, ROLE_ADMIN, ROLE_OBSERVER };
-enum wire_sender { SENDER_C = 1, SENDER_W = 2, SENDER_B = 4, SENDER_A = 8, SENDER_X = 16 };
-enum wire_feature { FEATURE_PARTS = 1, FEATURE_KEYS = 2, FEATURE_COMMANDS = 4 };
+enum wire_sender {
+    SENDER_C = 1,
+    SENDER_W = 2,
+    SENDER_B = 4,
+    SENDER_A = 8,
+    SENDER_X = 16,
+    SENDER_S = 32
+};
+enum wire_feature {
+    FEATURE_PARTS = 1,
+    FEATURE_KEYS = 2,
+    FEATURE_COMMANDS = 4,
+    FEATURE_DURABLE = 8, /* of a broker: it comes back with all it acknowledged */
+};
 enum wire_form { FORM_SHELL, FORM_ARGV, FORM_FUNCTION };
 enum wire_batch_flag {
     BATCH_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
@@ -34,6 +46,14 @@ enum wire_batch_flag {
     BATCH_EACH_SPEC = 4,    /* row r runs as spec r */
     BATCH_ORDERED = 8,      /* rows of equal key run one after another */
     BATCH_INPUT = 16,       /* a row may get live input */
+    BATCH_EXCLUSIVE = 32,   /* never two attempts of a row at one time */
+};
+enum wire_retry {
+    RETRY_FAILED = 1,
+    RETRY_SIGNAL = 2,
+    RETRY_TIMEOUT = 4,
+    RETRY_LOST = 8,
+    RETRY_EXITS = 16
 };
 enum wire_spec_flag {
     SPEC_LIVE_OUTPUT = 1,    /* output goes out as it comes, not when the task ends */
@@ -41,6 +61,7 @@ enum wire_spec_flag {
     SPEC_LEAVE_CHILDREN = 4, /* what the task leaves running stays */
     SPEC_ROW_INPUT = 8,      /* the row's last value is the task's stdin, not an argument */
     SPEC_MERGE_STDERR = 16,
+    SPEC_EXCLUSIVE = 32, /* ended before the broker may give the rows to another worker */
 };
 enum wire_batch_state { BATCH_RUNNING, BATCH_FINISHED, BATCH_CANCELLED, BATCH_BROKEN };
 enum wire_condition {
