@@ -11,6 +11,7 @@
 
 enum {
     MESSAGES_A_TURN = 256, /* of one link: the others get their turn, and commits stay small */
+    STRANGERS = 16,        /* connections that may have no session, beside as many as have one */
     PARKED_RETRY_US = 10 * US_PER_MS,
     LAG_COUNTS_US = 200 * US_PER_MS,
 };
@@ -27,17 +28,28 @@ struct parked {
     UT_hash_handle hh;
 };
 
+/* A link, and up to when it is known to be read. Of a link that always has more, messages are
+ * counted: its peers are read in turn, so that after as many as there are peers each was looked at.
+ */
+struct source {
+    struct link *link;
+    bool more;          /* this turn left something there */
+    uint64_t count;     /* messages read since... */
+    int64_t since_us;   /* ...this time */
+    int64_t read_to_us; /* what arrived before was read */
+};
+
 struct turn {
     struct sched_config cfg;
     struct sched *sched;
     struct store *store;
-    struct link *links[TURN_LINKS_MAX];
+    struct source links[TURN_LINKS_MAX];
     unsigned n_links;
     struct effects fx;
     struct parked *parked; /* hash by route */
     uint64_t last_commit;  /* number of the last one that the store accepted */
     int64_t now;
-    bool more, began, stop, leave;
+    bool began, stop, leave;
 };
 
 static int replay_one (void *arg, const struct wire_frames *record, struct err *e)
@@ -101,7 +113,7 @@ int turn_add_link (struct turn *t, struct link *l, struct err *e)
 {
     if (t->n_links == TURN_LINKS_MAX)
         return err_set (e, EINVAL, "more than %d endpoints", TURN_LINKS_MAX);
-    t->links[t->n_links++] = l;
+    t->links[t->n_links++].link = l;
     return 0;
 }
 
@@ -135,6 +147,14 @@ static void on_frames (struct turn *t, uint64_t route, struct wire_frames *f)
     wire_frames_fini (f);
 }
 
+static struct source *source_of (struct turn *t, const struct link *l)
+{
+    unsigned i = 0;
+    while (t->links[i].link != l)
+        i++;
+    return &t->links[i];
+}
+
 void turn_read (struct turn *t, struct link *l)
 {
     begin (t);
@@ -154,7 +174,7 @@ void turn_read (struct turn *t, struct link *l)
             step (t, &ev);
         }
     }
-    t->more = true;
+    source_of (t, l)->more = true;
 }
 
 void turn_stop (struct turn *t)
@@ -162,12 +182,41 @@ void turn_stop (struct turn *t)
     t->stop = true;
 }
 
+/* A full rotation is twice the peers and a few: some connections have no session. */
+static void account (struct turn *t, struct source *src)
+{
+    if (!src->more) {
+        src->read_to_us = src->since_us = t->now;
+        src->count = 0;
+        return;
+    }
+    src->more = false;
+    src->count += MESSAGES_A_TURN;
+    if (src->count < 2 * sched_peers (t->sched) + STRANGERS)
+        return;
+    src->read_to_us = src->since_us;
+    src->since_us = t->now;
+    src->count = 0;
+}
+
+/* Everything that arrived before this time was read. */
+static int64_t read_to (struct turn *t)
+{
+    int64_t at = t->now;
+    for (unsigned i = 0; i < t->n_links; i++) {
+        account (t, &t->links[i]);
+        if (t->links[i].read_to_us < at)
+            at = t->links[i].read_to_us;
+    }
+    return at;
+}
+
 static void tick (struct turn *t)
 {
-    if (t->more || t->now < sched_deadline (t->sched))
-        return; /* judged only when all that had arrived was read */
+    struct sched_event ev = {.kind = EVENT_TICK, .read_to_us = read_to (t)};
     int64_t late = t->now - sched_deadline (t->sched);
-    struct sched_event ev = {.kind = EVENT_TICK};
+    if (late < 0)
+        return;
     if (late > LAG_COUNTS_US)
         ev.lag_us = late;
     step (t, &ev);
@@ -178,7 +227,7 @@ static void tick (struct turn *t)
 static struct link *link_of (struct turn *t, uint64_t route)
 {
     uint64_t index = route >> 32;
-    return index < t->n_links ? t->links[index] : NULL;
+    return index < t->n_links ? t->links[index].link : NULL;
 }
 
 static void gone (struct turn *t, uint64_t route)
@@ -299,7 +348,6 @@ int turn_finish (struct turn *t, struct err *e)
     retry_parked (t);
     carry_out (t);
     t->began = false;
-    t->more = false;
     return t->leave ? 1 : 0;
 }
 

@@ -51,6 +51,7 @@ unit_tests = \
 	tests/unit/test_store_turn \
 	tests/unit/test_summary \
 	tests/unit/test_template \
+	tests/unit/test_turn \
 	tests/unit/test_url \
 	tests/unit/test_vectors \
 	tests/unit/test_wire
@@ -110,6 +111,8 @@ tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
 tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED) $(STORE_TEST)
 tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
+tests_unit_test_turn_SOURCES = tests/unit/test_turn.c $(SCHED_BED)
+tests_unit_test_turn_LDADD = $(UNIT_BROKER)
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h
 tests_unit_test_exec_command_SOURCES = tests/unit/test_exec_command.c $(EXEC_RIG)
 tests_unit_test_exec_command_LDADD = $(UNIT_EXEC)

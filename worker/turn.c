@@ -36,7 +36,8 @@ void turn_event (struct worker *w, const struct agent_event *ev)
 static void finish (struct worker *w)
 {
     turn_begin (w);
-    if (!w->more && w->now_us >= agent_deadline (w->agent))
+    /* also while the broker has more to say: what was read of it is its sign of life */
+    if (w->now_us >= agent_deadline (w->agent))
         turn_event (w, &(struct agent_event){.kind = AGENT_TICK});
     agent_end_turn (w->agent, w->now_us, &w->fx);
     apply_effects (w);

@@ -270,7 +270,8 @@ void session_on_malformed (struct sched *s, const struct sched_event *ev, int64_
                            struct effects *fx);
 void session_on_gone (struct sched *s, const struct sched_event *ev, int64_t now);
 void session_end (struct sched *s, struct session *se, int64_t now, struct effects *fx);
-void sessions_tick (struct sched *s, int64_t lag_us, int64_t now, struct effects *fx);
+void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now,
+                    struct effects *fx);
 void sessions_stop (struct sched *s, struct effects *fx);
 void sessions_flush (struct sched *s, struct effects *fx);
 void session_error (struct sched *s, struct session *se, enum wire_code code, unsigned kind,

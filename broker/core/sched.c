@@ -81,7 +81,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
     if (now < s->tick_us && !ev->lag_us)
         return;
     s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
-    sessions_tick (s, ev->lag_us, now, fx);
+    sessions_tick (s, ev, now, fx);
     batches_tick (s, now, fx);
 }
 
@@ -216,6 +216,11 @@ int sched_replay (struct sched *s, const struct wire *record, struct err *e)
     }
     s->replaying = false;
     return rc;
+}
+
+uint64_t sched_peers (const struct sched *s)
+{
+    return s->n_workers + s->n_clients;
 }
 
 struct sched_figures sched_figures (const struct sched *s)

@@ -47,7 +47,7 @@ enum sched_event_kind {
     EVENT_MESSAGE,   /* `route`, `message`: decoded */
     EVENT_MALFORMED, /* `route`: sent what is no message; `code`, `text` say why */
     EVENT_GONE,      /* `route`: a send found no such peer */
-    EVENT_TICK,      /* at sched_deadline(); `lag_us`: how late the loop was */
+    EVENT_TICK,      /* at sched_deadline(); `lag_us`: how late the loop was; `read_to_us` */
     EVENT_STOP,      /* the broker is to end */
 };
 
@@ -58,6 +58,7 @@ struct sched_event {
     enum wire_code code;
     const char *text;
     int64_t lag_us;
+    int64_t read_to_us; /* everything that arrived before was read: silence is judged up to here */
 };
 
 enum effect_kind {
@@ -109,6 +110,9 @@ int64_t sched_deadline (const struct sched *s);
 /* Rebuild from records, in the order in which they were committed, into a new scheduler, before any
  * event. -1 with the reason for a record that does not fit those before it. */
 int sched_replay (struct sched *s, const struct wire *record, struct err *e);
+
+/* How many peers have a session, connected or not. */
+uint64_t sched_peers (const struct sched *s);
 
 /* Figures for the log and for tests. */
 struct sched_figures {

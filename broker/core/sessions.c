@@ -417,9 +417,10 @@ void session_on_gone (struct sched *s, const struct sched_event *ev, int64_t now
     se->gone_us = now;
 }
 
-static void judge_worker (struct sched *s, struct session *se, int64_t now, struct effects *fx)
+static void judge_worker (struct sched *s, struct session *se, const struct sched_event *tick,
+                          int64_t now, struct effects *fx)
 {
-    int64_t silent = now - se->heard_us;
+    int64_t silent = tick->read_to_us - se->heard_us;
     if (silent >= s->cfg.lost_us) {
         effect_log (fx, LOG_WARN, "lost worker=%s silent_ms=%" PRId64, se->name,
                     silent / US_PER_MS);
@@ -436,10 +437,11 @@ static void judge_worker (struct sched *s, struct session *se, int64_t now, stru
     }
 }
 
-static void judge_client (struct sched *s, struct session *se, int64_t now, struct effects *fx)
+static void judge_client (struct sched *s, struct session *se, const struct sched_event *tick,
+                          int64_t now, struct effects *fx)
 {
     if (!se->route) {
-        if (now - se->gone_us >= s->cfg.client_gone_us) {
+        if (tick->read_to_us - se->gone_us >= s->cfg.client_gone_us) {
             effect_log (fx, LOG_INFO, "gone client=%s", se->name);
             session_end (s, se, now, fx);
         }
@@ -453,17 +455,18 @@ static void judge_client (struct sched *s, struct session *se, int64_t now, stru
     say (se, se->route, &ping, fx);
 }
 
-void sessions_tick (struct sched *s, int64_t lag_us, int64_t now, struct effects *fx)
+void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now,
+                    struct effects *fx)
 {
     struct session *se, *tmp;
     HASH_ITER (by_token, s->by_token, se, tmp) {
-        se->heard_us += lag_us; /* our own lateness is nobody's silence */
+        se->heard_us += tick->lag_us; /* our own lateness is nobody's silence */
         if (se->heard_us > now)
             se->heard_us = now;
         if (se->worker)
-            judge_worker (s, se, now, fx);
+            judge_worker (s, se, tick, now, fx);
         else
-            judge_client (s, se, now, fx);
+            judge_client (s, se, tick, now, fx);
     }
 }
 

@@ -95,6 +95,7 @@ static void on_ping (struct peer *p, const struct msg_ping *m)
 {
     struct wire pong = {.kind = WIRE_PONG};
     pong.m.pong.stamp = m->stamp;
+    p->n_pings++;
     peer_say (p, &pong);
 }
 

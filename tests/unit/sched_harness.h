@@ -76,7 +76,7 @@ struct peer {
     STAILQ_HEAD (, got_message) unread; /* while stalled */
     uint64_t n_errors;
     enum wire_code error; /* the last */
-    uint64_t n_byes, n_welcomes, n_acks;
+    uint64_t n_byes, n_welcomes, n_acks, n_pings;
     uint64_t window; /* as the last ACK or WELCOME said */
     struct view views[VIEWS_MAX];
     size_t n_views;
