@@ -1,10 +1,13 @@
-/* chan: two queues of what was not sent yet, one list of what was sent and not acknowledged.
+/* chan: queues of what was not sent yet, one list of what was sent and not acknowledged.
  *
  * A message is given its number when it moves from a queue to the list. The list is in order of
  * numbers; `resend` points to the first of it that has to go out (again), and everything behind it
  * has to, too. So a refused transmission, a reconnect and a new message are one path. The header of
  * what is handed out is a copy: it is stamped anew each time, while a messaging library may still
  * read the one before.
+ *
+ * When the other side begins a new life, the list becomes a queue (`again`) before the others: what
+ * was in it gets new numbers as it leaves.
  */
 #include "common/wire/chan.h"
 
@@ -33,6 +36,8 @@ struct held {
 
 struct chan {
     /* out */
+    struct queue first; /* before all else */
+    struct queue again; /* what the other side had been sent in its last life */
     struct queue lane[2];
     struct queue sent;
     struct node *resend; /* in `sent`: the first to hand out; NULL: none */
@@ -46,7 +51,7 @@ struct chan {
     uint64_t bulk_bytes;   /* likewise */
     uint64_t queued_msgs;  /* in the bulk lane, not sent yet */
     uint64_t queued_bytes; /* likewise */
-    size_t backlog;        /* bytes in all three queues */
+    size_t backlog;        /* bytes in all queues */
 
     /* in */
     uint64_t received;
@@ -65,6 +70,8 @@ struct chan {
 struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes)
 {
     struct chan *c = mem_zalloc (sizeof *c);
+    STAILQ_INIT (&c->first);
+    STAILQ_INIT (&c->again);
     STAILQ_INIT (&c->lane[LANE_CONTROL]);
     STAILQ_INIT (&c->lane[LANE_BULK]);
     STAILQ_INIT (&c->sent);
@@ -72,12 +79,24 @@ struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes)
     return c;
 }
 
+static void free_node (struct node **n)
+{
+    wire_frames_fini (&(*n)->frames);
+    free (*n);
+    *n = NULL;
+}
+
 static void free_first (struct queue *q)
 {
     struct node *n = STAILQ_FIRST (q);
     STAILQ_REMOVE_HEAD (q, link);
-    wire_frames_fini (&n->frames);
-    free (n);
+    free_node (&n);
+}
+
+static void free_all (struct queue *q)
+{
+    while (!STAILQ_EMPTY (q))
+        free_first (q);
 }
 
 void chan_free (struct chan **cp)
@@ -85,12 +104,11 @@ void chan_free (struct chan **cp)
     struct chan *c = *cp;
     if (!c)
         return;
-    while (!STAILQ_EMPTY (&c->lane[LANE_CONTROL]))
-        free_first (&c->lane[LANE_CONTROL]);
-    while (!STAILQ_EMPTY (&c->lane[LANE_BULK]))
-        free_first (&c->lane[LANE_BULK]);
-    while (!STAILQ_EMPTY (&c->sent))
-        free_first (&c->sent);
+    free_all (&c->first);
+    free_all (&c->again);
+    free_all (&c->lane[LANE_CONTROL]);
+    free_all (&c->lane[LANE_BULK]);
+    free_all (&c->sent);
     free (c->held);
     free (c);
     *cp = NULL;
@@ -116,7 +134,8 @@ static void drop_acked (struct chan *c, uint64_t ack)
         c->acked = ack;
 }
 
-void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f, uint64_t hold)
+static void post_take (struct chan *c, struct queue *q, enum chan_lane lane, struct wire_frames *f,
+                       uint64_t hold)
 {
     struct node *n = mem_zalloc (sizeof *n);
     n->frames = *f;
@@ -129,7 +148,17 @@ void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f,
         c->queued_msgs++;
         c->queued_bytes += n->bytes;
     }
-    STAILQ_INSERT_TAIL (&c->lane[lane], n, link);
+    STAILQ_INSERT_TAIL (q, n, link);
+}
+
+void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f, uint64_t hold)
+{
+    post_take (c, &c->lane[lane], lane, f, hold);
+}
+
+void chan_post_first_take (struct chan *c, struct wire_frames *f)
+{
+    post_take (c, &c->first, LANE_CONTROL, f, 0);
 }
 
 /* One message may always be on its way, however large it is, unless the window is shut. */
@@ -146,6 +175,10 @@ static bool window_open (const struct chan *c, size_t bytes)
 /* The queue whose first message may go now, or NULL. */
 static struct queue *ready_queue (struct chan *c)
 {
+    if (!STAILQ_EMPTY (&c->first))
+        return &c->first;
+    if (!STAILQ_EMPTY (&c->again)) /* its commit held when it was sent the first time */
+        return &c->again;
     struct node *n = STAILQ_FIRST (&c->lane[LANE_CONTROL]);
     if (n && n->hold <= c->released)
         return &c->lane[LANE_CONTROL];
@@ -300,6 +333,52 @@ int chan_resume (struct chan *c, uint64_t received)
     return 0;
 }
 
+void chan_renumber (struct chan *c)
+{
+    struct node *n;
+    STAILQ_CONCAT (&c->sent, &c->first);
+    STAILQ_CONCAT (&c->sent, &c->again);
+    STAILQ_CONCAT (&c->again, &c->sent);
+    STAILQ_FOREACH (n, &c->again, link)
+        n->seq = 0;
+    c->queued_msgs += c->bulk_msgs;
+    c->queued_bytes += c->bulk_bytes;
+    c->bulk_msgs = c->bulk_bytes = 0;
+    c->resend = c->last = NULL;
+    c->numbered = c->acked = 0;
+    c->received = c->may_ack = c->ack_told = c->ack_before = c->ack_commit = 0;
+    c->owes = c->owed_before = false;
+    c->held_first = c->held_count = 0;
+}
+
+static void sift (struct chan *c, struct queue *q, chan_sift_fn *drop, void *arg)
+{
+    struct queue old = STAILQ_HEAD_INITIALIZER (old);
+    struct node *n;
+    STAILQ_CONCAT (&old, q);
+    while ((n = STAILQ_FIRST (&old))) {
+        STAILQ_REMOVE_HEAD (&old, link);
+        if (!drop (arg, &n->frames)) {
+            STAILQ_INSERT_TAIL (q, n, link);
+            continue;
+        }
+        c->backlog -= n->bytes;
+        if (n->lane == LANE_BULK) {
+            c->queued_msgs--;
+            c->queued_bytes -= n->bytes;
+        }
+        free_node (&n);
+    }
+}
+
+void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg)
+{
+    sift (c, &c->first, drop, arg);
+    sift (c, &c->again, drop, arg);
+    sift (c, &c->lane[LANE_CONTROL], drop, arg);
+    sift (c, &c->lane[LANE_BULK], drop, arg);
+}
+
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes)
 {
     c->window_msgs = window_msgs;
@@ -321,6 +400,7 @@ bool chan_wants_bulk (const struct chan *c)
 
 bool chan_idle (const struct chan *c)
 {
-    return STAILQ_EMPTY (&c->lane[LANE_CONTROL]) && STAILQ_EMPTY (&c->lane[LANE_BULK]) &&
+    return STAILQ_EMPTY (&c->first) && STAILQ_EMPTY (&c->again) &&
+           STAILQ_EMPTY (&c->lane[LANE_CONTROL]) && STAILQ_EMPTY (&c->lane[LANE_BULK]) &&
            STAILQ_EMPTY (&c->sent);
 }

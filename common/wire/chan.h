@@ -75,6 +75,21 @@ void chan_ack_sent (struct chan *c, uint64_t ack);
  * is beyond what was sent, or before what was acknowledged. */
 int chan_resume (struct chan *c, uint64_t received);
 
+/* The other side began a new life, and knows nothing of the numbers: they begin again at 1 in both
+ * directions. What was not acknowledged is kept, in order, and leaves before what was queued behind
+ * it, whatever the window. doc/PROTOCOL.md, "A broker that was restarted". */
+void chan_renumber (struct chan *c);
+
+/* Queue an encoded message of a numbered kind (takes the frames) before all others that have not
+ * left, behind those that were queued in this way already: what the other side must hear first in
+ * its new life. */
+void chan_post_first_take (struct chan *c, struct wire_frames *f);
+
+/* Look at each message that waits to be sent, in the order in which they would leave were every
+ * window open; where `drop` says true it goes. Those on their way are not shown. */
+typedef bool chan_sift_fn (void *arg, const struct wire_frames *f);
+void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg);
+
 /* The other side's window, from WELCOME or ACK. Either 0: no bulk goes out. With nothing of the
  * bulk lane on its way, one message may go, however large it is. */
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes);

@@ -378,6 +378,135 @@ static void a_resume_that_cannot_be_is_refused_and_changes_nothing (void **state
     chan_free (&c);
 }
 
+/* --- a new life of the other side ------------------------------------------------------------- */
+
+static void in_a_new_life_what_was_not_acknowledged_gets_new_numbers_in_order (void **state)
+{
+    (void)state;
+    struct chan *c = chan_new (MSGS, WINDOW);
+    post_bulk (c, 1, 10);
+    post (c, LANE_CONTROL, 2, 0);
+    for (int i = 1; i <= 3; i++)
+        chan_accept (c, (uint64_t)i, 0);
+    leaves (c, 1, 2);
+    leaves (c, 2, 1);
+    post_bulk (c, 3, 10);
+    leaves (c, 3, 3);
+    chan_accept (c, 0, 1);
+    post_bulk (c, 5, 10);
+    chan_renumber (c);
+    post (c, LANE_CONTROL, 4, 0);
+    assert_int_equal (chan_received (c), 0);
+    assert_int_equal (chan_ack_number (c), 0);
+    assert_false (chan_owes_ack (c));
+    chan_unsent (c); /* nothing has left in this life */
+    leaves (c, 1, 1);
+    leaves (c, 2, 3); /* control does not overtake what had left before */
+    leaves (c, 3, 4);
+    leaves (c, 4, 5);
+    nothing_leaves (c);
+    assert_int_equal (chan_accept (c, 1, 4), CHAN_NEW);
+    assert_true (chan_idle (c));
+    assert_int_equal (chan_backlog_bytes (c), 0);
+    chan_free (&c);
+}
+
+static void what_must_be_heard_first_leaves_before_all_else (void **state)
+{
+    (void)state;
+    struct chan *c = chan_new (MSGS, WINDOW);
+    post (c, LANE_CONTROL, 1, 0);
+    leaves (c, 1, 1);
+    post (c, LANE_CONTROL, 2, 0);
+    chan_renumber (c);
+    for (uint64_t mark = 8; mark <= 9; mark++) {
+        struct wire w = {.kind = WIRE_OPENED, .m.opened.id = mark};
+        struct wire_frames f;
+        assert_int_equal (wire_encode (&w, &f, NULL), 0);
+        chan_post_first_take (c, &f);
+    }
+    assert_false (chan_idle (c));
+    leaves (c, 1, 8);
+    assert_int_equal (chan_resume (c, 0), 0); /* a cut in the middle changes nothing */
+    leaves (c, 1, 8);
+    leaves (c, 2, 9);
+    leaves (c, 3, 1);
+    leaves (c, 4, 2);
+    nothing_leaves (c);
+    chan_free (&c);
+}
+
+static void the_window_begins_anew_with_the_other_sides_life (void **state)
+{
+    (void)state;
+    struct chan *c = chan_new (2, WINDOW);
+    for (uint64_t i = 1; i <= 3; i++)
+        post_bulk (c, i, 10);
+    leaves (c, 1, 1);
+    leaves (c, 2, 2);
+    nothing_leaves (c);
+    chan_renumber (c);
+    leaves (c, 1, 1);
+    chan_renumber (c); /* it dies again in the middle */
+    chan_window (c, MSGS, 0);
+    leaves (c, 1, 1); /* what it had been sent goes out even so, as after a reconnect */
+    leaves (c, 2, 2);
+    nothing_leaves (c);
+    chan_window (c, 2, WINDOW);
+    nothing_leaves (c);
+    chan_accept (c, 0, 1);
+    leaves (c, 3, 3);
+    chan_accept (c, 0, 3);
+    assert_true (chan_idle (c));
+    assert_true (chan_wants_bulk (c));
+    chan_free (&c);
+}
+
+struct sifted {
+    unsigned seen;
+    uint64_t marks[8];
+};
+
+static bool drop_even (void *arg, const struct wire_frames *f)
+{
+    struct sifted *s = arg;
+    struct wire w;
+    assert_int_equal (wire_decode (&w, f, NULL, NULL), 0);
+    uint64_t mark = w.kind == WIRE_OUTPUT ? w.m.output.record : w.m.opened.id;
+    s->marks[s->seen++] = mark;
+    wire_fini (&w);
+    return mark % 2 == 0;
+}
+
+static void what_waits_can_be_looked_at_and_dropped_but_not_what_is_on_its_way (void **state)
+{
+    (void)state;
+    struct chan *c = chan_new (2, WINDOW);
+    struct sifted s = {0};
+    for (uint64_t i = 1; i <= 4; i++)
+        post_bulk (c, i, 10);
+    leaves (c, 1, 1);
+    leaves (c, 2, 2);
+    post (c, LANE_CONTROL, 6, 0);
+    chan_sift (c, drop_even, &s);
+    assert_int_equal (s.seen, 3);
+    assert_int_equal (s.marks[0], 6);
+    assert_int_equal (s.marks[1], 3);
+    assert_int_equal (s.marks[2], 4);
+    chan_renumber (c);
+    s.seen = 0;
+    chan_sift (c, drop_even, &s);
+    assert_int_equal (s.seen, 3);
+    assert_int_equal (s.marks[1], 2);
+    leaves (c, 1, 1);
+    leaves (c, 2, 3);
+    nothing_leaves (c);
+    chan_accept (c, 0, 2);
+    assert_true (chan_idle (c));
+    assert_int_equal (chan_backlog_bytes (c), 0);
+    chan_free (&c);
+}
+
 /* Two channels over a line that is cut again and again: everything arrives once and in order, lane
  * by lane. */
 static void a_line_that_is_cut_loses_and_doubles_nothing (void **state)
@@ -435,6 +564,10 @@ int main (void)
         cmocka_unit_test (after_a_reconnect_the_rest_goes_out_again_in_order),
         cmocka_unit_test (an_acknowledgement_during_a_resend_ends_it_early),
         cmocka_unit_test (a_resume_that_cannot_be_is_refused_and_changes_nothing),
+        cmocka_unit_test (in_a_new_life_what_was_not_acknowledged_gets_new_numbers_in_order),
+        cmocka_unit_test (what_must_be_heard_first_leaves_before_all_else),
+        cmocka_unit_test (the_window_begins_anew_with_the_other_sides_life),
+        cmocka_unit_test (what_waits_can_be_looked_at_and_dropped_but_not_what_is_on_its_way),
         cmocka_unit_test (a_line_that_is_cut_loses_and_doubles_nothing),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
