@@ -203,6 +203,7 @@ static int prepare (struct broker *b, struct err *e)
     cfg->version = DROVER_VERSION;
     cfg->pid = (uint64_t)getpid ();
     cfg->start_us = clock_mono_us ();
+    cfg->start_wall_us = clock_wall_us ();
     b->store = store_mem ();
     if (!(b->turn = turn_new (cfg, b->store, e)) || !(b->loop = loop_new (e)))
         return EX_OSERR;

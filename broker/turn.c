@@ -76,6 +76,7 @@ struct turn *turn_new (const struct sched_config *cfg, struct store *store, stru
     struct turn *t = mem_zalloc (sizeof *t);
     t->cfg = *cfg;
     t->cfg.records = store_wants_records (store);
+    t->cfg.durable = store_is_durable (store);
     t->cfg.durability = store_name (store);
     t->store = store;
     if (replay (t, e) < 0)
@@ -313,7 +314,7 @@ static int commit (struct turn *t, struct err *e)
 {
     for (size_t i = 0; i < t->fx.n; i++)
         if (t->fx.at[i].kind == EFFECT_RECORD &&
-            store_append (t->store, &t->fx.at[i].frames, e) < 0)
+            store_append (t->store, t->fx.at[i].batch, &t->fx.at[i].frames, e) < 0)
             return -1;
     if (store_commit (t->store, sched_commit_number (t->sched), e) < 0)
         return -1;

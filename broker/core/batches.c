@@ -48,7 +48,7 @@ static void record_for (struct sched *s, struct batch *b, const struct wire *w, 
         assert (w->kind == WIRE_CANCEL);
         mine.m.cancel.id = b->id;
     }
-    effect_record (fx, &mine);
+    effect_record (fx, b->id, &mine);
 }
 
 void batch_record_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,

@@ -253,7 +253,7 @@ struct sched {
 };
 
 /* --- effects.c --- */
-void effect_record (struct effects *fx, const struct wire *w);
+void effect_record (struct effects *fx, uint64_t batch, const struct wire *w);
 void effect_send_take (struct effects *fx, uint64_t route, struct wire_frames *f);
 void effect_log (struct effects *fx, enum log_level level, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));

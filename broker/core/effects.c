@@ -16,12 +16,14 @@ static struct effect *add (struct effects *fx, enum effect_kind kind)
     return e;
 }
 
-void effect_record (struct effects *fx, const struct wire *w)
+void effect_record (struct effects *fx, uint64_t batch, const struct wire *w)
 {
     struct wire_frames f;
     if (wire_encode (w, &f, NULL) < 0)
         return; /* it came from the wire, so it fits on the wire */
-    add (fx, EFFECT_RECORD)->frames = f;
+    struct effect *e = add (fx, EFFECT_RECORD);
+    e->batch = batch;
+    e->frames = f;
 }
 
 void effect_send_take (struct effects *fx, uint64_t route, struct wire_frames *f)

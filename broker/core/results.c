@@ -108,7 +108,7 @@ static void record (struct sched *s, struct batch *b, const struct entry *en, st
     if (!s->cfg.records || s->replaying)
         return;
     struct wire w = entry_message (en, b->id);
-    effect_record (fx, &w);
+    effect_record (fx, b->id, &w);
 }
 
 static void count_outcome (struct sched *s, struct batch *b, const struct outcome *o)

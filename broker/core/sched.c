@@ -22,6 +22,7 @@ void sched_config_defaults (struct sched_config *c)
         .lost_us = 20 * US_PER_S,
         .orphan_us = 600 * (int64_t)US_PER_S,
         .client_gone_us = 10 * US_PER_S,
+        .reattach_us = 60 * US_PER_S,
         .window_msgs = 256,
         .window_bytes = 4 << 20,
         .queue_bytes = 1 << 30,

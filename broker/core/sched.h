@@ -24,17 +24,22 @@ struct sched_config {
     uint64_t seed;          /* for session tokens; random */
     const char *version;    /* of the program */
     const char *durability; /* for people: "memory" */
+    bool durable;           /* the store outlives the process: peers are told that we come back */
     uint64_t pid;           /* for people */
     int64_t start_us;       /* when the broker began, monotonic */
+    int64_t start_wall_us;  /* ... and by the real-time clock, for people */
     int64_t ping_us;        /* told to peers; and how often clients are pinged */
     int64_t suspect_us;     /* silence after which a worker gets no new rows, ... */
     int64_t lost_us;        /* ... and after which its rows run elsewhere */
     int64_t orphan_us;      /* told to workers: how long they go on without a broker */
     int64_t client_gone_us; /* how long an unreachable client may be away */
+    int64_t reattach_us;    /* after a restart nobody is judged for so long */
     uint64_t window_msgs;   /* unacknowledged messages and bytes a peer may have on its way */
     uint64_t window_bytes;
     uint64_t queue_bytes;  /* rows and results held for all; above, submissions are held back */
     uint64_t result_bytes; /* undelivered results of one batch; above, it is not granted */
+    int64_t keep_us;       /* a detached batch that is over is forgotten after so long; 0: never */
+    uint64_t keep_bytes;   /* ... and the oldest of them above so many bytes; 0: queue_bytes / 2 */
     bool records;          /* the store wants EFFECT_RECORD */
     uint64_t first_commit; /* number of the first commit: behind the last of the store; 0 is 1 */
     unsigned losses_max;   /* a row whose workers were lost that often is parked */
@@ -71,6 +76,7 @@ enum effect_kind {
 struct effect {
     enum effect_kind kind;
     uint64_t route;
+    uint64_t batch; /* of a record: the batch it belongs to; 0: it is of a session */
     struct wire_frames frames;
     enum log_level level;
     char *text;

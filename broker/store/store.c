@@ -37,9 +37,14 @@ bool store_wants_records (const struct store *s)
     return s->verbs->wants_records;
 }
 
-int store_append (struct store *s, const struct wire_frames *record, struct err *e)
+bool store_is_durable (const struct store *s)
 {
-    return s->verbs->append (s->self, record, e);
+    return s->verbs->durable;
+}
+
+int store_append (struct store *s, uint64_t batch, const struct wire_frames *record, struct err *e)
+{
+    return s->verbs->append (s->self, batch, record, e);
 }
 
 int store_commit (struct store *s, uint64_t number, struct err *e)
@@ -60,4 +65,14 @@ int store_ready_fd (struct store *s)
 int store_replay (struct store *s, store_replay_fn *fn, void *arg, struct err *e)
 {
     return s->verbs->replay (s->self, fn, arg, e);
+}
+
+int store_reopen (struct store *s, struct err *e)
+{
+    return s->verbs->reopen ? s->verbs->reopen (s->self, e) : 0;
+}
+
+int store_probe (struct store *s, struct err *e)
+{
+    return s->verbs->probe ? s->verbs->probe (s->self, e) : 0;
 }

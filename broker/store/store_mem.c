@@ -4,9 +4,10 @@
 #include "broker/store/store.h"
 #include "common/base/mem.h"
 
-static int mem_append (void *self, const struct wire_frames *record, struct err *e)
+static int mem_append (void *self, uint64_t batch, const struct wire_frames *record, struct err *e)
 {
     (void)self;
+    (void)batch;
     (void)record;
     (void)e;
     return 0;

@@ -9,6 +9,7 @@
 
 struct kept {
     struct wire_frames f;
+    uint64_t batch;
     uint64_t commit;
     STAILQ_ENTRY (kept) link;
 };
@@ -31,7 +32,7 @@ static void drop (struct kept_list *list)
     }
 }
 
-static int test_append (void *self, const struct wire_frames *record, struct err *e)
+static int test_append (void *self, uint64_t batch, const struct wire_frames *record, struct err *e)
 {
     struct engine *en = self;
     if (en->t.fail_append) {
@@ -42,6 +43,7 @@ static int test_append (void *self, const struct wire_frames *record, struct err
     }
     struct kept *k = mem_zalloc (sizeof *k);
     k->f = wire_frames_keep (record);
+    k->batch = batch;
     STAILQ_INSERT_TAIL (&en->making, k, link);
     return 0;
 }
@@ -104,6 +106,7 @@ static void test_close (void *self)
 static const struct store_verbs VERBS = {
     .name = "test",
     .wants_records = true,
+    .durable = true,
     .append = test_append,
     .commit = test_commit,
     .committed = test_committed,
