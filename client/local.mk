@@ -69,6 +69,7 @@ client_libcli_a_SOURCES = \
 	client/cli/durations.h \
 	client/cli/foreach_opts.c \
 	client/cli/foreach_opts.h \
+	client/cli/foreach_refused.def \
 	client/cli/help.c \
 	client/cli/help.h \
 	client/cli/help_texts.c \

@@ -14,14 +14,14 @@
 
 #include "client/cli/suggest.h"
 
-enum { ROWS_MAX = 160, FIRST_NUMBER = 256 /* of long options, above all letters */ };
+enum { FIRST_NUMBER = 256 /* of long options, above all letters */ };
 
 struct parser {
     const struct option_row *rows;
     size_t count;
     unsigned groups;
-    struct option longs[ROWS_MAX + 1];
-    char letters[2 + 3 * ROWS_MAX + 1];
+    struct option longs[OPTIONS_MAX + 1];
+    char letters[2 + 3 * OPTIONS_MAX + 1];
 };
 
 static bool same_option (const struct option_row *a, const struct option_row *b)
@@ -29,7 +29,7 @@ static bool same_option (const struct option_row *a, const struct option_row *b)
     return (a->take && a->take == b->take) || (a->flag && a->flag == b->flag);
 }
 
-static bool is_known (const struct parser *p, const struct option_row *r)
+static bool is_mine (const struct parser *p, const struct option_row *r)
 {
     return !r->groups || (r->groups & p->groups);
 }
@@ -51,13 +51,11 @@ static void fill_tables (struct parser *p)
     *letter++ = ':'; /* a missing value is told apart */
     for (size_t i = 0; i < p->count; i++) {
         const struct option_row *r = &p->rows[i];
-        if (!is_known (p, r))
-            continue;
         if (r->letter)
             *letter++ = r->letter;
         if (r->letter && r->argument == OPTION_VALUE)
             *letter++ = ':';
-        if (r->name)
+        if (r->name && r->refused != OPTION_NEVER)
             *longs++ = (struct option){r->name, arguments[r->argument], NULL, number_of (p, i)};
     }
     *letter = '\0';
@@ -69,22 +67,51 @@ static const struct option_row *row_of (const struct parser *p, int found)
     if (found >= FIRST_NUMBER)
         return &p->rows[found - FIRST_NUMBER];
     for (size_t i = 0; i < p->count; i++)
-        if (p->rows[i].letter == found && is_known (p, &p->rows[i]))
+        if (p->rows[i].letter == found)
             return &p->rows[i];
     return NULL;
 }
 
-static int take (const struct option_row *r, void *into, const char *shown, struct err *e)
+static int refuse (const struct option_row *r, const char *shown, struct err *e)
+{
+    const char *mend = r->mend ? r->mend : "";
+    const char *colon = r->mend ? ": " : "";
+    if (r->refused == OPTION_LATER)
+        return err_set (e, ENOTSUP, "%s does not work yet in this version%s%s", shown, colon, mend);
+    return err_set (e, ENOTSUP, "%s is GNU Parallel's, and not in drover%s%s", shown, colon, mend);
+}
+
+static int take (const struct parser *p, const struct option_row *r, void *into, const char *shown,
+                 struct err *e)
 {
     struct err why = {0};
+    if (!is_mine (p, r))
+        return err_set (e, EINVAL, "%s is an option of 'drover foreach', not of this command",
+                        shown);
+    if (r->refused)
+        return refuse (r, shown, e);
     if (r->flag) {
         memcpy ((char *)into + r->flag, &(bool){true}, sizeof (bool));
         return 0;
     }
-    if (!r->take)
-        return err_set (e, ENOTSUP, "%s does not work yet in this version", shown);
     int rc = r->take (into, optarg, &why);
     return rc < 0 ? err_set (e, why.code, "%s %s", shown, why.text) : rc;
+}
+
+/* Somebody else's option, written out? Such names are not known to getopt_long(), because they
+ * shall not make ours ambiguous where those are abbreviated. */
+static const struct option_row *foreign (const struct parser *p, const char *word)
+{
+    if (!word || strncmp (word, "--", 2) != 0)
+        return NULL;
+    size_t len = strcspn (word + 2, "=");
+    for (size_t i = 0; i < p->count; i++) {
+        const struct option_row *r = &p->rows[i];
+        if (r->refused == OPTION_NEVER && r->name && strlen (r->name) == len &&
+            memcmp (r->name, word + 2, len) == 0)
+            return r;
+    }
+    return NULL;
 }
 
 /* --- what can be wrong --- */
@@ -99,7 +126,7 @@ static bool is_prefix (const struct parser *p, const char *text, size_t len)
 
 static int unknown_long (const struct parser *p, const char *word, struct err *e)
 {
-    const char *names[ROWS_MAX];
+    const char *names[OPTIONS_MAX];
     char name[64];
     size_t n = 0;
     snprintf (name, sizeof name, "%.*s", (int)strcspn (word, "="), word);
@@ -133,13 +160,18 @@ int options_parse (const struct option_row *rows, size_t count, unsigned groups,
     struct parser p = {.rows = rows, .count = count, .groups = groups};
     char shown[64];
     int rc = 0;
-    assert (count <= ROWS_MAX);
+    assert (count <= OPTIONS_MAX);
     fill_tables (&p);
     opterr = 0;
     optind = 0; /* begin anew, also where another table was used before */
     while (rc == 0) {
         int at = -1;
         optarg = NULL;
+        const struct option_row *other = foreign (&p, argv[optind ? optind : 1]);
+        if (other) {
+            snprintf (shown, sizeof shown, "--%s", other->name);
+            return refuse (other, shown, e);
+        }
         int found = getopt_long (argc, argv, p.letters, p.longs, &at);
         if (found == -1)
             break;
@@ -149,7 +181,7 @@ int options_parse (const struct option_row *rows, size_t count, unsigned groups,
             snprintf (shown, sizeof shown, "--%s", p.longs[at].name);
         else
             snprintf (shown, sizeof shown, "-%c", found);
-        rc = take (row_of (&p, found), into, shown, e);
+        rc = take (&p, row_of (&p, found), into, shown, e);
     }
     return rc < 0 ? -1 : optind;
 }

@@ -17,6 +17,10 @@ load lib
     refused 255 "--timeout" drover foreach --timeout 5x echo ::: 1
     refused 255 "does not work yet" drover foreach --joblog log echo ::: 1
     refused 255 "does not work yet" drover foreach --pipe cat ::: 1
+    refused 255 "-S is GNU Parallel's, and not in drover: connect workers" drover foreach -S host echo ::: 1
+    refused 255 "leave it out" drover invoke --will-cite 'echo a'
+    refused 2 "--plus is GNU Parallel's" drover submit --plus echo ::: 1
+    refused 2 "--tag is an option of 'drover foreach'" drover submit --tag echo ::: 1
     refused 125 "--nope" drover run --nope true
     refused 125 "--timeout" drover run --timeout soon true
     refused 125 "what shall be run" drover run

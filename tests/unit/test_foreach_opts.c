@@ -269,6 +269,37 @@ static void what_comes_later_is_told_from_what_is_unknown (void **state)
     refuses (ARGS ("--re", "c"), "--re may mean several options");
 }
 
+static void what_is_of_GNU_Parallel_alone_is_refused_with_a_mend (void **state)
+{
+    static const char *const names[] = {
+#define LATER(name, letter, mend)
+#define NEVER(name, letter, mend) name,
+#include "client/cli/foreach_refused.def"
+#undef LATER
+#undef NEVER
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char option[80], wanted[120];
+
+        if (!names[i])
+            continue;
+        snprintf (option, sizeof option, "--%s", names[i]);
+        snprintf (wanted, sizeof wanted, "--%s is GNU Parallel's, and not in drover", names[i]);
+        refuses (ARGS (option, "c"), wanted);
+        refuses_of (OPTS_INPUT, ARGS (option, "1", "c"), wanted);
+    }
+    refuses (ARGS ("-S", "host", "c"), "-S is GNU Parallel's, and not in drover: connect workers");
+    refuses (ARGS ("-kShost", "c"), "-S is GNU Parallel's");
+    refuses (ARGS ("--sshlogin=host", "c"), "drover worker start");
+    refuses (ARGS ("-a", "--ssh", "--ssh", "c"), "--ssh is GNU");
+    refuses (ARGS ("--ide=x", "c"), "--identity does not work yet");
+    refuses (ARGS ("-i", "c"), "-I S names another string");
+    refuses (ARGS ("--will-cite", "c"), "leave it out");
+    refuses (ARGS ("--memfree", "1G", "c"), "-j N limits");
+}
+
 static void wrong_values_are_named_with_a_mend (void **state)
 {
     (void)state;
@@ -298,8 +329,11 @@ static void wrong_values_are_named_with_a_mend (void **state)
 static void commands_take_only_their_groups (void **state)
 {
     (void)state;
-    refuses_of (OPTS_INPUT | OPTS_TASK, ARGS ("-k", "c"), "unknown option -k");
-    refuses_of (OPTS_INPUT, ARGS ("--jobs", "2", "c"), "unknown option --jobs");
+    refuses_of (OPTS_INPUT | OPTS_TASK, ARGS ("-k", "c"),
+                "-k is an option of 'drover foreach', not of this command");
+    refuses_of (OPTS_INPUT, ARGS ("--jobs", "2", "c"), "--jobs is an option of 'drover foreach'");
+    refuses_of (OPTS_INPUT, ARGS ("--tag", "c"), "--tag is an option of 'drover foreach'");
+    refuses_of (OPTS_INPUT, ARGS ("--tagstring", "x", "c"), "--tagstring does not work yet");
 }
 
 static unsigned slots_of (const char *text, unsigned processors)
@@ -374,6 +408,7 @@ int main (void)
         cmocka_unit_test (the_count_of_N_outranks_that_of_n),
         cmocka_unit_test (drovers_own_options_are_taken),
         cmocka_unit_test (what_comes_later_is_told_from_what_is_unknown),
+        cmocka_unit_test (what_is_of_GNU_Parallel_alone_is_refused_with_a_mend),
         cmocka_unit_test (wrong_values_are_named_with_a_mend),
         cmocka_unit_test (commands_take_only_their_groups),
         cmocka_unit_test (limits_of_jobs_may_count_from_the_processors),
