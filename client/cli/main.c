@@ -91,12 +91,13 @@ static int run_command (int argc, char **argv)
     }
     if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)
         return cmd_help (1, argv);
-    if (strcmp (argv[1], "--version") == 0)
+    if (strcmp (argv[1], "--version") == 0 || strcmp (argv[1], "-V") == 0)
         return cmd_version (1, argv + 1);
     run = find_command (argv[1]);
     if (!run)
         return unknown_command (argv[1]);
-    if (argc > 2 && strcmp (argv[2], "--help") == 0 && help_show (argv[1]) == 0)
+    if (argc > 2 && (strcmp (argv[2], "--help") == 0 || strcmp (argv[2], "-h") == 0) &&
+        help_show (argv[1]) == 0)
         return STATUS_OK;
     return run (argc - 1, argv + 1);
 }

@@ -223,7 +223,7 @@ struct runner_opts plan_runner (struct plan *p)
                             .priority = o->priority,
                             .name = p->name[0] ? p->name : NULL,
                             .keep_order = o->keep_order,
-                            .summary = o->summary || (isatty (STDERR_FILENO) && !o->session.quiet),
+                            .summary = !o->session.quiet && (o->summary || isatty (STDERR_FILENO)),
                             .tag = p->tag};
 
     r.session.slots = p->slots;

@@ -9,7 +9,9 @@
 
 #include "common/base/mem.h"
 
-static const char wanted[] = "a batch is 12, last, all or @name; its tasks are 12.7 or 12.3-9";
+static const char wanted[] =
+    "a batch is 12, last, all or @name; its tasks are 12.7, 12.3-9, last.7 or "
+    "@name.7";
 
 /* The digits at *s as a number from 1 on; moves *s behind them. */
 static bool take_number (const char **s, uint64_t *n)
@@ -47,20 +49,29 @@ static bool take_tasks (const char *at, struct selector *s)
     return *at == '\0';
 }
 
+static bool parse_name (const char *name, struct selector *s)
+{
+    size_t len = strlen (name);
+    const char *dot = strrchr (name, '.');
+
+    s->kind = SELECTOR_NAME;
+    if (len == 0 || len > SELECTOR_NAME_MAX)
+        return false;
+    memcpy (s->name, name, len + 1);
+    if (dot && dot > name && take_tasks (dot + 1, s))
+        s->stem = (size_t)(dot - name);
+    else
+        s->first = s->count = 0;
+    return true;
+}
+
 static bool parse_one (const char *text, struct selector *s)
 {
     const char *at = text;
 
     memset (s, 0, sizeof *s);
-    if (text[0] == '@') {
-        size_t len = strlen (text + 1);
-
-        s->kind = SELECTOR_NAME;
-        if (len == 0 || len > SELECTOR_NAME_MAX)
-            return false;
-        memcpy (s->name, text + 1, len + 1);
-        return true;
-    }
+    if (text[0] == '@')
+        return parse_name (text + 1, s);
     if (strcmp (text, "all") == 0) {
         s->kind = SELECTOR_ALL;
         return true;
@@ -120,6 +131,8 @@ static bool matches (const struct selector *s, const struct known_batch *batch, 
     case SELECTOR_LAST:
         return batch->id == last;
     case SELECTOR_NAME:
+        if (s->count > 0)
+            return strlen (batch->name) == s->stem && memcmp (batch->name, s->name, s->stem) == 0;
         return strcmp (batch->name, s->name) == 0;
     case SELECTOR_ID:
         break;
@@ -152,6 +165,14 @@ static void selectors_add_id (struct selectors *s, const struct selector *like, 
     new->id = id;
 }
 
+static void add_matching (struct selectors *out, const struct selector *s,
+                          const struct known_batch *sorted, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (matches (s, &sorted[i], sorted[count - 1].id))
+            selectors_add_id (out, s, sorted[i].id);
+}
+
 size_t selectors_resolve (struct selectors *s, const struct known_batch *known, size_t count,
                           char *missing, size_t missing_size)
 {
@@ -170,9 +191,14 @@ size_t selectors_resolve (struct selectors *s, const struct known_batch *known, 
             selectors_add_id (&out, one, one->id);
             continue;
         }
-        for (size_t j = 0; j < count; j++)
-            if (matches (one, &sorted[j], sorted[count - 1].id))
-                selectors_add_id (&out, one, sorted[j].id);
+        if (one->kind == SELECTOR_NAME) {
+            struct selector whole = *one;
+
+            whole.first = whole.count = 0;
+            add_matching (&out, &whole, sorted, count);
+        }
+        if (out.count == before && (one->kind != SELECTOR_NAME || one->stem))
+            add_matching (&out, one, sorted, count);
         if (out.count == before && absent++ == 0 && missing_size > 0)
             selector_text (one, missing, missing_size);
     }

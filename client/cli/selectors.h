@@ -1,8 +1,9 @@
 /* selectors: which batches and tasks the user means. Pure.
  *
- *     12  12.7  12.3-9  12,15  last  all  @name
+ *     12  12.7  12.3-9  12,15  last  last.7  all  @name  @name.7
  *
- * People count tasks from 1, rows count from 0: 12.7 is row 6. Several words, and several selectors
+ * People count tasks from 1, rows count from 0: 12.7 is row 6. A name may itself end in .7: where a
+ * batch has that very name, it is meant. Several words, and several selectors
  * in one word with commas between them, mean all of them, in that order. In "12.7,9" the 9 is a
  * batch.
  */
@@ -23,7 +24,8 @@ struct selector {
     uint64_t id;    /* SELECTOR_ID */
     uint64_t first; /* rows; with count 0: the whole batch */
     uint64_t count;
-    char name[SELECTOR_NAME_MAX + 1]; /* SELECTOR_NAME, without the @ */
+    char name[SELECTOR_NAME_MAX + 1]; /* SELECTOR_NAME, without the @, all of it */
+    size_t stem; /* SELECTOR_NAME: its bytes before an end that names tasks; 0: no such end */
 };
 
 struct selectors {

@@ -124,8 +124,16 @@ load lib
         says "$T/out" "usage: drover $command"
     done
     refused 2 "no help for 'race'" drover help race
+    ends_with 0 drover help worker list
+    says "$T/out" "usage: drover worker start"
+    refused 2 "'gzip' is one too many" drover help worker gzip
+    refused 2 "'x' is one too many" drover help worker list x
+    ends_with 0 drover foreach -h
+    says "$T/out" "usage: drover foreach"
     ends_with 0 drover --help
     ends_with 0 drover --version
+    says "$T/out" "drover "
+    ends_with 0 drover -V
     says "$T/out" "drover "
 }
 

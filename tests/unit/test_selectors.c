@@ -129,6 +129,48 @@ static void a_name_means_every_batch_of_that_name (void **state)
     selectors_fini (&s);
 }
 
+static void a_name_may_be_followed_by_tasks (void **state)
+{
+    struct selectors s;
+
+    (void)state;
+    resolve (&s, "@build.2", 0);
+    assert_int_equal (s.count, 2);
+    assert_int_equal (s.all[0].id, 3);
+    assert_int_equal (s.all[0].first, 1);
+    assert_int_equal (s.all[0].count, 1);
+    assert_int_equal (s.all[1].id, 12);
+    selectors_fini (&s);
+    resolve (&s, "@build.3-9", 0);
+    assert_int_equal (s.all[1].first, 2);
+    assert_int_equal (s.all[1].count, 7);
+    selectors_fini (&s);
+    resolve (&s, "@build.x", 1);
+    selectors_fini (&s);
+    resolve (&s, "@build.0", 1);
+    selectors_fini (&s);
+}
+
+static void a_batch_of_that_very_name_outranks_tasks (void **state)
+{
+    static const struct known_batch batches[] = {{1, "gzip {}.7"}, {2, "gzip {}"}};
+    struct selectors s;
+    char missing[80] = "";
+
+    (void)state;
+    assert_int_equal (parse (&s, "@gzip {}.7"), 0);
+    assert_int_equal (selectors_resolve (&s, batches, 2, missing, sizeof missing), 0);
+    assert_int_equal (s.count, 1);
+    assert_int_equal (s.all[0].id, 1);
+    assert_int_equal (s.all[0].count, 0);
+    selectors_fini (&s);
+    assert_int_equal (parse (&s, "@gzip {}.8"), 0);
+    assert_int_equal (selectors_resolve (&s, batches, 2, missing, sizeof missing), 0);
+    assert_int_equal (s.all[0].id, 2);
+    assert_int_equal (s.all[0].first, 7);
+    selectors_fini (&s);
+}
+
 static void what_matches_nothing_is_left_out_and_told (void **state)
 {
     struct selectors s;
@@ -157,6 +199,8 @@ int main (void)
         cmocka_unit_test (last_is_the_highest_number),
         cmocka_unit_test (all_are_in_order_of_numbers),
         cmocka_unit_test (a_name_means_every_batch_of_that_name),
+        cmocka_unit_test (a_name_may_be_followed_by_tasks),
+        cmocka_unit_test (a_batch_of_that_very_name_outranks_tasks),
         cmocka_unit_test (what_matches_nothing_is_left_out_and_told),
     };
 
