@@ -99,12 +99,16 @@ static int descriptor (const char *option, const char *text, int *fd)
     return -1;
 }
 
+static int complain (const struct err *e)
+{
+    fprintf (stderr, "drover-broker: %s\n", e->text);
+    return EXIT_USAGE;
+}
+
 static int insecure (const char *text, enum insecure *how)
 {
-    if (text && strcmp (text, "public") != 0 && strcmp (text, "1") != 0)
-        return usage ("--insecure", text, "say --insecure, or --insecure=public");
-    *how = text && strcmp (text, "public") == 0 ? INSECURE_PUBLIC : INSECURE_LOOPBACK;
-    return -1;
+    struct err e;
+    return insecure_option (text, how, &e) < 0 ? complain (&e) : -1;
 }
 
 static int log_level (const char *text, enum log_level *level)
@@ -169,9 +173,9 @@ static int set (struct options *o, int opt, const char *arg)
 
 static int from_environment (struct options *o)
 {
-    const char *text = getenv ("DROVER_INSECURE");
-    if (text && *text && o->insecure == INSECURE_NO)
-        return insecure (text, &o->insecure);
+    struct err e;
+    if (o->insecure == INSECURE_NO && insecure_environment (&o->insecure, &e) < 0)
+        return complain (&e);
     return -1;
 }
 

@@ -6,8 +6,8 @@
 
 #include "broker/core/sched.h"
 #include "broker/turn.h"
+#include "common/net/insecure.h"
 
-enum insecure { INSECURE_NO, INSECURE_LOOPBACK, INSECURE_PUBLIC };
 
 struct options {
     const char *listen[TURN_LINKS_MAX];

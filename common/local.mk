@@ -60,6 +60,8 @@ common_libwire_la_SOURCES = \
 common_libwire_la_LIBADD = $(MSGPACK_LIBS)
 
 common_libnet_la_SOURCES = \
+	common/net/insecure.c \
+	common/net/insecure.h \
 	common/net/link.c \
 	common/net/link.h \
 	common/net/listen.c \

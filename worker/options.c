@@ -74,6 +74,12 @@ static int usage (const char *option, const char *value, const char *mend)
     return EXIT_USAGE;
 }
 
+static int complain (int status, const char *text)
+{
+    fprintf (stderr, "drover-worker: %s\n", text);
+    return status;
+}
+
 static int set_number (const char *option, const char *text, unsigned long least,
                        unsigned long most, const char *mend, unsigned long *number)
 {
@@ -120,12 +126,10 @@ static int set_name (struct options *o, const char *name)
     return GO_ON;
 }
 
-static int set_insecure (struct options *o, const char *text, const char *where)
+static int set_insecure (struct options *o, const char *text)
 {
-    if (text && strcmp (text, "public") != 0 && strcmp (text, "1") != 0)
-        return usage (where, text, "say --insecure, or --insecure=public");
-    o->insecure = text && strcmp (text, "public") == 0 ? INSECURE_PUBLIC : INSECURE_LOOPBACK;
-    return GO_ON;
+    struct err e;
+    return insecure_option (text, &o->insecure, &e) < 0 ? complain (EXIT_USAGE, e.text) : GO_ON;
 }
 
 static int set_drain (struct options *o, const char *text)
@@ -157,7 +161,7 @@ static int set (struct options *o, int opt, const char *arg)
     case OPT_NAME:
         return set_name (o, arg);
     case OPT_INSECURE:
-        return set_insecure (o, arg, "--insecure");
+        return set_insecure (o, arg);
     case OPT_LIFETIME_FD:
         return set_lifetime (o, arg);
     case OPT_STDIN_EOF:
@@ -182,17 +186,10 @@ static int set (struct options *o, int opt, const char *arg)
     }
 }
 
-static int complain (int status, const char *text)
-{
-    fprintf (stderr, "drover-worker: %s\n", text);
-    return status;
-}
-
 static int from_environment (struct options *o)
 {
     struct err e;
     const char *url = getenv ("DROVER_BROKER");
-    const char *insecure = getenv ("DROVER_INSECURE");
     if (!o->broker[0] && url && *url) {
         int status = set_broker (o, url);
         if (status != GO_ON)
@@ -200,8 +197,8 @@ static int from_environment (struct options *o)
     }
     if (!o->broker[0] && userdir_broker (o->broker, sizeof o->broker, true, &e) < 0)
         return complain (EX_OSERR, e.text);
-    if (o->insecure == INSECURE_NO && insecure && *insecure && strcmp (insecure, "0") != 0)
-        return set_insecure (o, insecure, "DROVER_INSECURE");
+    if (o->insecure == INSECURE_NO && insecure_environment (&o->insecure, &e) < 0)
+        return complain (EXIT_USAGE, e.text);
     return GO_ON;
 }
 

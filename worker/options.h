@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "common/base/log.h"
+#include "common/net/insecure.h"
 
-enum insecure { INSECURE_NO, INSECURE_LOOPBACK, INSECURE_PUBLIC };
 
 struct options {
     char broker[300]; /* URL */

@@ -12,6 +12,7 @@
 
 #include "client/lib/fault.h"
 #include "common/base/userdir.h"
+#include "common/net/insecure.h"
 #include "common/net/url.h"
 
 #define SUN_PATH_MAX 108
@@ -21,27 +22,32 @@ static bool is_tcp (const char *url)
     return strncmp (url, "tcp:", 4) == 0;
 }
 
-unsigned find_insecure (unsigned flags)
+/* What the flags say, else the environment. */
+static int how_insecure (unsigned flags, enum insecure *how, struct err *e)
 {
-    const char *text = getenv ("DROVER_INSECURE");
-    if (text && strcmp (text, "public") == 0)
-        flags |= DROVER_OPEN_INSECURE_PUBLIC;
-    else if (text && *text && strcmp (text, "0") != 0)
-        flags |= DROVER_OPEN_INSECURE;
-    return flags & (DROVER_OPEN_INSECURE | DROVER_OPEN_INSECURE_PUBLIC);
+    *how = INSECURE_NO;
+    if (flags & DROVER_OPEN_INSECURE_PUBLIC)
+        *how = INSECURE_PUBLIC;
+    else if (flags & DROVER_OPEN_INSECURE)
+        *how = INSECURE_LOOPBACK;
+    else
+        return insecure_environment (how, e);
+    return 0;
 }
 
 int find_allowed (const char *url, unsigned flags, drover_error_t *e)
 {
-    unsigned insecure = find_insecure (flags);
+    enum insecure insecure;
     struct net_url u;
     struct err why = {0};
     if (net_parse_url (url, NET_CONNECT, &u, &why) != 0) /* before who may reach it */
         return fault_err (e, &why);
-    if (!is_tcp (url) || (insecure & DROVER_OPEN_INSECURE_PUBLIC))
+    if (how_insecure (flags, &insecure, &why) != 0)
+        return fault_err (e, &why);
+    if (!is_tcp (url) || insecure == INSECURE_PUBLIC)
         return 0;
     if (net_is_loopback (url)) {
-        if (insecure)
+        if (insecure == INSECURE_LOOPBACK)
             return 0;
         return fault_set (e, DROVER_EFORBIDDEN,
                           "%s: a tcp broker needs keys; to go without them on this host, say "

@@ -9,10 +9,8 @@
 
 #define FIND_URL_MAX 512
 
-/* DROVER_OPEN_INSECURE and ..._PUBLIC from the flags and the environment. */
-unsigned find_insecure (unsigned flags);
-
-/* Whether a session without keys is allowed with that broker: 0, or -1 with the mend. */
+/* Whether a session without keys is allowed with that broker, by the flags or the environment: 0,
+ * or -1 with the mend. */
 int find_allowed (const char *url, unsigned flags, drover_error_t *e);
 
 /* Whether somebody listens: 0; -1 when the place is there and refuses, or is not there at all, or

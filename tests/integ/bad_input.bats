@@ -78,8 +78,25 @@ load lib
     refused 255 "--insecure" drover foreach --broker tcp://127.0.0.1:7733 echo ::: 1
     refused 255 "--insecure=public" drover foreach --broker tcp://192.0.2.1:7733 --insecure echo ::: 1
     refused 2 "no port" drover broker start --listen tcp://127.0.0.1:77777 --insecure
+    refused 255 "no port" drover foreach --broker tcp://localhost:x echo ::: 1
+    refused 255 "host or port is missing" drover foreach --broker tcp://localhost echo ::: 1
+    refused 2 "host or port is missing" drover-worker --broker tcp://localhost
     ends_with 78 drover broker start --listen tcp://127.0.0.1:0
     ends_with 78 drover broker start --listen tcp://0.0.0.0:0 --insecure
+}
+
+@test "DROVER_INSECURE has two values, and 0 for none" {
+    export DROVER_INSECURE=yes
+    refused 125 "DROVER_INSECURE=yes: set it to 1" drover ping --broker tcp://127.0.0.1:1
+    refused 2 "DROVER_INSECURE=yes: set it to 1" drover broker start --listen tcp://127.0.0.1:0
+    refused 2 "DROVER_INSECURE=yes: set it to 1" drover worker start --broker tcp://127.0.0.1:1
+    DROVER_INSECURE=0
+    refused 125 "needs keys" drover ping --broker tcp://127.0.0.1:1
+    ends_with 78 drover broker start --listen tcp://127.0.0.1:0
+    refused 78 "needs keys" drover worker start --broker tcp://127.0.0.1:1
+    refused 2 "--insecure=1: say --insecure" drover broker start --listen tcp://127.0.0.1:0 --insecure=1
+    refused 2 "--insecure=1: say --insecure" drover worker start --broker tcp://127.0.0.1:1 --insecure=1
+    unset DROVER_INSECURE
 }
 
 @test "a port in use" {
