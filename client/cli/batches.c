@@ -62,8 +62,7 @@ int batches_open (struct session_opts *o, char *const *words, size_t count, drov
     if (selectors_parse (s, words, count, &e) < 0)
         return say_usage (o->command, "%s", e.text);
     o->flags |= DROVER_OPEN_NO_PRIVATE;
-    *h = session_open (o);
-    status = *h ? STATUS_OK : STATUS_TROUBLE;
+    *h = session_open (o, &status);
     if (*h && selectors_need_list (s))
         status = resolve (o, *h, s);
     if (status != STATUS_OK) {

@@ -77,11 +77,11 @@ static int check_states (const char *list)
 static int list_batches (struct list *l)
 {
     drover_error_t e = {0};
-    drover_t *h = session_open (&l->session);
-    int status = STATUS_OK;
+    int status;
+    drover_t *h = session_open (&l->session, &status);
 
     if (!h)
-        return STATUS_TROUBLE;
+        return status;
     table_init (&l->table, COLUMNS);
     show_headings (&l->table, columns, COLUMNS);
     if (session_query (h, DROVER_QUERY_BATCHES, 0, 0, 0, take_batch, l, &e) < 0)

@@ -33,11 +33,11 @@ static void print_time (const struct session_opts *o, drover_t *h, int64_t us)
 static int ping (const struct session_opts *o, uint64_t count)
 {
     drover_error_t e = {0};
-    drover_t *h = session_open (o);
-    int status = STATUS_OK;
+    int status;
+    drover_t *h = session_open (o, &status);
 
     if (!h)
-        return STATUS_TROUBLE;
+        return status;
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
         int64_t us = 0;
 

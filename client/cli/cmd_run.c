@@ -396,7 +396,7 @@ static int run_task (const struct run_opts *o, const drover_spec_t *spec)
     struct run r = {.opts = o, .status = STATUS_TROUBLE, .input_ended = o->function != NULL};
     struct err e;
 
-    r.h = session_open (&o->session);
+    r.h = session_open (&o->session, NULL);
     if (!r.h)
         return STATUS_TROUBLE;
     if (signals_open (&r.signals, wanted_signals, &e) < 0) {

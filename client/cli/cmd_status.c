@@ -38,16 +38,16 @@ int cmd_status (int argc, char **argv)
     struct asked asked = {.session = &o};
     drover_error_t e = {0};
     int opt = session_getopt (&o, argc, argv, ":", options);
-    int status = STATUS_OK;
+    int status;
 
     if (opt != -1)
         return opt == '?' ? STATUS_USAGE : STATUS_OK;
     if (optind < argc)
         return say_usage (command, "takes no arguments: 'drover info %s' shows a batch",
                           argv[optind]);
-    asked.h = session_open (&o);
+    asked.h = session_open (&o, &status);
     if (!asked.h)
-        return STATUS_TROUBLE;
+        return status;
     if (session_query (asked.h, DROVER_QUERY_STATUS, 0, 0, 0, print_status, &asked, &e) < 0)
         status = session_error (&o, &e, STATUS_TROUBLE);
     drover_close (&asked.h);

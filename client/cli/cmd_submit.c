@@ -163,15 +163,16 @@ static int submit_all (struct submit *s)
 static int submit (struct plan *p)
 {
     struct submit s = {.plan = p, .rows = plan_runner (p)};
-    int status = STATUS_TROUBLE;
     struct err e;
+    int status;
 
     drover_spec_keep (p->spec, KEEP_BYTES);
     drover_spec_steps (p->spec, DROVER_STEPS_GRACE);
     s.rows.session.flags |= DROVER_OPEN_NO_PRIVATE;
-    s.h = session_open (&s.rows.session);
+    s.h = session_open (&s.rows.session, &status);
     if (!s.h)
         return status;
+    status = STATUS_TROUBLE;
     if (signals_open (&s.signals, wanted_signals, &e) < 0)
         say (command, "%s", e.text);
     else

@@ -42,11 +42,11 @@ static int list_workers (const struct session_opts *o)
 {
     struct listing l = {.session = o};
     drover_error_t e = {0};
-    drover_t *h = session_open (o);
-    int status = STATUS_OK;
+    int status;
+    drover_t *h = session_open (o, &status);
 
     if (!h)
-        return STATUS_TROUBLE;
+        return status;
     table_init (&l.table, COLUMNS);
     show_headings (&l.table, columns, COLUMNS);
     if (session_query (h, DROVER_QUERY_WORKERS, 0, 0, 0, take_worker, &l, &e) < 0)
@@ -65,12 +65,12 @@ static int list_workers (const struct session_opts *o)
 static int drain_worker (const struct session_opts *o, const char *name, uint64_t timeout_ms)
 {
     drover_error_t e = {0};
-    drover_t *h = session_open (o);
+    int status;
+    drover_t *h = session_open (o, &status);
     uint64_t ref;
-    int status = STATUS_OK;
 
     if (!h)
-        return STATUS_TROUBLE;
+        return status;
     ref = drover_drain_worker (h, name, &e);
     if (!ref ||
         drover_await (h, ref, timeout_ms ? (int64_t)timeout_ms : -1, NULL, NULL, NULL, &e) < 0) {

@@ -391,7 +391,7 @@ int runner_run (const struct runner_opts *o)
     int status = STATUS_FOREACH;
     struct err e;
 
-    r.h = session_open (&o->session);
+    r.h = session_open (&o->session, NULL);
     if (!r.h)
         return status;
     /* From here on: before, Ctrl-C ends the program as any other, and what the session starts

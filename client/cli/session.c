@@ -90,41 +90,44 @@ int session_error (const struct session_opts *o, const drover_error_t *e, int st
     return status;
 }
 
-/* Nobody to talk to for a command that needs somebody else's broker? 1 if that was said. */
+/* Nobody to talk to for a command that needs somebody else's broker? The status if that was said,
+ * else STATUS_OK. */
 static int no_broker (const struct session_opts *o, const drover_options_t *options)
 {
     char url[256];
     drover_error_t e;
 
     if (!(o->flags & DROVER_OPEN_NO_PRIVATE))
-        return 0;
-    if (o->flags & DROVER_OPEN_LOCAL) {
-        say_usage (o->command, "--local means a broker of this command's own, where nobody else "
-                               "has a batch");
-        return 1;
-    }
+        return STATUS_OK;
+    if (o->flags & DROVER_OPEN_LOCAL)
+        return say_usage (o->command, "--local means a broker of this command's own, where nobody "
+                                      "else has a batch");
     if (drover_find_broker (options, url, sizeof url, &e) != 0)
-        return 0;
+        return STATUS_OK;
     say (o->command, "no broker is running: start one with 'drover broker start' and "
                      "'drover worker start', or name one with --broker URL");
-    return 1;
+    return STATUS_TROUBLE;
 }
 
-drover_t *session_open (const struct session_opts *o)
+drover_t *session_open (const struct session_opts *o, int *status)
 {
     char name[80];
     drover_options_t options = {
         .broker = o->broker, .flags = o->flags, .slots = o->slots, .name = name};
     drover_error_t e;
-    drover_t *h;
+    drover_t *h = NULL;
+    int found;
 
     snprintf (name, sizeof name, "drover %.60s", o->command);
-    if (no_broker (o, &options))
-        return NULL;
-    program_set_bindir ();
-    h = drover_open (&options, &e);
-    if (!h)
-        session_error (o, &e, 0);
+    found = no_broker (o, &options);
+    if (found == STATUS_OK) {
+        program_set_bindir ();
+        h = drover_open (&options, &e);
+        if (!h)
+            found = session_error (o, &e, e.code == DROVER_EINVAL ? STATUS_USAGE : STATUS_TROUBLE);
+    }
+    if (status)
+        *status = found;
     return h;
 }
 

@@ -52,8 +52,9 @@ int session_getopt (struct session_opts *o, int argc, char **argv, const char *s
 unsigned session_insecure_flag (const char *value);
 
 /* Open a session; NULL when that failed, which has been said. With DROVER_OPEN_NO_PRIVATE and no
- * broker, the line tells how to start one. */
-drover_t *session_open (const struct session_opts *o);
+ * broker, the line tells how to start one. *status (may be NULL): STATUS_OK, STATUS_TROUBLE, or
+ * STATUS_USAGE where what names the broker is wrong. */
+drover_t *session_open (const struct session_opts *o, int *status);
 
 /* Tell the user what the library has to tell, unless --quiet. */
 void session_notice (const struct session_opts *o, const drover_notice_t *n);

@@ -64,11 +64,15 @@ load lib
         refused 125 "drover broker start" drover $command
         says "$T/err" "drover worker start"
     done
-    refused 125 "--local" drover status --local
+    refused 2 "--local" drover status --local
 }
 
 @test "a broker's name that is none" {
     refused 255 "nonsense" drover foreach --broker nonsense echo ::: 1
+    refused 2 "nonsense" drover status --broker nonsense
+    refused 2 "nonsense" drover submit --broker nonsense echo ::: 1
+    refused 2 "nonsense" drover cancel --broker nonsense 1
+    refused 125 "nonsense" drover run --broker nonsense true
     refused 255 "tcp://" drover foreach --broker tcp://host --insecure echo ::: 1
     refused 255 "may have 107" drover foreach --broker "ipc:///tmp/$(printf 'x%.0s' $(seq 120))" echo ::: 1
 }
@@ -87,7 +91,7 @@ load lib
 
 @test "DROVER_INSECURE has two values, and 0 for none" {
     export DROVER_INSECURE=yes
-    refused 125 "DROVER_INSECURE=yes: set it to 1" drover ping --broker tcp://127.0.0.1:1
+    refused 2 "DROVER_INSECURE=yes: set it to 1" drover ping --broker tcp://127.0.0.1:1
     refused 2 "DROVER_INSECURE=yes: set it to 1" drover broker start --listen tcp://127.0.0.1:0
     refused 2 "DROVER_INSECURE=yes: set it to 1" drover worker start --broker tcp://127.0.0.1:1
     DROVER_INSECURE=0
