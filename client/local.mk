@@ -67,6 +67,8 @@ client_libcli_a_SOURCES = \
 	client/cli/commands.def \
 	client/cli/durations.c \
 	client/cli/durations.h \
+	client/cli/fields.c \
+	client/cli/fields.h \
 	client/cli/foreach_opts.c \
 	client/cli/foreach_opts.h \
 	client/cli/foreach_refused.def \

@@ -33,6 +33,7 @@ unit_tests = \
 	tests/unit/test_foreach_opts \
 	tests/unit/test_help \
 	tests/unit/test_jobs \
+	tests/unit/test_json \
 	tests/unit/test_launcher \
 	tests/unit/test_link \
 	tests/unit/test_loop \
@@ -76,6 +77,7 @@ tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
 tests_unit_test_summary_LDADD = $(UNIT_CLI)
 tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
+tests_unit_test_json_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_jobs_LDADD = $(UNIT_CLI)
 tests_unit_test_ranges_LDADD = $(UNIT_MODEL)
 tests_unit_test_shquote_LDADD = $(UNIT_MODEL)

@@ -256,6 +256,12 @@ static struct session *resume (struct sched *s, uint64_t route, const struct msg
     return se;
 }
 
+/* Workers that come and go are events; every command of a user is a client, and comes and goes. */
+static enum log_level coming_level (const struct session *se)
+{
+    return se->worker ? LOG_INFO : LOG_DEBUG;
+}
+
 static void on_hello (struct sched *s, const struct sched_event *ev, int64_t now,
                       struct effects *fx)
 {
@@ -279,8 +285,9 @@ static void on_hello (struct sched *s, const struct sched_event *ev, int64_t now
     bool resumed = se != NULL;
     if (!se)
         se = session_new (s, ev->route, ev->message, now);
-    effect_log (fx, LOG_INFO, "%s %s=%s host=%s", resumed ? "resumed" : "joined",
-                se->worker ? "worker" : "client", se->name, se->host);
+    effect_log (fx, resumed ? LOG_INFO : coming_level (se), "%s %s=%s host=%s",
+                resumed ? "resumed" : "joined", se->worker ? "worker" : "client", se->name,
+                se->host);
     welcome (s, se, resumed, fx);
     session_dirty (s, se);
     if (se->worker)
@@ -298,7 +305,7 @@ static void on_bye (struct sched *s, struct session *se, int64_t now, struct eff
 {
     struct wire ok = {.kind = WIRE_BYE_OK};
     say (se, se->route, &ok, fx);
-    effect_log (fx, LOG_INFO, "left %s=%s", se->worker ? "worker" : "client", se->name);
+    effect_log (fx, coming_level (se), "left %s=%s", se->worker ? "worker" : "client", se->name);
     se->said_bye = true;
     session_end (s, se, now, fx);
 }

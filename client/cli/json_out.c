@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/fields.h"
 #include "common/base/buf.h"
 
 #define SCHEMA 1
 #define OUTPUT_MAX ((size_t)256 << 20)
+
+/* Every decimal number of so many digits survives as a double: more would show 0.3 as
+ * 0.30000000000000004. */
+#define REAL_DIGITS 15
 
 json_t *json_new (void)
 {
@@ -72,7 +77,7 @@ void json_put_bytes (json_t *object, const char *name, const void *bytes, size_t
 
 char *json_line (json_t *object, size_t *len)
 {
-    char *text = json_dumps (object, JSON_COMPACT | JSON_REAL_PRECISION (16));
+    char *text = json_dumps (object, JSON_COMPACT | JSON_REAL_PRECISION (REAL_DIGITS));
     char *line = NULL;
 
     json_decref (object);
@@ -182,19 +187,6 @@ json_t *json_of_result (uint64_t batch, const drover_result_t *r, const drover_b
     return object;
 }
 
-/* The fields of records that are text even where they look like a number. */
-static bool is_text_field (const char *name)
-{
-    static const char *const texts[] = {"name",       "state",   "client", "note",
-                                        "host",       "worker",  "reason", "functions",
-                                        "durability", "version", "broker", "containment"};
-
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (strcmp (texts[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* Digits only, few enough for JSON's integers? */
 static bool is_number (drover_bytes_t v)
 {
@@ -215,25 +207,46 @@ static uint64_t number_of (drover_bytes_t v)
     return n;
 }
 
+static void put_plain (json_t *object, const char *name, drover_bytes_t v)
+{
+    if (v.len == 0)
+        json_object_set_new (object, name, json_null ());
+    else if (is_number (v))
+        put_number (object, name, number_of (v));
+    else
+        json_put_bytes (object, name, v.ptr, v.len);
+}
+
+static void put_field (json_t *object, const struct field *f, drover_bytes_t v)
+{
+    bool number = is_number (v);
+
+    if (f->kind == FIELD_TEXT || (f->kind == FIELD_REASON && v.len > 0))
+        json_put_bytes (object, f->name, v.ptr, v.len);
+    else if (f->kind == FIELD_ROW && number)
+        put_number (object, f->name, number_of (v) + 1);
+    else if (f->kind == FIELD_BOOL && number)
+        json_object_set_new (object, f->name, json_boolean (number_of (v) != 0));
+    else if ((f->kind == FIELD_SECONDS || f->kind == FIELD_MOMENT) && number)
+        put_seconds (object, f->name, number_of (v));
+    else if (f->kind != FIELD_REASON)
+        put_plain (object, f->name, v);
+}
+
 json_t *json_of_record (const drover_pair_t *pairs, size_t count)
 {
     json_t *object = json_new ();
 
     for (size_t i = 0; i < count; i++) {
+        const struct field *f = field_find (pairs[i].name);
         char name[64];
 
         snprintf (name, sizeof name, "%.*s", (int)pairs[i].name.len,
                   pairs[i].name.len ? (const char *)pairs[i].name.ptr : "");
-        if (is_text_field (name))
-            json_put_bytes (object, name, pairs[i].value.ptr, pairs[i].value.len);
-        else if (is_number (pairs[i].value) && strcmp (name, "row") == 0)
-            put_number (object, "task", number_of (pairs[i].value) + 1);
-        else if (is_number (pairs[i].value))
-            put_number (object, name, number_of (pairs[i].value));
-        else if (pairs[i].value.len == 0)
-            json_object_set_new (object, name, json_null ());
+        if (f)
+            put_field (object, f, pairs[i].value);
         else
-            json_put_bytes (object, name, pairs[i].value.ptr, pairs[i].value.len);
+            put_plain (object, name, pairs[i].value);
     }
     return object;
 }

@@ -31,8 +31,7 @@ void json_print (json_t *object);
 json_t *json_of_result (uint64_t batch, const drover_result_t *r, const drover_bytes_t *values,
                         size_t count, drover_error_t *e);
 
-/* A record of the broker: values that are numbers become numbers, where `name` is not that of a
- * text. "row" becomes "task", counted from 1. */
+/* A record of the broker, in the vocabulary of fields.h. */
 json_t *json_of_record (const drover_pair_t *pairs, size_t count);
 
 #endif

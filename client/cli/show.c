@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/fields.h"
 #include "client/cli/say.h"
 #include "common/base/clock.h"
 
@@ -50,17 +51,20 @@ static void show_moment (uint64_t us, char *out, size_t size)
 size_t show_field (const drover_pair_t *pairs, size_t count, const char *field, char *out,
                    size_t size)
 {
-    bool task = strcmp (field, "task") == 0;
-    drover_bytes_t value = drover_pair_find (pairs, count, task ? "row" : field);
-    uint64_t number = drover_pair_number (pairs, count, task ? "row" : field, 0);
+    const struct field *f = field_find ((drover_bytes_t){field, strlen (field)});
+    enum field_kind kind = f ? f->kind : FIELD_OTHER;
+    drover_bytes_t value = drover_pair_find (pairs, count, field);
+    uint64_t number = drover_pair_number (pairs, count, field, 0);
 
     if (value.len == 0 && strcmp (field, "total") == 0)
         snprintf (out, size, "?");
     else if (value.len == 0)
         out[0] = '\0';
-    else if (task)
+    else if (kind == FIELD_ROW)
         snprintf (out, size, "%" PRIu64, number + 1);
-    else if (strcmp (field, "start_us") == 0)
+    else if (kind == FIELD_BOOL)
+        snprintf (out, size, "%s", number ? "yes" : "no");
+    else if (kind == FIELD_MOMENT)
         show_moment (number, out, size);
     else if (ends_in (field, "_ms"))
         show_span (number, out, size);
@@ -86,27 +90,31 @@ void show_row (struct table *t, const struct show_column *columns, size_t column
         table_cell (t, text, show_field (pairs, count, columns[i].field, text, sizeof text));
 }
 
-/* The name of a field for people: without the unit, which is with the value, and with a row's
- * number as people count. */
-static void field_name (drover_bytes_t name, char *field, size_t size)
+/* The name of a field for people: without the unit, which is with the value. */
+static void field_label (drover_bytes_t record_name, char *label, size_t size)
 {
-    snprintf (field, size, "%.*s", (int)name.len, name.len ? (const char *)name.ptr : "");
-    if (strcmp (field, "row") == 0)
-        snprintf (field, size, "task");
+    static const char *const units[] = {"_ms", "_us", "_s"};
+    const struct field *f = field_find (record_name);
+
+    if (f)
+        snprintf (label, size, "%s", f->name);
+    else
+        snprintf (label, size, "%.*s", (int)record_name.len,
+                  record_name.len ? (const char *)record_name.ptr : "");
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (ends_in (label, units[i]))
+            label[strlen (label) - strlen (units[i])] = '\0';
 }
 
 void show_record (const drover_pair_t *pairs, size_t count)
 {
-    char field[64], text[FIELD_MAX];
+    char field[64], label[64], text[FIELD_MAX];
 
     for (size_t i = 0; i < count; i++) {
-        size_t len;
-
-        field_name (pairs[i].name, field, sizeof field);
+        snprintf (field, sizeof field, "%.*s", (int)pairs[i].name.len,
+                  pairs[i].name.len ? (const char *)pairs[i].name.ptr : "");
         show_field (pairs, count, field, text, sizeof text);
-        len = strlen (field);
-        if (ends_in (field, "_ms") || ends_in (field, "_us"))
-            field[len - 3] = '\0';
-        printf ("%-12s %s\n", field, text[0] ? text : "-");
+        field_label (pairs[i].name, label, sizeof label);
+        printf ("%-12s %s\n", label, text[0] ? text : "-");
     }
 }

@@ -15,8 +15,8 @@ struct show_column {
     const char *heading;
 };
 
-/* A field of a record as text for people: times with units, an unknown total as "?". Field "task"
- * is the row, counted from 1. Returns its length; at most size - 1. */
+/* A field of a record, by its name there, as text for people: times with units, an unknown total as
+ * "?", rows counted from 1. Returns its length; at most size - 1. */
 size_t show_field (const drover_pair_t *pairs, size_t count, const char *field, char *out,
                    size_t size);
 

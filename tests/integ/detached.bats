@@ -117,10 +117,43 @@ submitted() {
     says "$T/out" " ms"
 }
 
+@test "info and results call the same thing the same" {
+    need python3
+    submitted --name words 'echo out; kill -9 $$' ::: 1
+    ends_with 1 drover wait "$id"
+    ends_with 1 drover results "$id" --json
+    cp "$T/out" results
+    ends_with 0 drover info @words.1 --json
+    python3 - results "$T/out" <<'END'
+import json, sys
+results, info = [json.load (open (name)) for name in sys.argv[1:]]
+for name in "stdout", "stderr":
+    del results[name]
+assert set (results) == set (info), set (results) ^ set (info)
+assert results == info
+assert info["signal"] == 9 and info["stdout_bytes"] == 4, info
+END
+    ends_with 0 drover list --json
+    says "$T/out" "\"batch\":$id,"
+    says "$T/out" '"detached":true'
+    ends_with 0 drover info "$id"
+    grep -qx 'detached *yes' "$T/out"
+}
+
+@test "commands that come and go are no lines in the broker's log" {
+    ends_with 0 drover status
+    submitted true ::: 1
+    ends_with 0 drover wait "$id"
+    wait_until says "$T/log/broker.0" "joined worker=one"
+    ! says "$T/log/broker.0" client=
+}
+
 @test "selectors: several, last, all, names" {
     submitted --name a true ::: 1
     submitted --name b true ::: 1
     ends_with 0 drover wait "$id,last" all @a
+    ends_with 0 drover info @a.1
+    refused 3 "no batch matches @c.1" drover info @c.1
     ends_with 0 drover info all --json
     same "$(wc -l <"$T/out")" 2
     refused 3 "no batch matches @c" drover info @c
