@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <poll.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
