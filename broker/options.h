@@ -8,7 +8,6 @@
 #include "broker/turn.h"
 #include "common/net/insecure.h"
 
-
 struct options {
     const char *listen[TURN_LINKS_MAX];
     int n_listen;

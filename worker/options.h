@@ -8,7 +8,6 @@
 #include "common/base/log.h"
 #include "common/net/insecure.h"
 
-
 struct options {
     char broker[300]; /* URL */
     const char *name; /* NULL: that of the host */
