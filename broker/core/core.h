@@ -154,7 +154,9 @@ struct batch {
     bool told_no_worker, told_too_big, told_no_function;
     uint64_t est_us; /* measured time of one task; 0: not known */
     uint64_t cpus;   /* of its specs, the greatest */
-    bool commands;   /* a worker needs these two to run it */
+    uint64_t takers; /* workers that could have rows of it, as of this turn: */
+    uint64_t takers_turn;
+    bool commands; /* a worker needs these two to run it */
     struct function_name *functions;
     struct ranges slots; /* slot numbers {%} that no lease has, from 0 */
     struct odd_row *odd;

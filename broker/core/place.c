@@ -4,7 +4,8 @@
  * turns. A worker gets rows for its free slots, and, of short tasks, enough beyond to be busy until
  * the next answer is back. How many depends on the measured time of a task: about TARGET_US of work
  * a slot, less towards the end of a batch, so that no chunk is the straggler. Where several batches
- * wait, nobody looks ahead: each free slot goes to the next in turn.
+ * wait, nobody looks ahead: each free slot goes to the next in turn. Tasks that take no slot are
+ * spread evenly.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -188,24 +189,50 @@ static uint64_t per_slot (struct sched *s, const struct batch *b)
     return rows ? rows : 1;
 }
 
-static uint64_t can_start (const struct worker *w, const struct batch *b, const struct lease *l)
+/* Workers that could have rows of the batch; counted once a turn. */
+static uint64_t takers (struct sched *s, struct batch *b)
+{
+    const struct worker *w;
+    if (b->takers_turn == s->turn)
+        return b->takers;
+    b->takers_turn = s->turn;
+    b->takers = 0;
+    TAILQ_FOREACH (w, &s->workers, link)
+        b->takers += worker_takes (w) && worker_can (w, b);
+    return b->takers;
+}
+
+/* Tasks that take no slot: nothing of a worker says how many it can run, and nothing takes them
+ * back once they run. So each worker has an even part of what there is, anew with each look. */
+static uint64_t even_part (struct sched *s, struct batch *b)
+{
+    uint64_t all = b->waiting.count + b->granted;
+    uint64_t n = takers (s, b);
+    if (b->jobs)
+        all = least (all, b->jobs);
+    return n ? least ((all + n - 1) / n, FREE_TASKS) : 0;
+}
+
+static uint64_t can_start (struct sched *s, const struct worker *w, struct batch *b,
+                           const struct lease *l)
 {
     if (b->cpus == 0) {
         uint64_t out = l ? l->out.count : 0;
-        return out < FREE_TASKS ? FREE_TASKS - out : 0;
+        uint64_t part = even_part (s, b);
+        return out < part ? part - out : 0;
     }
     uint64_t room = w->slots > w->occupied ? w->slots - w->occupied : 0;
     return room / b->cpus;
 }
 
-static struct need needed (struct sched *s, const struct worker *w, const struct batch *b,
+static struct need needed (struct sched *s, const struct worker *w, struct batch *b,
                            const struct lease *l)
 {
     struct need need = {0};
     uint64_t share = l ? l->slots.count : 0;
     uint64_t out = l ? l->out.count : 0;
     uint64_t idle = share > out ? share - out : 0;
-    uint64_t start = least (can_start (w, b, l), b->waiting.count);
+    uint64_t start = least (can_start (s, w, b, l), b->waiting.count);
     bool others = contended (s, w, b);
     bool fine = others || b->est_us == 0 || b->est_us >= FINE_US;
     if (fine && b->cpus)

@@ -366,6 +366,72 @@ static void tasks_without_cpus_run_beside_a_full_worker (void **state)
     bed_free (&b);
 }
 
+static struct view *submit_without_cpus (struct peer *c, uint64_t jobs, uint64_t rows)
+{
+    client_open (c, 1, 0, jobs, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 0);
+    client_rows (c, 1, rows);
+    client_close (c, 1);
+    bed_settle (c->bed);
+    return client_view (c, 1);
+}
+
+static void tasks_without_cpus_are_spread_evenly (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w1 = bed_worker (b, "w1", 1);
+    struct peer *w2 = bed_worker (b, "w2", 64);
+    struct peer *w3 = bed_worker (b, "w3", 2);
+    uint64_t id = submit_without_cpus (c, 0, 301)->id;
+    assert_in_range (worker_held (w1, id), 99, 101);
+    assert_in_range (worker_held (w2, id), 99, 101);
+    assert_in_range (worker_held (w3, id), 99, 101);
+    bed_run (b, 1000);
+    assert_true (client_view (c, 1)->ended);
+    bed_free (&b);
+}
+
+static void jobs_limit_holds_for_tasks_without_cpus (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w1 = bed_worker (b, "w1", 2);
+    struct peer *w2 = bed_worker (b, "w2", 2);
+    struct view *v = submit_without_cpus (c, 9, 1000);
+    for (int i = 0; i < 50; i++) {
+        uint64_t held1 = worker_held (w1, v->id), held2 = worker_held (w2, v->id);
+        assert_in_range (held1, 4, 5);
+        assert_int_equal (held1 + held2, 9);
+        b->now += 5000;
+        worker_finish (i % 2 ? w1 : w2, v->id, 1 + (uint64_t)i % 3, OUTCOME_DONE, 5000);
+        bed_settle (b);
+    }
+    bed_run (b, 5000);
+    assert_true (v->ended);
+    bed_free (&b);
+}
+
+static void a_worker_that_comes_late_gets_its_part_of_tasks_without_cpus (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w1 = bed_worker (b, "w1", 2);
+    struct view *v = submit_without_cpus (c, 0, 1600);
+    assert_int_equal (worker_held (w1, v->id), 1000);
+    struct peer *w2 = bed_worker (b, "w2", 2);
+    assert_int_equal (worker_held (w2, v->id), 600);
+    worker_finish (w1, v->id, 900, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    assert_int_equal (worker_held (w1, v->id), 100);
+    bed_run (b, 1000);
+    assert_true (v->ended);
+    bed_free (&b);
+}
+
 static void functions_go_only_to_workers_that_have_them (void **state)
 {
     (void)state;
@@ -563,6 +629,9 @@ int main (void)
         cmocka_unit_test (the_higher_priority_goes_first_and_equal_ones_share),
         cmocka_unit_test (a_task_takes_as_many_slots_as_it_says),
         cmocka_unit_test (tasks_without_cpus_run_beside_a_full_worker),
+        cmocka_unit_test (tasks_without_cpus_are_spread_evenly),
+        cmocka_unit_test (jobs_limit_holds_for_tasks_without_cpus),
+        cmocka_unit_test (a_worker_that_comes_late_gets_its_part_of_tasks_without_cpus),
         cmocka_unit_test (functions_go_only_to_workers_that_have_them),
         cmocka_unit_test (a_worker_must_have_all_that_a_batch_may_run),
         cmocka_unit_test (each_row_has_a_spec_of_its_own_where_the_batch_says_so),
