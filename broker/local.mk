@@ -18,6 +18,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/place.c \
 	broker/core/queries.c \
 	broker/core/results.c \
+	broker/core/rowindex.c \
 	broker/core/sched.c \
 	broker/core/sched.h \
 	broker/core/sessions.c \

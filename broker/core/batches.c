@@ -106,6 +106,7 @@ static void free_parts (struct sched *s, struct batch *b)
     struct entry *en;
     while ((en = TAILQ_FIRST (&b->log)))
         entry_free (s, b, en);
+    row_index_fini (&b->index);
     live_free (b);
     struct function_name *f, *f2;
     HASH_ITER (hh, b->functions, f, f2) {

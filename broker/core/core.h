@@ -118,6 +118,14 @@ struct entry {
     TAILQ_ENTRY (entry) link;
 };
 
+/* Where the outcomes of a detached batch are. */
+struct row_index {
+    uint32_t *entry_of; /* by row: a number in `at`, from 1; 0: none yet */
+    uint64_t rows_size;
+    const struct entry **at; /* those with outcomes, in order */
+    size_t n, size;
+};
+
 /* A row that is not like the others. */
 struct odd_row {
     uint64_t row;
@@ -167,6 +175,7 @@ struct batch {
     STAILQ_HEAD (, early) early; /* live input that came before its row was granted */
     size_t early_bytes;
     uint64_t next_record, log_bytes;
+    struct row_index index; /* of a detached batch */
     UT_hash_handle hh;
     TAILQ_ENTRY (batch) ready_link;
     LIST_ENTRY (batch) owned_link;
@@ -369,6 +378,15 @@ int results_replay (struct sched *s, struct batch *b, const struct wire *w, stru
 struct wire entry_message (const struct entry *en, uint64_t batch);
 void entry_free (struct sched *s, struct batch *b, struct entry *en);
 void results_trim (struct sched *s, struct batch *b);
+
+/* --- rowindex.c --- */
+/* The outcome of the row will be in the next entry that is added. */
+void row_index_note (struct row_index *x, uint64_t row);
+/* An entry with outcomes; it stays. */
+void row_index_add (struct row_index *x, const struct entry *en);
+/* The entry with the outcome of the row, or NULL. */
+const struct entry *row_index_find (const struct row_index *x, uint64_t row);
+void row_index_fini (struct row_index *x);
 
 /* --- leases.c --- */
 struct lease *lease_find (struct worker *w, uint64_t batch);

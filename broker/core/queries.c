@@ -2,11 +2,13 @@
  * of REPLY". */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "broker/core/core.h"
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 
 enum { RECORDS_PER_REPLY = 500, PAIRS_MAX = 24, TASKS_MAX = 100000 };
 
@@ -178,63 +180,108 @@ static void answer_workers (struct answer *a)
         add_worker (a, w);
 }
 
-/* The outcome of a row among the results that are kept. */
-static bool find_outcome (const struct batch *b, uint64_t row, struct outcome *o,
-                          const struct entry **from)
+/* --- tasks: a page of rows ---
+ *
+ * The page is filled from the sets and results that reach into it, each looked at once, so it costs
+ * what is in it, not what is in the batch. Of an attached batch all results are looked through that
+ * were not read yet: there is a limit to those.
+ */
+
+struct task {
+    const struct lease *lease; /* running, there */
+    const struct entry *entry; /* ended, and the outcome is in it, ... */
+    size_t at;                 /* ... at this byte */
+    bool waiting;
+};
+
+struct page {
+    const struct batch *batch;
+    uint64_t first, count;
+    struct task *task;
+};
+
+static struct task *task_of (struct page *p, uint64_t row)
+{
+    return row >= p->first && row - p->first < p->count ? &p->task[row - p->first] : NULL;
+}
+
+/* Those of the set are with this worker; NULL: they wait. */
+static void fill_open (struct page *p, const struct ranges *set, const struct lease *l)
+{
+    uint64_t end = p->first + p->count;
+    struct range r;
+    for (uint64_t at = p->first; r = ranges_from (set, at), r.lo < r.hi && r.lo < end; at = r.hi)
+        for (uint64_t row = r.lo; row < r.hi && row < end; row++) {
+            task_of (p, row)->lease = l;
+            task_of (p, row)->waiting = !l;
+        }
+}
+
+static void fill_ended (struct page *p, const struct entry *en)
+{
+    struct outcome o;
+    size_t at = 0;
+    for (size_t from = 0; outcome_read (bytes_of (en->body.ptr, en->body.len), &at, &o) == 1;
+         from = at) {
+        struct task *t = task_of (p, o.row);
+        if (!t)
+            continue;
+        t->entry = en;
+        t->at = from;
+    }
+}
+
+static void fill_all_ended (struct page *p)
 {
     const struct entry *en;
-    TAILQ_FOREACH (en, &b->log, link) {
-        size_t at = 0;
-        while (en->kind == WIRE_RESULTS &&
-               outcome_read (bytes_of (en->body.ptr, en->body.len), &at, o) == 1) {
-            if (o->row == row) {
-                *from = en;
-                return true;
-            }
-        }
+    if (p->batch->flags & BATCH_DETACHED) {
+        for (uint64_t row = p->first; row < p->first + p->count; row++)
+            if (!task_of (p, row)->entry && (en = row_index_find (&p->batch->index, row)))
+                fill_ended (p, en);
+        return;
     }
-    return false;
+    TAILQ_FOREACH (en, &p->batch->log, link)
+        if (en->kind == WIRE_RESULTS)
+            fill_ended (p, en);
 }
 
-static const struct lease *lease_with (const struct batch *b, uint64_t row)
+static void put_ended (struct record *r, const struct task *t, char *reason, size_t size)
 {
-    const struct lease *l;
-    LIST_FOREACH (l, &b->leases, b_link)
-        if (ranges_has (&l->out, row))
-            return l;
-    return NULL;
+    const struct entry *en = t->entry;
+    size_t at = t->at;
+    struct outcome o;
+    if (outcome_read (bytes_of (en->body.ptr, en->body.len), &at, &o) != 1)
+        return;
+    snprintf (reason, size, "%.*s", (int)o.reason.len, (const char *)o.reason.ptr);
+    put_text (r, "state", outcome_name (o.how));
+    put (r, "attempt", o.attempt);
+    put_text (r, "worker", en->worker);
+    put_text (r, "host", en->host);
+    put (r, "status", o.status);
+    put (r, "signal", o.signal);
+    put (r, "start_us", o.start_us);
+    put (r, "wall_us", o.wall_us);
+    put (r, "user_us", o.user_us);
+    put (r, "sys_us", o.sys_us);
+    put (r, "maxrss_kib", o.maxrss_kib);
+    put (r, "out_bytes", o.out_bytes);
+    put (r, "err_bytes", o.err_bytes);
+    put_text (r, "reason", reason);
 }
 
-static void add_task (struct answer *a, const struct batch *b, uint64_t row)
+static void add_task (struct answer *a, const struct batch *b, uint64_t row, const struct task *t)
 {
     struct record r = {0};
-    struct outcome o = {0};
-    const struct entry *en = NULL;
-    const struct lease *l = lease_with (b, row);
-    char reason[400] = "";
+    char reason[400];
     put (&r, "batch", b->id);
     put (&r, "row", row);
-    if (ranges_has (&b->waiting, row) || l) {
-        put_text (&r, "state", l ? "running" : "waiting");
+    if (t->waiting || t->lease) {
+        put_text (&r, "state", t->lease ? "running" : "waiting");
         put (&r, "attempt", odd_attempt (b, row));
-        put_text (&r, "worker", l ? l->worker->session->name : "");
-        put_text (&r, "host", l ? l->worker->session->host : "");
-    } else if (find_outcome (b, row, &o, &en)) {
-        snprintf (reason, sizeof reason, "%.*s", (int)o.reason.len, (const char *)o.reason.ptr);
-        put_text (&r, "state", outcome_name (o.how));
-        put (&r, "attempt", o.attempt);
-        put_text (&r, "worker", en->worker);
-        put_text (&r, "host", en->host);
-        put (&r, "status", o.status);
-        put (&r, "signal", o.signal);
-        put (&r, "start_us", o.start_us);
-        put (&r, "wall_us", o.wall_us);
-        put (&r, "user_us", o.user_us);
-        put (&r, "sys_us", o.sys_us);
-        put (&r, "maxrss_kib", o.maxrss_kib);
-        put (&r, "out_bytes", o.out_bytes);
-        put (&r, "err_bytes", o.err_bytes);
-        put_text (&r, "reason", reason);
+        put_text (&r, "worker", t->lease ? t->lease->worker->session->name : "");
+        put_text (&r, "host", t->lease ? t->lease->worker->session->host : "");
+    } else if (t->entry) {
+        put_ended (&r, t, reason, sizeof reason);
     } else {
         put_text (&r, "state", "finished");
     }
@@ -243,9 +290,21 @@ static void add_task (struct answer *a, const struct batch *b, uint64_t row)
 
 static void answer_tasks (struct answer *a, const struct batch *b, const struct msg_query *q)
 {
-    uint64_t count = q->count && q->count < TASKS_MAX ? q->count : TASKS_MAX;
-    for (uint64_t row = q->first; row < b->submitted && row - q->first < count; row++)
-        add_task (a, b, row);
+    struct page p = {.batch = b, .first = q->first};
+    if (q->first >= b->submitted)
+        return;
+    p.count = q->count && q->count < TASKS_MAX ? q->count : TASKS_MAX;
+    if (p.count > b->submitted - p.first)
+        p.count = b->submitted - p.first;
+    p.task = mem_zalloc (p.count * sizeof *p.task);
+    fill_open (&p, &b->waiting, NULL);
+    const struct lease *l;
+    LIST_FOREACH (l, &b->leases, b_link)
+        fill_open (&p, &l->out, l);
+    fill_all_ended (&p);
+    for (uint64_t i = 0; i < p.count; i++)
+        add_task (a, b, p.first + i, &p.task[i]);
+    free (p.task);
 }
 
 void query_answer (struct sched *s, struct client *c, const struct wire *w, int64_t now)

@@ -30,19 +30,28 @@ static void pause_if_full (struct sched *s, struct batch *b)
     batch_set_ready (s, b);
 }
 
+/* What a result takes of memory, with its place in the index. */
+static uint64_t weight (const struct entry *en)
+{
+    return en->body.len + sizeof *en + en->count * sizeof (uint32_t);
+}
+
 static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind kind,
-                                struct slice *body_take, const struct session *from)
+                                uint64_t count, struct slice *body_take, const struct session *from)
 {
     struct entry *en = mem_zalloc (sizeof *en);
     en->kind = kind;
     en->record = b->next_record++;
+    en->count = count;
     en->body = *body_take;
     *body_take = (struct slice){0};
     en->worker = mem_strdup (from ? from->name : "");
     en->host = mem_strdup (from ? from->host : "");
     TAILQ_INSERT_TAIL (&b->log, en, link);
-    b->log_bytes += en->body.len + sizeof *en;
-    s->queue_bytes += en->body.len + sizeof *en;
+    b->log_bytes += weight (en);
+    s->queue_bytes += weight (en);
+    if (kind == WIRE_RESULTS && b->flags & BATCH_DETACHED)
+        row_index_add (&b->index, en);
     struct sub *sub;
     LIST_FOREACH (sub, &b->subs, link) {
         if (!sub->next)
@@ -56,8 +65,8 @@ static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind
 void entry_free (struct sched *s, struct batch *b, struct entry *en)
 {
     TAILQ_REMOVE (&b->log, en, link);
-    b->log_bytes -= en->body.len + sizeof *en;
-    s->queue_bytes -= en->body.len + sizeof *en;
+    b->log_bytes -= weight (en);
+    s->queue_bytes -= weight (en);
     slice_fini (&en->body);
     free (en->worker);
     free (en->host);
@@ -117,6 +126,8 @@ static void count_outcome (struct sched *s, struct batch *b, const struct outcom
     b->finished++;
     odd_drop (b, o->row);
     chunks_finish (s, b, o->row, 1);
+    if (b->flags & BATCH_DETACHED)
+        row_index_note (&b->index, o->row);
 }
 
 void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t count,
@@ -133,8 +144,7 @@ void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t co
             count_outcome (s, b, &o);
         }
         struct slice slice = buf_take_slice (&body);
-        struct entry *en = entry_new (s, b, WIRE_RESULTS, &slice, NULL);
-        en->count = n;
+        struct entry *en = entry_new (s, b, WIRE_RESULTS, n, &slice, NULL);
         record (s, b, en, fx);
         first += n;
         count -= n;
@@ -202,8 +212,7 @@ static void finish_message (struct sched *s, struct lease *l, const struct wire 
     struct batch *b = l->batch;
     struct worker *wk = l->worker;
     struct slice body = t->dropped ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, WIRE_RESULTS, &body, wk->session);
-    en->count = t->accepted;
+    struct entry *en = entry_new (s, b, WIRE_RESULTS, t->accepted, &body, wk->session);
     record (s, b, en, fx);
     measure (b, t);
     wk->done += t->accepted;
@@ -249,7 +258,7 @@ void output_from_worker (struct sched *s, struct worker *wk, const struct wire *
         return;
     }
     struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, l->batch, WIRE_OUTPUT, &body, wk->session);
+    struct entry *en = entry_new (s, l->batch, WIRE_OUTPUT, 0, &body, wk->session);
     en->row = m->row;
     en->attempt = m->attempt;
     en->stream = m->stream;
@@ -272,9 +281,8 @@ int results_replay (struct sched *s, struct batch *b, const struct wire *w, stru
         count_outcome (s, b, &o);
     }
     struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, w->kind, &body, NULL);
+    struct entry *en = entry_new (s, b, w->kind, results ? w->m.results.count : 0, &body, NULL);
     if (results) {
-        en->count = w->m.results.count;
         free (en->worker);
         free (en->host);
         en->worker = mem_strndup ((const char *)w->m.results.worker.ptr, w->m.results.worker.len);

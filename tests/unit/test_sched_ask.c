@@ -1,6 +1,7 @@
 /* What clients ask for while a batch runs: cancel, wait, questions, live input. */
 #include <string.h>
 
+#include "common/wire/rows.h"
 #include "tests/unit/sched_harness.h"
 
 static uint64_t id_of (struct peer *c, uint64_t handle)
@@ -223,6 +224,66 @@ static void questions_are_answered_with_a_record_for_each_thing (void **state)
     bed_free (&b);
 }
 
+/* The `name` of the first record of the answer about rows [first, first + 3), or "". */
+static void task_says (struct peer *c, uint64_t id, uint64_t first, const char *name,
+                       const char *wanted)
+{
+    struct wire w = {.kind = WIRE_QUERY};
+    w.m.query =
+        (struct msg_query){.ref = 7, .what = QUERY_TASKS, .id = id, .first = first, .count = 3};
+    peer_post (c, &w);
+    bed_settle (c->bed);
+    struct bytes v[64];
+    struct wire m;
+    size_t at = 0;
+    assert_true (peer_take (c, WIRE_REPLY, &m));
+    int64_t n = row_read (bytes_of (m.body[0].ptr, m.body[0].len), &at, v, 64);
+    bool found = false;
+    for (int64_t i = 0; i + 1 < n; i += 2)
+        if (v[i].len == strlen (name) && memcmp (v[i].ptr, name, v[i].len) == 0) {
+            found = true;
+            assert_int_equal (v[i + 1].len, strlen (wanted));
+            assert_memory_equal (v[i + 1].ptr, wanted, v[i + 1].len);
+        }
+    assert_true (found);
+    wire_fini (&m);
+}
+
+static void the_state_of_a_task (uint64_t flags)
+{
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w1", 4);
+    uint64_t id = client_submit (c, 1, flags, 0, 1000)->id;
+    for (int i = 0; i < 10; i++) {
+        worker_finish (w, id, 3, i % 2 ? OUTCOME_FAILED : OUTCOME_DONE, 50000);
+        bed_settle (b);
+    }
+    struct peer *other = bed_client (b, "other"); /* results of an attached batch are gone */
+    task_says (other, id, 0, "state", flags ? "done" : "finished");
+    task_says (other, id, flags ? 3 : 30, "state", flags ? "failed" : "running");
+    task_says (other, id, 30, "state", "running");
+    task_says (other, id, 33, "worker", "w1");
+    task_says (other, id, 34, "state", "waiting");
+    task_says (other, id, 999, "state", "waiting");
+    uint64_t n;
+    assert_int_equal (ask (other, QUERY_TASKS, id, &n), WIRE_OK);
+    assert_int_equal (n, 1000);
+    bed_free (&b);
+}
+
+static void the_state_of_each_task_of_a_detached_batch_is_known (void **state)
+{
+    (void)state;
+    the_state_of_a_task (BATCH_DETACHED);
+}
+
+static void the_state_of_each_task_of_an_attached_batch_is_known (void **state)
+{
+    (void)state;
+    the_state_of_a_task (0);
+}
+
 /* --- live input --- */
 
 static void post_input (struct peer *c, uint64_t row, uint64_t offset, const char *text)
@@ -278,6 +339,8 @@ int main (void)
         cmocka_unit_test (a_dropped_wait_is_not_answered),
         cmocka_unit_test (a_batch_over_its_deadline_is_cancelled),
         cmocka_unit_test (questions_are_answered_with_a_record_for_each_thing),
+        cmocka_unit_test (the_state_of_each_task_of_a_detached_batch_is_known),
+        cmocka_unit_test (the_state_of_each_task_of_an_attached_batch_is_known),
         cmocka_unit_test (input_before_its_row_is_granted_goes_out_behind_the_grant),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
