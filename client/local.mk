@@ -67,6 +67,8 @@ client_libcli_a_SOURCES = \
 	client/cli/commands.def \
 	client/cli/durations.c \
 	client/cli/durations.h \
+	client/cli/failures.c \
+	client/cli/failures.h \
 	client/cli/fields.c \
 	client/cli/fields.h \
 	client/cli/foreach_opts.c \
@@ -93,6 +95,8 @@ client_libcli_a_SOURCES = \
 	client/cli/programs.h \
 	client/cli/reader.c \
 	client/cli/reader.h \
+	client/cli/recall.c \
+	client/cli/recall.h \
 	client/cli/runner.c \
 	client/cli/runner.h \
 	client/cli/say.c \

@@ -30,6 +30,7 @@ unit_tests = \
 	tests/unit/test_exec_function \
 	tests/unit/test_exec_output \
 	tests/unit/test_exec_parts \
+	tests/unit/test_failures \
 	tests/unit/test_foreach_opts \
 	tests/unit/test_help \
 	tests/unit/test_jobs \
@@ -76,6 +77,7 @@ tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
 tests_unit_test_summary_LDADD = $(UNIT_CLI)
+tests_unit_test_failures_LDADD = client/libcli.a $(UNIT_CLIENT)
 tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
 tests_unit_test_json_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_jobs_LDADD = $(UNIT_CLI)

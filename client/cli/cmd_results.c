@@ -128,7 +128,8 @@ static int print_batch (struct results *r, const struct selector *s)
     struct printer_opts printing = {.command = command,
                                     .keep_order = r->opts->keep_order,
                                     .json = r->opts->session.json,
-                                    .quiet = r->opts->session.quiet};
+                                    .quiet = r->opts->session.quiet,
+                                    .places = true};
     uint64_t before = r->printed;
     struct printer p;
     drover_error_t e = {0};

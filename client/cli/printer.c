@@ -19,17 +19,25 @@ void printer_init (struct printer *p, const struct printer_opts *opts, int wake_
     pending_init (&p->pending);
     p->batch = 0;
     p->next = 0;
-    p->reason[0] = '\0';
-    p->more_reasons = 0;
+    recall_init (&p->recall);
+    failures_init (&p->failures, opts->command, opts->places);
 }
 
 void printer_fini (struct printer *p)
 {
+    recall_fini (&p->recall);
     pending_fini (&p->pending);
+}
+
+static bool names_failures (const struct printer *p)
+{
+    return !p->opts.json && !p->opts.quiet;
 }
 
 int printer_values (struct printer *p, uint64_t row, const drover_bytes_t *values, size_t count)
 {
+    if (names_failures (p))
+        recall_add (&p->recall, row, values, count);
     if (!p->opts.tag && !p->opts.json)
         return 0;
     return pending_add (&p->pending, row, values, count) ? 0 : -1;
@@ -148,32 +156,18 @@ static int print_text (struct printer *p, const drover_result_t *r, const struct
     return sink_flush (&p->err) < 0 ? sink_error (&p->err, e) : 0;
 }
 
-static void say_more_reasons (struct printer *p)
+/* Behind what the task printed itself. */
+static void name_failure (struct printer *p, const drover_result_t *r)
 {
-    if (p->more_reasons > 0)
-        say (p->opts.command, "%" PRIu64 " more task%s: %s", p->more_reasons,
-             p->more_reasons == 1 ? "" : "s", p->reason);
-    p->more_reasons = 0;
-}
+    drover_bytes_t values[RECALL_VALUES];
 
-/* Cancelled tasks are many, alike, and expected by who cancelled them. */
-static void print_reason (struct printer *p, const drover_result_t *r)
-{
-    char host[80] = "";
-
-    if (!r->reason[0] || r->how == DROVER_DONE || r->how == DROVER_CANCELLED || p->opts.json ||
-        p->opts.quiet)
+    if (!names_failures (p))
         return;
-    if (strncmp (p->reason, r->reason, sizeof p->reason - 1) == 0) {
-        p->more_reasons++;
-        return;
+    if (failures_counts (r)) {
+        sink_flush (&p->out);
+        failures_add (&p->failures, r, values, recall_find (&p->recall, r->row, values));
     }
-    say_more_reasons (p);
-    sink_flush (&p->out);
-    snprintf (p->reason, sizeof p->reason, "%s", r->reason);
-    if (r->host[0])
-        snprintf (host, sizeof host, " on %.60s", r->host);
-    say (p->opts.command, "task %" PRIu64 "%s: %s", r->row + 1, host, r->reason);
+    recall_drop (&p->recall, r->row);
 }
 
 static int print_one (struct printer *p, const drover_result_t *r, struct pending_row *row,
@@ -181,7 +175,7 @@ static int print_one (struct printer *p, const drover_result_t *r, struct pendin
 {
     int status = p->opts.json ? print_json (p, r, row, e) : print_text (p, r, row, e);
 
-    print_reason (p, r);
+    name_failure (p, r);
     pending_drop (&p->pending, row);
     return status;
 }
@@ -219,6 +213,6 @@ int printer_rest (struct printer *p, drover_error_t *e)
     }
     if (printer_flush (p) < 0)
         return sink_error (p->out.error ? &p->out : &p->err, e);
-    say_more_reasons (p);
+    failures_rest (&p->failures);
     return 0;
 }

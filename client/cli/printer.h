@@ -4,8 +4,7 @@
  * file where they are large; see drover_result_keep()). With a tag, each line of output begins with
  * it and a tab. With json, each outcome is one line on stdout and nothing else is printed.
  *
- * Reasons (why a task could not be started, why it was cancelled) are lines on stderr; a reason
- * that many tasks share is said once, and at the end how many shared it.
+ * Tasks that fail are named on stderr, each behind its output; see failures.h.
  */
 #ifndef DROVER_CLI_PRINTER_H
 #define DROVER_CLI_PRINTER_H
@@ -13,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/cli/failures.h"
 #include "client/cli/pending.h"
+#include "client/cli/recall.h"
 #include "client/cli/sink.h"
 #include "client/drover.h"
 
@@ -21,7 +22,8 @@ struct printer_opts {
     const char *command;   /* for messages */
     bool keep_order;       /* rows from 0 on, without gaps */
     bool json;             /* lines of JSON */
-    bool quiet;            /* no reasons */
+    bool quiet;            /* failed tasks are not named */
+    bool places;           /* where they are, with the worker they ran on */
     drover_command_t *tag; /* what stands in front of each line; NULL: nothing. Borrowed */
 };
 
@@ -30,10 +32,10 @@ struct printer {
     struct sink out;
     struct sink err;
     struct pending pending;
-    uint64_t batch;        /* its number, for json */
-    uint64_t next;         /* row to be printed next, in keep_order */
-    char reason[200];      /* said last */
-    uint64_t more_reasons; /* tasks with the same one since */
+    struct failures failures;
+    struct recall recall;
+    uint64_t batch; /* its number, for json */
+    uint64_t next;  /* row to be printed next, in keep_order */
 };
 
 /* `wake_fd`, `wake` and `arg` as for sink_init(). The printer does not move in memory. */

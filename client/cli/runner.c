@@ -103,7 +103,7 @@ static void on_result (struct runner *r, const drover_result_t *result)
     drover_error_t e = {0};
     bool done = result->how == DROVER_DONE;
 
-    summary_add (&r->summary, done, result->wall_us, result->host);
+    summary_add (&r->summary, result->how, result->wall_us, result->host);
     r->failed += !done;
     r->ended += result->how != DROVER_CANCELLED;
     r->printer.batch = drover_batch_id (r->batch);
@@ -370,6 +370,7 @@ static int run_batch (struct runner *r)
                                     .keep_order = o->keep_order,
                                     .json = o->session.json,
                                     .quiet = o->session.quiet,
+                                    .places = !drover_is_private (r->h),
                                     .tag = o->tag};
     int status = STATUS_FOREACH;
 

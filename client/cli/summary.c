@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/drover.h"
 #include "common/base/mem.h"
 
 void summary_init (struct summary *s)
@@ -38,10 +39,11 @@ static void add_host (struct summary *s, const char *host)
     s->hosts[s->host_count++] = mem_strdup (host);
 }
 
-void summary_add (struct summary *s, bool done, uint64_t wall_us, const char *host)
+void summary_add (struct summary *s, int how, uint64_t wall_us, const char *host)
 {
     s->tasks++;
-    s->failed += !done;
+    s->failed += how != DROVER_DONE && how != DROVER_CANCELLED;
+    s->cancelled += how == DROVER_CANCELLED;
     s->work_us += wall_us;
     if (host && host[0])
         add_host (s, host);
@@ -67,21 +69,24 @@ int summary_print (const struct summary *s, uint64_t wall_us, uint64_t slots, ch
 {
     double wall = wall_us ? (double)wall_us : 1;
     double work = (double)s->work_us;
+    uint64_t ran = s->tasks - s->cancelled;
     double idle = slots ? wall - work / (double)slots : 0;
-    char places[80] = "", wall_text[40], work_text[40], overhead_text[40], efficiency[120] = "";
+    char cancelled[40] = "", places[80] = "", wall_text[40], work_text[40], overhead_text[40],
+         efficiency[120] = "";
 
+    if (s->cancelled)
+        snprintf (cancelled, sizeof cancelled, ", %" PRIu64 " cancelled", s->cancelled);
     if (slots && s->host_count)
         snprintf (places, sizeof places, ", %" PRIu64 " slot%s on %zu host%s", slots,
                   plural (slots), s->host_count, plural (s->host_count));
     print_time (wall_text, sizeof wall_text, (double)wall_us);
     print_time (work_text, sizeof work_text, work);
-    print_time (overhead_text, sizeof overhead_text,
-                idle > 0 && s->tasks ? idle / (double)s->tasks : 0);
-    if (slots && s->tasks)
+    print_time (overhead_text, sizeof overhead_text, idle > 0 && ran ? idle / (double)ran : 0);
+    if (slots && ran)
         snprintf (efficiency, sizeof efficiency, ", efficiency %.0f %%, overhead %s/task",
                   100 * work / wall / (double)slots, overhead_text);
-    return snprintf (out, size,
-                     "%" PRIu64 " task%s, %" PRIu64 " failed%s: wall %s, work %s, speed-up %.1f%s",
-                     s->tasks, plural (s->tasks), s->failed, places, wall_text, work_text,
-                     work / wall, efficiency);
+    return snprintf (
+        out, size, "%" PRIu64 " task%s, %" PRIu64 " failed%s%s: wall %s, work %s, speed-up %.1f%s",
+        s->tasks, plural (s->tasks), s->failed, cancelled, places, wall_text, work_text,
+        work / wall, efficiency);
 }

@@ -1,6 +1,7 @@
 /* summary: what a batch was worth, from its outcomes. Pure.
  *
  *     1000 tasks, 0 failed, 4 slots on 2 hosts: wall 12.3 s, work 47.9 s, speed-up 3.9, ...
+ *     1000 tasks, 2 failed, 900 cancelled, 4 slots ...
  *
  * Work is the time that tasks ran, summed. Speed-up is work by wall time, efficiency is speed-up by
  * slots, and overhead is the wall time that the slots did not need, by task: wall - work / slots.
@@ -17,7 +18,8 @@
 
 struct summary {
     uint64_t tasks;
-    uint64_t failed;
+    uint64_t failed;    /* ended badly by themselves */
+    uint64_t cancelled; /* ended, or not started, because they were not wanted any more */
     uint64_t work_us;
     char **hosts; /* each once; at most SUMMARY_HOSTS_MAX, more are not counted */
     size_t host_count;
@@ -27,8 +29,8 @@ struct summary {
 void summary_init (struct summary *s);
 void summary_fini (struct summary *s);
 
-/* Count one outcome. `host` may be empty: the task never ran. */
-void summary_add (struct summary *s, bool done, uint64_t wall_us, const char *host);
+/* Count one outcome (enum drover_how). `host` may be empty: the task never ran. */
+void summary_add (struct summary *s, int how, uint64_t wall_us, const char *host);
 
 /* The line, without "drover: " and newline. `slots` 0: unknown, what depends on it is left out.
  * Returns the length, as snprintf(). */

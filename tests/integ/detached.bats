@@ -31,6 +31,9 @@ submitted() {
     ends_with 1 drover wait "$id"
     ends_with 1 drover results -k "$id"
     same "$(paste -sd' ' "$T/out")" "0 1 2"
+    same "$(cat "$T/err")" "$(printf '%s\n' e0 e1 'drover results: task 2 on one: exit status 1' \
+        e2 'drover results: task 3 on one: exit status 2')"
+    ends_with 1 drover results -k --quiet "$id"
     same "$(paste -sd' ' "$T/err")" "e0 e1 e2"
     ends_with 1 drover results -k "$id.2-3"
     same "$(paste -sd' ' "$T/out")" "1 2"
@@ -86,6 +89,8 @@ submitted() {
     ends_with 1 drover results "$id" --json
     says "$T/out" '"reason":"wrong input"'
     ends_with 0 drover list --state cancelled
+    grep -qE 'TASKS +WAITING +RUNNING +DONE +FAILED +CANCELLED' "$T/out"
+    grep -qE ' cancelled +2 +0 +0 +0 +0 +2 ' "$T/out"
 }
 
 @test "single tasks can be cancelled" {

@@ -125,6 +125,21 @@ END
     same "$(cat "$T/err")" ""
 }
 
+@test "failed tasks are named on stderr, the first ten of them, unless --quiet or --json" {
+    ends_with 2 drover foreach -k 'echo e{} >&2; case {} in 1) exit 7;; 2) kill -9 $$;; esac' ::: 0 1 2 'a b'
+    same "$(cat "$T/err")" "$(printf '%s\n' e0 e1 'drover foreach: task 2 (1): exit status 7' \
+        e2 'drover foreach: task 3 (2): killed by signal 9 (KILL)' 'ea b')"
+    seq 30 | ends_with 28 drover foreach -k 'test {} -le 2'
+    same "$(grep -c ': exit status 1$' "$T/err")" 10
+    same "$(tail -n 1 "$T/err")" "drover foreach: 18 more tasks failed; --json tells of each"
+    ends_with 2 drover foreach --quiet false ::: 1 2
+    same "$(cat "$T/err")" ""
+    ends_with 2 drover foreach --json false ::: 1 2
+    same "$(cat "$T/err")" ""
+    ends_with 1 drover invoke true 'exit 3'
+    same "$(cat "$T/err")" "drover invoke: task 2 (exit 3): exit status 3"
+}
+
 @test "--json is one object for each task" {
     ends_with 2 drover foreach -k --json 'printf "%s\n" {}; exit {#}' ::: 'a "b"' $'\377'
     need python3

@@ -14,6 +14,7 @@
 #include "client/cli/suggest.h"
 #include "client/cli/summary.h"
 #include "client/cli/table.h"
+#include "client/drover.h"
 
 static void print (struct summary *s, uint64_t wall_us, uint64_t slots, const char *wanted)
 {
@@ -31,7 +32,7 @@ static void the_line_is_that_of_the_manual (void **state)
     (void)state;
     summary_init (&s);
     for (int i = 0; i < 1000; i++)
-        summary_add (&s, true, 47900, i % 3 ? "one" : "two");
+        summary_add (&s, DROVER_DONE, 47900, i % 3 ? "one" : "two");
     print (&s, 12300000, 4,
            "1000 tasks, 0 failed, 4 slots on 2 hosts: wall 12.3 s, work 47.9 s, speed-up 3.9, "
            "efficiency 97 %, overhead 325 us/task");
@@ -43,7 +44,7 @@ static void one_task_is_singular (void **state)
 
     (void)state;
     summary_init (&s);
-    summary_add (&s, false, 500000, "one");
+    summary_add (&s, DROVER_FAILED, 500000, "one");
     print (&s, 510000, 1,
            "1 task, 1 failed, 1 slot on 1 host: wall 0.51 s, work 0.50 s, speed-up 1.0, "
            "efficiency 98 %, overhead 10 ms/task");
@@ -55,10 +56,25 @@ static void what_never_ran_has_no_host (void **state)
 
     (void)state;
     summary_init (&s);
-    summary_add (&s, false, 0, "");
-    summary_add (&s, false, 0, NULL);
+    summary_add (&s, DROVER_FAILED, 0, "");
+    summary_add (&s, DROVER_FAILED, 0, NULL);
     assert_int_equal (s.host_count, 0);
     print (&s, 2000, 0, "2 tasks, 2 failed: wall 2.0 ms, work 0 us, speed-up 0.0");
+}
+
+static void cancelled_tasks_are_no_failed_ones (void **state)
+{
+    struct summary s;
+
+    (void)state;
+    summary_init (&s);
+    summary_add (&s, DROVER_DONE, 1000000, "one");
+    summary_add (&s, DROVER_TIMEOUT, 1000000, "one");
+    summary_add (&s, DROVER_CANCELLED, 0, "one");
+    summary_add (&s, DROVER_CANCELLED, 0, "");
+    print (&s, 2000000, 2,
+           "4 tasks, 1 failed, 2 cancelled, 2 slots on 1 host: wall 2.0 s, work 2.0 s, speed-up "
+           "1.0, efficiency 50 %, overhead 0.50 s/task");
 }
 
 static void no_task_divides_by_nothing (void **state)
@@ -76,7 +92,7 @@ static void more_work_than_slots_is_no_negative_overhead (void **state)
 
     (void)state;
     summary_init (&s);
-    summary_add (&s, true, 3000000, "one");
+    summary_add (&s, DROVER_DONE, 3000000, "one");
     print (&s, 1000000, 2,
            "1 task, 0 failed, 2 slots on 1 host: wall 1.0 s, work 3.0 s, speed-up 3.0, "
            "efficiency 150 %, overhead 0 us/task");
@@ -143,6 +159,7 @@ int main (void)
         cmocka_unit_test (the_line_is_that_of_the_manual),
         cmocka_unit_test (one_task_is_singular),
         cmocka_unit_test (what_never_ran_has_no_host),
+        cmocka_unit_test (cancelled_tasks_are_no_failed_ones),
         cmocka_unit_test (no_task_divides_by_nothing),
         cmocka_unit_test (more_work_than_slots_is_no_negative_overhead),
         cmocka_unit_test (control_characters_are_shown_escaped),
