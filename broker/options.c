@@ -179,6 +179,13 @@ static int from_environment (struct options *o)
     return -1;
 }
 
+/* Twice the limit, and never so little that what is on its way would not fit. */
+static void derive (struct sched_config *c)
+{
+    uint64_t least = 256 << 20;
+    c->overflow_bytes = c->queue_bytes > least ? c->queue_bytes : least;
+}
+
 int options_parse (struct options *o, int argc, char **argv)
 {
     *o = (struct options){.listen_fd = -1, .lifetime_fd = -1, .level = LOG_INFO};
@@ -187,6 +194,7 @@ int options_parse (struct options *o, int argc, char **argv)
     while ((opt = getopt_long (argc, argv, "hV", OPTIONS, NULL)) != -1)
         if ((status = set (o, opt, optarg)) >= 0)
             return status;
+    derive (&o->sched);
     if (optind < argc)
         return usage ("argument", argv[optind], "drover-broker takes only options; see --help");
     if (o->listen_fd >= 0 && !o->n_listen)

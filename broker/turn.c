@@ -14,6 +14,7 @@ enum {
     STRANGERS = 16,        /* connections that may have no session, beside as many as have one */
     PARKED_RETRY_US = 10 * US_PER_MS,
     LAG_COUNTS_US = 200 * US_PER_MS,
+    PARKED_ANSWERS_MAX = 4096, /* to a peer that takes none of them */
 };
 
 struct parked_frames {
@@ -24,6 +25,7 @@ struct parked_frames {
 /* Messages for a peer whose connection is full. */
 struct parked {
     uint64_t route;
+    unsigned answers; /* messages without a number: what has one is bounded by its channel */
     STAILQ_HEAD (, parked_frames) list;
     UT_hash_handle hh;
 };
@@ -237,6 +239,12 @@ static void gone (struct turn *t, uint64_t route)
     step (t, &ev);
 }
 
+static enum wire_kind kind_of (const struct wire_frames *f)
+{
+    return (enum wire_kind)f->frame[0].ptr[2];
+}
+
+/* A peer that asks on and takes no answer is as good as gone; if it is not, it says HELLO again. */
 static void park (struct turn *t, uint64_t route, struct wire_frames *f)
 {
     struct parked *p = NULL;
@@ -247,10 +255,15 @@ static void park (struct turn *t, uint64_t route, struct wire_frames *f)
         STAILQ_INIT (&p->list);
         HASH_ADD (hh, t->parked, route, sizeof p->route, p);
     }
+    p->answers += !wire_numbered (kind_of (f));
     struct parked_frames *node = mem_zalloc (sizeof *node);
     node->f = *f;
     *f = (struct wire_frames){0};
     STAILQ_INSERT_TAIL (&p->list, node, link);
+    if (p->answers <= PARKED_ANSWERS_MAX)
+        return;
+    gone (t, route);
+    unpark (t, p);
 }
 
 static void transmit (struct turn *t, uint64_t route, struct wire_frames *f)
@@ -259,7 +272,8 @@ static void transmit (struct turn *t, uint64_t route, struct wire_frames *f)
     HASH_FIND (hh, t->parked, &route, sizeof route, p);
     struct link *l = link_of (t, route);
     if (p) {
-        park (t, route, f); /* behind what waits there already */
+        if (kind_of (f) != WIRE_PING) /* whether it is there is known from what waits */
+            park (t, route, f);       /* behind that */
     } else if (l && link_send (l, route, f) < 0) {
         if (errno == EAGAIN)
             park (t, route, f);
@@ -273,12 +287,14 @@ static void retry (struct turn *t, struct parked *p)
 {
     struct parked_frames *f;
     while ((f = STAILQ_FIRST (&p->list))) {
+        bool answer = !wire_numbered (kind_of (&f->f));
         if (link_send (link_of (t, p->route), p->route, &f->f) < 0) {
             if (errno == EAGAIN)
                 return;
             gone (t, p->route);
             break;
         }
+        p->answers -= answer;
         STAILQ_REMOVE_HEAD (&p->list, link);
         free (f);
     }

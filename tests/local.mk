@@ -44,6 +44,7 @@ unit_tests = \
 	tests/unit/test_scan \
 	tests/unit/test_sched_ask \
 	tests/unit/test_sched_batch \
+	tests/unit/test_sched_hostile \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_session \
@@ -107,6 +108,8 @@ tests_unit_test_sched_ask_SOURCES = tests/unit/test_sched_ask.c $(SCHED_BED)
 tests_unit_test_sched_ask_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
 tests_unit_test_sched_batch_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_hostile_SOURCES = tests/unit/test_sched_hostile.c $(SCHED_BED)
+tests_unit_test_sched_hostile_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)

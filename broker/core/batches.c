@@ -19,6 +19,20 @@ struct batch *batch_find (struct sched *s, uint64_t id)
     return b;
 }
 
+struct batch *batch_by_key (struct sched *s, struct bytes key)
+{
+    struct batch *b = NULL;
+    if (key.len)
+        HASH_FIND (by_key, s->by_key, key.ptr, key.len, b);
+    return b;
+}
+
+static void own_more (struct sched *s, struct batch *b, uint64_t bytes)
+{
+    b->own_bytes += bytes;
+    s->own_bytes += bytes;
+}
+
 enum wire_batch_state batch_state (const struct batch *b)
 {
     if (!b->ended)
@@ -87,6 +101,10 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     STAILQ_INIT (&b->early);
     ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : SLOT_NUMBERS));
     HASH_ADD (hh, s->batches, id, sizeof b->id, b);
+    b->keyed = m->key.len;
+    if (b->keyed)
+        HASH_ADD_KEYPTR (by_key, s->by_key, b->key, m->key.len, b);
+    own_more (s, b, sizeof *b + m->name.len + m->key.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
     record_for (s, b, w, fx);
     return b;
@@ -172,6 +190,11 @@ void batch_free (struct sched *s, struct batch **bp)
     unready (s, b);
     LIST_REMOVE (b, owned_link);
     HASH_DEL (s->batches, b);
+    if (b->keyed)
+        HASH_DELETE (by_key, s->by_key, b);
+    if (b->trimming)
+        TAILQ_REMOVE (&s->trim, b, trim_link);
+    s->own_bytes -= b->own_bytes;
     free_parts (s, b);
     free (b);
 }
@@ -204,6 +227,8 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
                 struct err *e)
 {
     uint64_t n = w->m.spec.spec;
+    if (b->cancelled || b->ended)
+        return 0; /* nobody waits for it any more */
     if (n >= SPECS_MAX || n > b->n_specs)
         return err_set (e, EINVAL, "spec %" PRIu64 " is not the next one, or over the limit of %d",
                         n, SPECS_MAX);
@@ -217,6 +242,7 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
     for (int i = 0; i < WIRE_BODIES; i++)
         mine->body[i] = slice_keep (&w->body[i]);
     mine->m.spec.batch = b->id;
+    own_more (s, b, sizeof *mine + w->header.len + w->body[0].len + w->body[1].len);
     if (n == 0 || w->m.spec.cpus > b->cpus)
         b->cpus = w->m.spec.cpus;
     learn_needs (b, w);
@@ -455,13 +481,35 @@ static void forget_oldest (struct sched *s, struct effects *fx)
     }
 }
 
+/* One that keeps what nobody may ever fetch cannot be paused, and forgetting the others was not
+ * enough: it ends, and says why. The longest log goes first. */
+static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
+{
+    struct batch *b, *greatest = NULL;
+    if (s->cfg.records || !is_crammed (s))
+        return;
+    for (b = s->batches; b; b = b->hh.next)
+        if (!b->ended && !b->cancelled && b->flags & BATCH_DETACHED &&
+            b->log_bytes > s->cfg.overflow_bytes / 8 &&
+            (!greatest || b->log_bytes > greatest->log_bytes))
+            greatest = b;
+    if (!greatest)
+        return;
+    effect_log (fx, LOG_WARN, "no room, ended batch=%" PRIu64 " kept_bytes=%" PRIu64, greatest->id,
+                greatest->log_bytes);
+    cancel_for (s, greatest, "the broker has no room for more of its results", now, fx);
+}
+
 void batches_tick (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *tmp;
     forget_oldest (s, fx);
+    end_greatest (s, now, fx);
     HASH_ITER (hh, s->batches, b, tmp) {
         if (b->ended)
             continue;
+        if (b->paused) /* others may have made room */
+            results_trim (s, b);
         if (now >= b->deadline_us) {
             b->deadline_us = CLOCK_NEVER;
             cancel_for (s, b, "the batch is over its deadline", now, fx);

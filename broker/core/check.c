@@ -135,12 +135,16 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, own = 0;
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (b, e) < 0)
             return -1;
         bytes += bytes_of_batch (b);
+        own += b->own_bytes;
     }
+    if (own != s->own_bytes)
+        return err_set (e, EPROTO, "batches take %" PRIu64 " bytes, counted were %" PRIu64, own,
+                        s->own_bytes);
     if (bytes != s->queue_bytes)
         return err_set (e, EPROTO, "%" PRIu64 " bytes are queued, counted were %" PRIu64, bytes,
                         s->queue_bytes);

@@ -17,6 +17,13 @@ struct said { /* a message in hand */
     struct effects *fx;
 };
 
+enum {
+    ASKED_MAX = 4096,
+    WATCHERS_MAX = 1024, /* of one batch: each of its results goes to all of them */
+};
+
+static const char FULL[] = "busy: the broker holds more than it has room for";
+
 struct client *client_new (struct sched *s, struct session *se)
 {
     struct client *c = mem_zalloc (sizeof *c);
@@ -33,6 +40,11 @@ struct sub *client_sub (struct client *c, uint64_t handle)
     struct sub *sub = NULL;
     HASH_FIND (hh, c->subs, &handle, sizeof handle, sub);
     return sub;
+}
+
+bool client_asks_too_much (const struct client *c)
+{
+    return c->n_asked >= ASKED_MAX;
 }
 
 bool client_is_halfway (const struct client *c)
@@ -75,14 +87,6 @@ static void opened (const struct said *m, struct sub *sub)
     session_post (m->s, m->se, &w);
 }
 
-static struct batch *by_key (struct sched *s, struct bytes key)
-{
-    for (struct batch *b = s->batches; key.len && b; b = b->hh.next)
-        if (bytes_equal (bytes_str (b->key), key))
-            return b;
-    return NULL;
-}
-
 static void handle_in_use (const struct said *m, uint64_t handle)
 {
     session_error (m->s, m->se, WIRE_CONFLICT, m->w->kind, handle, m->fx,
@@ -96,7 +100,11 @@ static void on_open (const struct said *m)
         handle_in_use (m, o->batch);
         return;
     }
-    struct batch *b = by_key (m->s, o->key);
+    struct batch *b = batch_by_key (m->s, o->key);
+    if (!b && is_crammed (m->s)) {
+        broken (m, o->batch, FULL);
+        return;
+    }
     if (!b)
         b = batch_open (m->s, m->c, m->w, m->now, m->fx);
     struct sub *sub = sub_new (m->c, b, o->batch, 0);
@@ -120,28 +128,39 @@ static struct batch *own_batch (const struct said *m, uint64_t handle)
     return NULL;
 }
 
-/* What a client submits must fit together; where it does not, the batch cannot go on. */
-static void break_batch (const struct said *m, struct batch *b, uint64_t handle, const char *why)
+/* What a client submits must fit together, and there must be room for it; where that is not so, the
+ * batch cannot go on. */
+static void break_batch (const struct said *m, struct batch *b, uint64_t handle,
+                         enum wire_code code, const char *why)
 {
     struct msg_cancel c = {.reason = bytes_str (why)};
-    session_error (m->s, m->se, WIRE_MALFORMED, m->w->kind, handle, m->fx, "%s", why);
+    session_error (m->s, m->se, code, m->w->kind, handle, m->fx, "%s", why);
     batch_cancel (m->s, b, &c, m->now, m->fx);
+}
+
+/* Who minds the window never gets here. */
+static bool has_room (const struct said *m, struct batch *b, uint64_t handle)
+{
+    if (!is_crammed (m->s) || b->ended || b->cancelled)
+        return true;
+    break_batch (m, b, handle, WIRE_BUSY, FULL);
+    return false;
 }
 
 static void on_spec (const struct said *m)
 {
     struct err e;
     struct batch *b = own_batch (m, m->w->m.spec.batch);
-    if (b && batch_spec (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.spec.batch, e.text);
+    if (b && has_room (m, b, m->w->m.spec.batch) && batch_spec (m->s, b, m->w, m->fx, &e) < 0)
+        break_batch (m, b, m->w->m.spec.batch, WIRE_MALFORMED, e.text);
 }
 
 static void on_rows (const struct said *m)
 {
     struct err e;
     struct batch *b = own_batch (m, m->w->m.rows.batch);
-    if (b && batch_rows (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.rows.batch, e.text);
+    if (b && has_room (m, b, m->w->m.rows.batch) && batch_rows (m->s, b, m->w, m->fx, &e) < 0)
+        break_batch (m, b, m->w->m.rows.batch, WIRE_MALFORMED, e.text);
 }
 
 static void on_close (const struct said *m)
@@ -151,7 +170,7 @@ static void on_close (const struct said *m)
     if (!b)
         return;
     if (batch_close (m->s, b, m->w->m.close.total, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.close.batch, e.text);
+        break_batch (m, b, m->w->m.close.batch, WIRE_MALFORMED, e.text);
     else
         batch_progress (m->s, b, m->now);
 }
@@ -167,6 +186,11 @@ static void on_attach (const struct said *m)
     }
     if (!b) {
         snprintf (why, sizeof why, "there is no batch %" PRIu64, a->id);
+        broken (m, a->batch, why);
+        return;
+    }
+    if (b->n_subs >= WATCHERS_MAX) {
+        snprintf (why, sizeof why, "busy: %u look at batch %" PRIu64 " already", b->n_subs, a->id);
         broken (m, a->batch, why);
         return;
     }
@@ -195,20 +219,28 @@ static struct batch *named_batch (const struct said *m, uint64_t id, uint64_t ha
     return b;
 }
 
+static bool too_much (const struct said *m, uint64_t ref)
+{
+    if (!client_asks_too_much (m->c))
+        return false;
+    reply (m->s, m->c, ref, WIRE_BUSY, 0, "too many requests are not answered yet");
+    return true;
+}
+
 static void on_cancel (const struct said *m)
 {
     const struct msg_cancel *c = &m->w->m.cancel;
     struct batch *b = named_batch (m, c->id, c->batch, c->ref);
-    if (!b)
+    if (!b || too_much (m, c->ref))
         return;
     struct waiter what = {.ref = c->ref,
                           .condition = WAIT_PROCESSES_GONE,
                           .first = c->first,
                           .count = c->count,
                           .since_us = m->now};
-    wait_add (m->s, m->c, b, &what);
+    struct waiter *w = wait_add (m->c, b, &what);
     if (b->ended)
-        waits_check (m->s, b, m->now);
+        waiter_check (m->s, w, m->now);
     else
         batch_cancel (m->s, b, c, m->now, m->fx);
 }
@@ -217,14 +249,13 @@ static void on_wait (const struct said *m)
 {
     const struct msg_wait *a = &m->w->m.wait;
     struct batch *b = named_batch (m, a->id, 0, a->ref);
-    if (!b)
+    if (!b || too_much (m, a->ref))
         return;
     struct waiter what = {.ref = a->ref,
                           .condition = (enum wire_condition)a->condition,
                           .n = a->n,
                           .since_us = m->now};
-    wait_add (m->s, m->c, b, &what);
-    waits_check (m->s, b, m->now);
+    waiter_check (m->s, wait_add (m->c, b, &what), m->now);
 }
 
 static void on_query (const struct said *m)
@@ -259,7 +290,10 @@ static void on_drain (const struct said *m)
         reply (m->s, m->c, d->ref, WIRE_UNKNOWN, 0, "there is no worker of that name");
         return;
     }
+    if (too_much (m, d->ref))
+        return;
     struct drain *drain = mem_zalloc (sizeof *drain);
+    m->c->n_asked++;
     drain->ref = d->ref;
     drain->client = m->c;
     drain->worker = w;
@@ -302,6 +336,7 @@ static void drop_drains (struct sched *s, struct client *c)
     while (d) {
         struct drain *next = LIST_NEXT (d, link);
         if (d->client == c) {
+            c->n_asked--;
             LIST_REMOVE (d, link);
             free (d);
         }

@@ -43,10 +43,12 @@ struct session {
     bool said_bye;
     bool shut; /* its window was said to be 0 */
     unsigned malformed;
+    unsigned refusals;     /* said in the log */
     struct client *client; /* one of the two, by role */
     struct worker *worker;
     UT_hash_handle by_token;
     UT_hash_handle by_route;
+    UT_hash_handle by_name; /* workers */
     TAILQ_ENTRY (session) dirty_link;
 };
 
@@ -83,6 +85,7 @@ struct client {
     TAILQ_HEAD (, batch) ready; /* batches that may have rows to place, by priority, then in turn */
     TAILQ_ENTRY (client) ready_link; /* in sched, while `ready` is not empty */
     LIST_HEAD (, waiter) waiters;
+    unsigned n_asked;          /* waits, cancels and drains that are not answered yet */
     LIST_HEAD (, batch) owned; /* what it submitted, attached or detached */
     struct ranges over;        /* handles of batches whose END it was sent */
     struct batch *served;      /* in `ready`: got rows last, so it is last among its equals */
@@ -137,6 +140,7 @@ struct odd_row {
 struct batch {
     uint64_t id;
     char *name, *key;
+    bool keyed; /* in the table of keys */
     uint64_t flags, jobs, priority, runs;
     uint64_t result_bytes;
     int64_t opened_us, deadline_us;
@@ -170,13 +174,18 @@ struct batch {
     struct odd_row *odd;
     LIST_HEAD (, lease) leases;
     LIST_HEAD (, sub) subs;
+    unsigned n_subs;
     LIST_HEAD (, waiter) waiters;
     TAILQ_HEAD (, entry) log;
     STAILQ_HEAD (, early) early; /* live input that came before its row was granted */
     size_t early_bytes;
     uint64_t next_record, log_bytes;
     struct row_index index; /* of a detached batch */
+    uint64_t own_bytes;     /* itself and its specs */
+    bool trimming;          /* in the list of those whose log may have got shorter */
     UT_hash_handle hh;
+    UT_hash_handle by_key;
+    TAILQ_ENTRY (batch) trim_link;
     TAILQ_ENTRY (batch) ready_link;
     LIST_ENTRY (batch) owned_link;
     TAILQ_ENTRY (batch) over_link;
@@ -237,7 +246,8 @@ struct drain { /* a client waits for a worker to be empty */
 struct sched {
     struct sched_config cfg;
     struct session *by_token, *by_route;
-    struct batch *batches;
+    struct session *by_name; /* workers */
+    struct batch *batches, *by_key;
     struct client orphans;
     TAILQ_HEAD (client_list, client) ready;
     TAILQ_HEAD (, worker) workers;
@@ -245,6 +255,7 @@ struct sched {
     TAILQ_HEAD (, batch) over;
     TAILQ_HEAD (, session) dirty;
     TAILQ_HEAD (, sub) pump;
+    TAILQ_HEAD (, batch) trim;
     LIST_HEAD (, drain) drains;
     struct client *served; /* in `ready`: got rows last */
     uint64_t n_workers, n_clients;
@@ -252,6 +263,7 @@ struct sched {
     uint64_t next_batch;
     uint64_t turn, committed; /* commit numbers */
     uint64_t queue_bytes;
+    uint64_t own_bytes; /* of batches and their specs */
     uint64_t rng;
     uint64_t fenced, malformed;
     int64_t tick_us;      /* next regular tick */
@@ -262,6 +274,13 @@ struct sched {
     bool was_full;  /* queue_bytes over the limit */
     int64_t now_us; /* of the query in hand */
 };
+
+/* More is held than what well-behaved peers may have on its way beyond the limit: what would add to
+ * it is refused. */
+static inline bool is_crammed (const struct sched *s)
+{
+    return s->queue_bytes + s->own_bytes > s->cfg.queue_bytes + s->cfg.overflow_bytes;
+}
 
 /* --- effects.c --- */
 void effect_record (struct effects *fx, uint64_t batch, const struct wire *w);
@@ -295,6 +314,8 @@ void client_gone (struct sched *s, struct client *c, int64_t now, struct effects
 void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                         struct effects *fx);
 struct sub *client_sub (struct client *c, uint64_t handle);
+/* It has asked as much as a client may without an answer. */
+bool client_asks_too_much (const struct client *c);
 /* Parts of a large row of it are missing. */
 bool client_is_halfway (const struct client *c);
 void reply (struct sched *s, struct client *c, uint64_t ref, enum wire_code code, uint64_t value,
@@ -307,7 +328,9 @@ void sub_pump_later (struct sched *s, struct sub *sub);
 void subs_pump (struct sched *s);
 
 /* --- waits.c --- */
-void wait_add (struct sched *s, struct client *c, struct batch *b, const struct waiter *what);
+struct waiter *wait_add (struct client *c, struct batch *b, const struct waiter *what);
+/* Answer it, and free it, if what it waits for has come. */
+void waiter_check (struct sched *s, struct waiter *w, int64_t now);
 void waits_check (struct sched *s, struct batch *b, int64_t now);
 void waiter_free (struct waiter *w);
 
@@ -328,6 +351,7 @@ void batch_progress (struct sched *s, struct batch *b, int64_t now);
 void batch_set_ready (struct sched *s, struct batch *b);
 void batch_to_orphans (struct sched *s, struct batch *b);
 void batch_free (struct sched *s, struct batch **b);
+struct batch *batch_by_key (struct sched *s, struct bytes key);
 /* An attached batch that has ended and that nobody looks at goes when the turn ends, not under its
  * callers' feet. */
 void batch_check_over (struct sched *s, struct batch *b);
@@ -378,6 +402,9 @@ int results_replay (struct sched *s, struct batch *b, const struct wire *w, stru
 struct wire entry_message (const struct entry *en, uint64_t batch);
 void entry_free (struct sched *s, struct batch *b, struct entry *en);
 void results_trim (struct sched *s, struct batch *b);
+/* Likewise at the end of the turn, once for all that read it. */
+void results_trim_later (struct sched *s, struct batch *b);
+void results_trim_all (struct sched *s);
 
 /* --- rowindex.c --- */
 /* The outcome of the row will be in the next entry that is added. */

@@ -279,8 +279,10 @@ static void next_turn (struct sched *s, struct batch *b)
 static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int64_t now)
 {
     struct lease *l = lease_find (w, b->id);
+    if (!worker_can (w, b)) /* first: it costs least */
+        return false;
     struct need need = needed (s, w, b, l);
-    if (!need.rows || !worker_can (w, b))
+    if (!need.rows)
         return false;
     if (!l)
         l = lease_get (b, w);

@@ -20,11 +20,13 @@ static uint64_t log_limit (const struct sched *s, const struct batch *b)
     return b->result_bytes ? b->result_bytes : s->cfg.result_bytes;
 }
 
-/* A batch whose results are not read is granted no more. A detached one keeps them, and waits for
- * nobody. */
+/* A batch whose results are not read is granted no more: when they are many, or when there is no
+ * room for anybody's. A detached one keeps them, and waits for nobody. */
 static void pause_if_full (struct sched *s, struct batch *b)
 {
-    if (b->paused || b->flags & BATCH_DETACHED || b->log_bytes <= log_limit (s, b))
+    if (b->paused || b->flags & BATCH_DETACHED)
+        return;
+    if (b->log_bytes <= log_limit (s, b) && !is_crammed (s))
         return;
     b->paused = true;
     batch_set_ready (s, b);
@@ -86,9 +88,28 @@ void results_trim (struct sched *s, struct batch *b)
     struct entry *en;
     while ((en = TAILQ_FIRST (&b->log)) && en->record < needed)
         entry_free (s, b, en);
-    if (b->paused && b->log_bytes < log_limit (s, b) / 2) {
+    bool room = TAILQ_EMPTY (&b->log) || !is_crammed (s);
+    if (b->paused && room && b->log_bytes < log_limit (s, b) / 2) {
         b->paused = false;
         batch_set_ready (s, b);
+    }
+}
+
+void results_trim_later (struct sched *s, struct batch *b)
+{
+    if (b->trimming)
+        return;
+    b->trimming = true;
+    TAILQ_INSERT_TAIL (&s->trim, b, trim_link);
+}
+
+void results_trim_all (struct sched *s)
+{
+    struct batch *b;
+    while ((b = TAILQ_FIRST (&s->trim))) {
+        TAILQ_REMOVE (&s->trim, b, trim_link);
+        b->trimming = false;
+        results_trim (s, b);
     }
 }
 

@@ -26,6 +26,7 @@ void sched_config_defaults (struct sched_config *c)
         .window_msgs = 256,
         .window_bytes = 4 << 20,
         .queue_bytes = 1 << 30,
+        .overflow_bytes = 1 << 30,
         .result_bytes = 64 << 20,
         .losses_max = 3,
     };
@@ -47,6 +48,7 @@ struct sched *sched_new (const struct sched_config *c)
     TAILQ_INIT (&s->over);
     TAILQ_INIT (&s->dirty);
     TAILQ_INIT (&s->pump);
+    TAILQ_INIT (&s->trim);
     LIST_INIT (&s->drains);
     TAILQ_INIT (&s->orphans.ready);
     LIST_INIT (&s->orphans.waiters);
@@ -122,6 +124,7 @@ void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
 {
     begin (s, now_us, fx);
     subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
+    results_trim_all (s);
     place (s, now_us, fx);
     batches_free_over (s);
     s->turn++;

@@ -14,7 +14,13 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
-enum { MALFORMED_MAX = 16, NAME_STEM_MAX = 240 };
+enum {
+    MALFORMED_MAX = 16,
+    NAME_STEM_MAX = 230,
+    NAME_TRIES = 16,
+    REFUSALS_LOGGED = 16, /* of one session; it is told all of them */
+    UNREAD_WINDOWS = 8,   /* what a client may leave unread, in windows, besides results */
+};
 
 static uint64_t random_token (struct sched *s)
 {
@@ -107,8 +113,9 @@ void session_error (struct sched *s, struct session *se, enum wire_code code, un
     va_start (ap, fmt);
     vsnprintf (text, sizeof text, fmt, ap);
     va_end (ap);
-    effect_log (fx, LOG_INFO, "refused peer=%s kind=%s ref=%" PRIu64 " why=\"%s\"", se->name,
-                wire_name (kind) ? wire_name (kind) : "?", ref, text);
+    if (se->refusals++ < REFUSALS_LOGGED)
+        effect_log (fx, LOG_INFO, "refused peer=%s kind=%s ref=%" PRIu64 " why=\"%s\"", se->name,
+                    wire_name (kind) ? wire_name (kind) : "?", ref, text);
     if (se->route)
         say_error (se, se->route, code, kind, ref, text, fx);
     (void)s;
@@ -146,10 +153,9 @@ static void welcome (struct sched *s, struct session *se, bool resumed, struct e
 
 static bool name_taken (struct sched *s, const char *name)
 {
-    for (struct session *se = s->by_token; se; se = se->by_token.next)
-        if (se->role == ROLE_WORKER && strcmp (se->name, name) == 0)
-            return true;
-    return false;
+    struct session *se = NULL;
+    HASH_FIND (by_name, s->by_name, name, strlen (name), se);
+    return se;
 }
 
 /* Names of workers are unique: people use them to say which one. */
@@ -159,8 +165,9 @@ static char *unique_name (struct sched *s, const struct msg_hello *m)
                              : mem_printf ("peer-%" PRIu64, m->pid);
     if (m->role != ROLE_WORKER || !name_taken (s, name))
         return name;
-    for (unsigned n = 2;; n++) {
-        char *other = mem_printf ("%.*s#%u", NAME_STEM_MAX, name, n);
+    /* the next number that is free; where thousands have one name, not by trying all of them */
+    for (uint64_t n = 2;; n = n < NAME_TRIES || n > s->n_workers ? n + 1 : s->n_workers + 1) {
+        char *other = mem_printf ("%.*s#%" PRIu64, NAME_STEM_MAX, name, n);
         if (!name_taken (s, other)) {
             free (name);
             return other;
@@ -193,6 +200,8 @@ static struct session *session_new (struct sched *s, uint64_t route, const struc
     se->heard_us = se->pinged_us = now;
     se->chan = chan_new (s->cfg.window_msgs, s->cfg.window_bytes);
     HASH_ADD (by_token, s->by_token, token, sizeof se->token, se);
+    if (se->role == ROLE_WORKER)
+        HASH_ADD_KEYPTR (by_name, s->by_name, se->name, strlen (se->name), se);
     set_route (s, se, route);
     if (se->role == ROLE_WORKER)
         se->worker = worker_new (s, se, w);
@@ -208,6 +217,8 @@ void session_end (struct sched *s, struct session *se, int64_t now, struct effec
         TAILQ_REMOVE (&s->dirty, se, dirty_link);
     se->dirty = true; /* nothing puts it back */
     HASH_DELETE (by_token, s->by_token, se);
+    if (se->role == ROLE_WORKER)
+        HASH_DELETE (by_name, s->by_name, se);
     set_route (s, se, 0);
     if (se->worker)
         worker_gone (s, se->worker, !se->said_bye, now, fx);
@@ -283,8 +294,11 @@ static void on_hello (struct sched *s, const struct sched_event *ev, int64_t now
     }
     struct session *se = resume (s, ev->route, m, now, fx);
     bool resumed = se != NULL;
-    if (!se)
+    if (!se) {
+        if ((old = by_route (s, ev->route))) /* the token was its own, the role was not */
+            session_end (s, old, now, fx);
         se = session_new (s, ev->route, ev->message, now);
+    }
     effect_log (fx, resumed ? LOG_INFO : coming_level (se), "%s %s=%s host=%s",
                 resumed ? "resumed" : "joined", se->worker ? "worker" : "client", se->name,
                 se->host);
@@ -333,6 +347,16 @@ static bool session_business (struct sched *s, struct session *se, const struct 
     }
 }
 
+static void turn_out (struct sched *s, struct session *se, enum wire_code code, const char *text,
+                      int64_t now, struct effects *fx)
+{
+    struct wire bye = {.kind = WIRE_BYE};
+    bye.m.bye.code = code;
+    bye.m.bye.text = bytes_str (text);
+    say (se, se->route, &bye, fx);
+    session_end (s, se, now, fx);
+}
+
 /* A peer that breaks the rules again and again loses its session, never the process. */
 static void misbehaved (struct sched *s, struct session *se, enum wire_code code, unsigned kind,
                         const char *text, int64_t now, struct effects *fx)
@@ -340,13 +364,8 @@ static void misbehaved (struct sched *s, struct session *se, enum wire_code code
     s->malformed++;
     say_error (se, se->route, code, kind, 0, text, fx);
     effect_log (fx, LOG_WARN, "bad message peer=%s why=\"%s\"", se->name, text);
-    if (++se->malformed >= MALFORMED_MAX) {
-        struct wire bye = {.kind = WIRE_BYE};
-        bye.m.bye.code = code;
-        bye.m.bye.text = bytes_str ("too many bad messages");
-        say (se, se->route, &bye, fx);
-        session_end (s, se, now, fx);
-    }
+    if (++se->malformed >= MALFORMED_MAX)
+        turn_out (s, se, code, "too many bad messages", now, fx);
 }
 
 static bool in_order (struct sched *s, struct session *se, const struct wire *w, int64_t now,
@@ -367,6 +386,13 @@ static bool in_order (struct sched *s, struct session *se, const struct wire *w,
         misbehaved (s, se, WIRE_MALFORMED, w->kind, "acknowledges what was never sent", now, fx);
         return false;
     }
+}
+
+/* Results wait for the window of their reader, answers do not: who asks for more and more of them
+ * and takes none would fill our memory. */
+static bool reads_nothing (const struct sched *s, const struct session *se)
+{
+    return se->client && chan_backlog_bytes (se->chan) > UNREAD_WINDOWS * s->cfg.window_bytes;
 }
 
 void session_on_message (struct sched *s, const struct sched_event *ev, int64_t now,
@@ -397,6 +423,12 @@ void session_on_message (struct sched *s, const struct sched_event *ev, int64_t 
     }
     if (session_business (s, se, w, now, fx))
         return;
+    if (reads_nothing (s, se)) {
+        effect_log (fx, LOG_WARN, "asks and does not read client=%s unread_bytes=%zu", se->name,
+                    chan_backlog_bytes (se->chan));
+        turn_out (s, se, WIRE_BUSY, "you ask, and do not read the answers", now, fx);
+        return;
+    }
     if (se->worker)
         worker_on_message (s, se, w, now, fx);
     else

@@ -5,6 +5,8 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
+enum { OVER_MAX = 4096 };
+
 struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_t record)
 {
     struct sub *sub = mem_zalloc (sizeof *sub);
@@ -19,6 +21,7 @@ struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_
     if (handle < UINT64_MAX)
         ranges_remove (&c->over, handle, handle + 1);
     LIST_INSERT_HEAD (&b->subs, sub, link);
+    b->n_subs++;
     return sub;
 }
 
@@ -32,7 +35,8 @@ void sub_free (struct sched *s, struct sub **sub)
         old->batch->owner = NULL;
     HASH_DEL (old->client->subs, old);
     LIST_REMOVE (old, link);
-    results_trim (s, old->batch); /* what was kept for it alone */
+    old->batch->n_subs--;
+    results_trim_later (s, old->batch); /* what was kept for it alone */
     batch_check_over (s, old->batch);
     free (old);
 }
@@ -43,6 +47,17 @@ void sub_pump_later (struct sched *s, struct sub *sub)
         return;
     sub->pumping = true;
     TAILQ_INSERT_TAIL (&s->pump, sub, pump_link);
+}
+
+/* What a client still says of a batch whose end it has not heard of is no error. Of handles that
+ * were chosen to make a long list, the lowest are forgotten. */
+static void remember_over (struct client *c, uint64_t handle)
+{
+    if (handle == UINT64_MAX)
+        return;
+    ranges_add (&c->over, handle, handle + 1);
+    if (c->over.n > OVER_MAX)
+        ranges_remove (&c->over, 0, c->over.at[OVER_MAX / 2].lo);
 }
 
 static void send_entry (struct sched *s, struct sub *sub)
@@ -85,8 +100,7 @@ static bool pump_one (struct sched *s, struct sub **subp)
     }
     if (sub->batch->ended || !sub->follow) {
         send_end (s, sub);
-        if (sub->handle < UINT64_MAX)
-            ranges_add (&sub->client->over, sub->handle, sub->handle + 1);
+        remember_over (sub->client, sub->handle);
         sub_free (s, subp);
     }
     return true;
@@ -102,7 +116,7 @@ void subs_pump (struct sched *s)
             TAILQ_REMOVE (&s->pump, sub, pump_link);
             sub->pumping = false;
         }
-        results_trim (s, b);
+        results_trim_later (s, b);
         sub = next;
     }
 }

@@ -38,9 +38,24 @@ static bool rows_are_gone (const struct waiter *w)
 
 void waiter_free (struct waiter *w)
 {
+    w->client->n_asked--;
     LIST_REMOVE (w, link);
     LIST_REMOVE (w, c_link);
     free (w);
+}
+
+void waiter_check (struct sched *s, struct waiter *w, int64_t now)
+{
+    const struct batch *b = w->batch;
+    bool reached = w->condition == WAIT_PROCESSES_GONE ? rows_are_gone (w) : holds (w);
+    if (!reached && !b->ended)
+        return;
+    if (w->condition == WAIT_PROCESSES_GONE)
+        reply (s, w->client, w->ref, WIRE_OK, (uint64_t)(now - w->since_us), "");
+    else
+        reply (s, w->client, w->ref, reached ? WIRE_OK : WIRE_UNKNOWN, b->finished,
+               reached ? "" : "the batch ended before that");
+    waiter_free (w);
 }
 
 void waits_check (struct sched *s, struct batch *b, int64_t now)
@@ -48,20 +63,12 @@ void waits_check (struct sched *s, struct batch *b, int64_t now)
     struct waiter *w = LIST_FIRST (&b->waiters);
     while (w) {
         struct waiter *next = LIST_NEXT (w, link);
-        bool reached = w->condition == WAIT_PROCESSES_GONE ? rows_are_gone (w) : holds (w);
-        if (reached || b->ended) {
-            if (w->condition == WAIT_PROCESSES_GONE)
-                reply (s, w->client, w->ref, WIRE_OK, (uint64_t)(now - w->since_us), "");
-            else
-                reply (s, w->client, w->ref, reached ? WIRE_OK : WIRE_UNKNOWN, b->finished,
-                       reached ? "" : "the batch ended before that");
-            waiter_free (w);
-        }
+        waiter_check (s, w, now);
         w = next;
     }
 }
 
-void wait_add (struct sched *s, struct client *c, struct batch *b, const struct waiter *what)
+struct waiter *wait_add (struct client *c, struct batch *b, const struct waiter *what)
 {
     struct waiter *w = mem_zalloc (sizeof *w);
     *w = *what;
@@ -69,5 +76,6 @@ void wait_add (struct sched *s, struct client *c, struct batch *b, const struct 
     w->batch = b;
     LIST_INSERT_HEAD (&b->waiters, w, link);
     LIST_INSERT_HEAD (&c->waiters, w, c_link);
-    (void)s;
+    c->n_asked++;
+    return w;
 }

@@ -85,6 +85,7 @@ void drains_check (struct sched *s, struct worker *w)
         struct drain *next = LIST_NEXT (d, link);
         if (d->worker == w && LIST_EMPTY (&w->leases)) {
             reply (s, d->client, d->ref, WIRE_OK, 0, "");
+            d->client->n_asked--;
             LIST_REMOVE (d, link);
             free (d);
         }
