@@ -16,7 +16,9 @@ UNIT_CLI = client/libcli.a $(UNIT_BASE)
 
 unit_tests = \
 	tests/unit/test_agent_ends \
+	tests/unit/test_agent_exclusive \
 	tests/unit/test_agent_random \
+	tests/unit/test_agent_restart \
 	tests/unit/test_agent_rows \
 	tests/unit/test_agent_session \
 	tests/unit/test_chan \
@@ -62,6 +64,10 @@ unit_tests = \
 AGENT_RIG = tests/unit/agent_rig.c tests/unit/agent_rig.h
 tests_unit_test_agent_ends_SOURCES = tests/unit/test_agent_ends.c $(AGENT_RIG)
 tests_unit_test_agent_ends_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_exclusive_SOURCES = tests/unit/test_agent_exclusive.c $(AGENT_RIG)
+tests_unit_test_agent_exclusive_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_restart_SOURCES = tests/unit/test_agent_restart.c $(AGENT_RIG)
+tests_unit_test_agent_restart_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_random_SOURCES = tests/unit/test_agent_random.c $(AGENT_RIG)
 tests_unit_test_agent_random_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_rows_SOURCES = tests/unit/test_agent_rows.c $(AGENT_RIG)

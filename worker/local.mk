@@ -16,7 +16,9 @@ worker_libworkercore_a_SOURCES = \
 	worker/core/died.c \
 	worker/core/drain.c \
 	worker/core/effects.c \
+	worker/core/exclusive.c \
 	worker/core/executors.c \
+	worker/core/hold.c \
 	worker/core/jobs.c \
 	worker/core/orders.c \
 	worker/core/place.c \

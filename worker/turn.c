@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
@@ -125,6 +126,14 @@ static unsigned executors_max (const struct options *o)
     return max;
 }
 
+static uint64_t random_seed (void)
+{
+    uint64_t seed = 0;
+    if (getrandom (&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)clock_wall_us ();
+    return seed;
+}
+
 static struct agent *make_agent (struct worker *w, const struct launcher_start *start)
 {
     char host[256] = "localhost";
@@ -141,6 +150,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .prepare = w->o->slots < PREPARE_MAX ? w->o->slots : PREPARE_MAX,
         .drain_us = w->o->drain_us,
         .replaces = start->replaces,
+        .seed = random_seed (),
         .pages = executors_pages (w),
     };
     return agent_new (&c);

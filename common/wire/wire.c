@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/wire/kinds.h"
 #include "common/wire/pack.h"
@@ -282,6 +283,22 @@ size_t wire_frames_bytes (const struct wire_frames *f)
     for (unsigned i = 0; i < f->count; i++)
         bytes += f->frame[i].len;
     return bytes;
+}
+
+static bool same_slice (const struct slice *a, const struct slice *b)
+{
+    return bytes_equal (bytes_of (a->ptr, a->len), bytes_of (b->ptr, b->len));
+}
+
+bool wire_same (const struct wire *a, const struct wire *b)
+{
+    if (a->kind != b->kind || a->header.len != b->header.len || a->header.len < PREAMBLE ||
+        memcmp (a->header.ptr + PREAMBLE, b->header.ptr + PREAMBLE, a->header.len - PREAMBLE) != 0)
+        return false;
+    for (unsigned i = 0; i < WIRE_BODIES; i++)
+        if (!same_slice (&a->body[i], &b->body[i]))
+            return false;
+    return true;
 }
 
 struct wire_frames wire_frames_keep (const struct wire_frames *f)

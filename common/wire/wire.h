@@ -176,6 +176,9 @@ void wire_stamp (struct wire_frames *f, uint64_t seq, uint64_t ack);
 /* All bytes of the frames. */
 size_t wire_frames_bytes (const struct wire_frames *f);
 
+/* Whether two decoded messages say the same: kind, fields and bodies, whatever their numbers. */
+bool wire_same (const struct wire *a, const struct wire *b);
+
 /* The same frames with references of their own; the header is copied, so that it can be stamped. */
 struct wire_frames wire_frames_keep (const struct wire_frames *f);
 

@@ -84,6 +84,10 @@ static void keep_results (struct rig *r, const struct wire *w)
         if (w->m.results.batch != 1 || o.row >= RIG_ROWS)
             continue;
         struct rig_row *row = &r->row[o.row];
+        r->again += r->restarted && !row->out;
+        if (r->restarted && !row->out)
+            continue;
+        row->out = false;
         row->outcomes++;
         row->last = o;
         snprintf (row->reason, sizeof row->reason, "%.*s", (int)o.reason.len, o.reason.ptr);
@@ -95,8 +99,30 @@ static void keep_results (struct rig *r, const struct wire *w)
 static void keep_returned (struct rig *r, const struct wire *w)
 {
     r->last_returned_last = (unsigned)w->m.returned.last;
-    for (uint64_t i = 0; w->m.returned.batch == 1 && i < w->m.returned.count; i++)
-        r->row[w->m.returned.first + i].returned++;
+    for (uint64_t i = 0; w->m.returned.batch == 1 && i < w->m.returned.count; i++) {
+        struct rig_row *row = &r->row[w->m.returned.first + i];
+        row->out = false;
+        row->returned++;
+    }
+}
+
+static void keep_hold (struct rig *r, const struct wire *w)
+{
+    const struct msg_hold *m = &w->m.hold;
+    assert_true (r->holding);
+    for (uint64_t i = 0; m->batch == 1 && i < m->count; i++) {
+        assert_false (r->row[m->first + i].held); /* each row once */
+        r->row[m->first + i].held = true;
+    }
+    r->holding = !m->last;
+    for (unsigned i = 0; m->last && i < RIG_ROWS; i++) {
+        struct rig_row *row = &r->row[i];
+        if (!row->out || row->held)
+            continue;
+        row->out = false;
+        row->returned++;
+        r->given_back++;
+    }
 }
 
 static void broker_receives (struct rig *r, struct wire_frames *f)
@@ -112,6 +138,10 @@ static void broker_receives (struct rig *r, struct wire_frames *f)
             keep_results (r, &w);
         if (w.kind == WIRE_RETURNED)
             keep_returned (r, &w);
+        if (w.kind == WIRE_HOLD)
+            keep_hold (r, &w);
+        else
+            assert_false (r->holding && w.seq); /* nothing comes before it */
         wire_fini (&r->last[w.kind]);
         r->last[w.kind] = w;
         return;
@@ -233,7 +263,7 @@ void rig_pass (struct rig *r, int64_t us)
         r->now = end;
 }
 
-struct rig *rig_new (unsigned slots)
+struct rig *rig_seeded (unsigned slots, uint64_t seed)
 {
     static const char *const functions[] = {"drover:echo", NULL};
     struct rig *r = mem_zalloc (sizeof *r);
@@ -249,11 +279,17 @@ struct rig *rig_new (unsigned slots)
         .slots = slots,
         .functions = functions,
         .drain_us = 3 * US_PER_S,
+        .seed = seed,
         .pages = {r, page_open, page_recall, page_claimed, page_running, page_peek},
     };
     r->agent = agent_new (&r->cfg);
     rig_event (r, &(struct agent_event){.kind = AGENT_START});
     return r;
+}
+
+struct rig *rig_new (unsigned slots)
+{
+    return rig_seeded (slots, 0);
 }
 
 struct rig *rig_connected (unsigned slots)
@@ -316,6 +352,23 @@ void rig_say (struct rig *r, struct wire *w)
     wire_frames_fini (&f);
 }
 
+static void welcome (struct rig *r, unsigned resumed)
+{
+    struct wire w = {.kind = WIRE_WELCOME};
+    w.m.welcome = (struct msg_welcome){.major = WIRE_MAJOR,
+                                       .token = r->token,
+                                       .received = chan_received (r->chan),
+                                       .resumed = resumed,
+                                       .ping_ms = 2000,
+                                       .lost_ms = 20000,
+                                       .orphan_ms = 600000,
+                                       .window_msgs = 256,
+                                       .window_bytes = 8 << 20};
+    rig_say (r, &w);
+    if (resumed)
+        flush (r);
+}
+
 void rig_welcome (struct rig *r, bool resumed)
 {
     if (!resumed) {
@@ -326,18 +379,18 @@ void rig_welcome (struct rig *r, bool resumed)
     } else {
         assert_int_equal (chan_resume (r->chan, r->last[WIRE_HELLO].m.hello.received), 0);
     }
-    struct wire w = {.kind = WIRE_WELCOME};
-    w.m.welcome = (struct msg_welcome){.major = WIRE_MAJOR,
-                                       .token = r->token,
-                                       .received = chan_received (r->chan),
-                                       .resumed = resumed,
-                                       .ping_ms = 2000,
-                                       .orphan_ms = 600000,
-                                       .window_msgs = 256,
-                                       .window_bytes = 8 << 20};
-    rig_say (r, &w);
-    if (resumed)
-        flush (r);
+    welcome (r, resumed);
+}
+
+void rig_restart (struct rig *r)
+{
+    chan_free (&r->chan);
+    r->chan = chan_new (1000, 1 << 20);
+    r->grants = 0;
+    r->restarted = r->holding = true;
+    for (unsigned i = 0; i < RIG_ROWS; i++)
+        r->row[i].held = false;
+    welcome (r, 2);
 }
 
 static void say_spec (struct rig *r, uint64_t batch, uint64_t form, uint64_t cpus, uint64_t flags,
@@ -380,6 +433,8 @@ void rig_grant (struct rig *r, uint64_t batch, uint64_t first, uint64_t count, u
                                    .share = share,
                                    .slot_base = base,
                                    .slot_count = slots};
+    for (uint64_t i = 0; batch == 1 && i < count; i++)
+        r->row[first + i].out = true;
     rig_say (r, &w);
     buf_fini (&rows);
 }

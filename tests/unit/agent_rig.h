@@ -42,7 +42,9 @@ struct rig_executor {
     unsigned n_packed;
 };
 
-struct rig_row { /* what the broker was told of a row of batch 1 */
+struct rig_row { /* what the broker knows of a row of batch 1 */
+    bool out;    /* granted and not answered */
+    bool held;   /* named since the last restart */
     unsigned outcomes;
     unsigned returned;
     struct outcome last;
@@ -61,7 +63,12 @@ struct rig {
     unsigned n_executors;
     bool refuse; /* no executor can be made */
     struct rig_row row[RIG_ROWS];
-    unsigned kinds[256]; /* messages that came, by kind */
+    bool restarted;             /* outcomes may come a second time */
+    unsigned again;             /* those that did */
+    unsigned given_back;        /* rows that were out and were not named */
+    uint64_t form, cpus, share; /* for tests that say them again */
+    bool holding;               /* the last HOLD has not come */
+    unsigned kinds[256];        /* messages that came, by kind */
     struct wire last[256];
     unsigned reconnects, logs;
     bool paused, exited;
@@ -71,6 +78,7 @@ struct rig {
 };
 
 struct rig *rig_new (unsigned slots);
+struct rig *rig_seeded (unsigned slots, uint64_t seed);
 void rig_free (struct rig **r);
 
 /* Agent that is connected: HELLO was answered by WELCOME. */
@@ -83,6 +91,9 @@ void rig_pass (struct rig *r, int64_t us);
 /* The broker says something. Borrowed. */
 void rig_say (struct rig *r, struct wire *w);
 void rig_welcome (struct rig *r, bool resumed);
+/* The broker is restarted, with all that it was told, and welcomes the worker. Rows that are out
+ * and not named in HOLD are given back. */
+void rig_restart (struct rig *r);
 void rig_spec (struct rig *r, uint64_t batch, uint64_t form, uint64_t cpus, uint64_t timeout_ms);
 void rig_spec_flags (struct rig *r, uint64_t batch, uint64_t form, uint64_t cpus, uint64_t flags);
 /* Rows [first, first + count) of spec 0, with slot numbers [base, base + slots) of share `share`.

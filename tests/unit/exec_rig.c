@@ -281,6 +281,17 @@ void exec_pump (struct exec_rig *r, int ms)
         read_all (r);
 }
 
+void exec_await_input (struct exec_rig *r, uint64_t offset)
+{
+    int64_t until = clock_mono_us () + (int64_t)EXEC_WAIT_MS * US_PER_MS;
+    r->input_taken = UINT64_MAX;
+    while (r->input_taken != offset && !r->over) {
+        if (clock_mono_us () > until)
+            fail_msg ("that its input was taken was not said");
+        exec_pump (r, 100);
+    }
+}
+
 void exec_await (struct exec_rig *r, uint64_t outcomes)
 {
     int64_t until = clock_mono_us () + (int64_t)EXEC_WAIT_MS * US_PER_MS;

@@ -93,6 +93,9 @@ void exec_pump (struct exec_rig *r, int ms);
  * EXEC_WAIT_MS. */
 void exec_await (struct exec_rig *r, uint64_t outcomes);
 
+/* Wait until it says (once more) that so much of its live input was taken. */
+void exec_await_input (struct exec_rig *r, uint64_t offset);
+
 /* Forget the last result's output. */
 void exec_clear (struct exec_rig *r);
 

@@ -1,6 +1,6 @@
 /* The agent under whatever may come, from seeds: grants, cancellations, take-backs, executors that
- * work, stall or die, cut connections. Invariants are checked after each event (agent_rig.h); in
- * the end each granted row has been answered exactly once.
+ * work, stall or die, cut connections, restarts of the broker. Invariants are checked after each
+ * event (agent_rig.h); in the end each granted row has been answered exactly once.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ static void grant_some (struct rig *r, struct chance *c, uint64_t *rows)
     uint64_t slots = below (c, 3) ? 0 : below (c, 3);
     if (*rows + count > RIG_ROWS)
         return;
-    rig_grant (r, 1, *rows, count, 1, 1 + below (c, 4), slots);
+    rig_grant (r, 1, *rows, count, r->share, 1 + below (c, 4), slots);
     *rows += count;
 }
 
@@ -48,6 +48,23 @@ static void cut_and_mend (struct rig *r, struct chance *c)
     r->deaf = false;
     rig_pass (r, 7 * US_PER_S + (int64_t)below (c, US_PER_S));
     rig_welcome (r, true);
+}
+
+/* Sometimes twice, sometimes with a cut before. */
+static void restart (struct rig *r, struct chance *c, uint64_t *rows)
+{
+    r->deaf = false;
+    if (!below (c, 3)) {
+        r->deaf = true;
+        rig_restart (r);
+        r->deaf = false;
+    }
+    rig_restart (r);
+    assert_false (r->holding);
+    rig_spec (r, 1, r->form, r->cpus, 0);
+    struct agent_figures f = agent_figures (r->agent);
+    if (*rows < RIG_ROWS && !f.queued && !f.handed && !f.slots_used)
+        rig_grant (r, 1, (*rows)++, 1, ++r->share, 1, 2); /* what was taken out of it may be all */
 }
 
 static void work_some (struct rig *r, struct chance *c, unsigned x)
@@ -101,6 +118,8 @@ static void step (struct rig *r, struct chance *c, uint64_t *rows)
     case 6:
         if (!below (c, 4))
             cut_and_mend (r, c);
+        else if (!below (c, 4))
+            restart (r, c, rows);
         break;
     case 7:
         if (x)
@@ -151,7 +170,10 @@ static void run_seed (uint64_t seed, uint64_t form)
     struct chance c = {seed * 77 + form};
     struct rig *r = rig_connected (1 + (unsigned)below (&c, 4));
     uint64_t rows = 0;
-    rig_spec (r, 1, form, below (&c, 3) != 0, 0);
+    r->form = form;
+    r->cpus = below (&c, 3) != 0;
+    rig_spec (r, 1, form, r->cpus, 0);
+    r->share = 1;
     rig_grant (r, 1, 0, 1, 1, 1, 2);
     rows = 1;
     for (int i = 0; i < STEPS; i++)

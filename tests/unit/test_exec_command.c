@@ -283,6 +283,24 @@ static void live_input_is_fed_in_order_and_counted (void **state)
     assert_int_equal (rig.last.o.how, OUTCOME_DONE);
 }
 
+static void input_that_is_said_again_is_passed_over_and_counted_again (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "read x; echo $x; cat",
+                                         .flags = SPEC_LIVE_INPUT | SPEC_LIVE_OUTPUT});
+    exec_run (&rig, 0, 0, NULL);
+    exec_input (&rig, 0, 0, "one\ntwo\n", 8, false);
+    exec_await_input (&rig, 8);
+    exec_input (&rig, 0, 0, "one\n", 4, false); /* the broker was restarted, */
+    exec_await_input (&rig, 8);                 /* and what it had been told is told again */
+    exec_input (&rig, 0, 4, "two\nthree\n", 10, false);
+    exec_input (&rig, 0, 4, "two\nthree\n", 10, true);
+    exec_input (&rig, 0, 4, "two\nthree\n", 10, true);
+    exec_await (&rig, rig.outcomes + 1);
+    assert_text (&rig.last.out, "one\ntwo\nthree\n");
+}
+
 static void input_that_nobody_reads_is_thrown_away (void **state)
 {
     (void)state;
@@ -357,6 +375,7 @@ int main (void)
         cmocka_unit_test (values_travel_byte_exact),
         cmocka_unit_test (a_value_can_be_the_stdin),
         cmocka_unit_test (live_input_is_fed_in_order_and_counted),
+        cmocka_unit_test (input_that_is_said_again_is_passed_over_and_counted_again),
         cmocka_unit_test (input_that_nobody_reads_is_thrown_away),
         cmocka_unit_test (several_rows_run_one_after_another),
         cmocka_unit_test (a_spec_that_is_forgotten_or_broken_fails_its_rows),

@@ -50,6 +50,7 @@ void agent_free (struct agent **ap)
     HASH_ITER (hh, a->batches, b, btmp)
         batch_free (a, &b);
     session_fini (&a->session);
+    holds_fini (&a->silenced);
     bits_fini (&a->indexes);
     free ((char *)a->cfg.name);
     free ((char *)a->cfg.host);
@@ -67,6 +68,10 @@ static void on_message (struct agent *a, const struct wire *w, int64_t now,
         orders_message (a, w, now, fx);
     else if (news == SESSION_RENEWED || news == SESSION_GIVEN_UP)
         drain_void (a, now, fx);
+    else if (news == SESSION_RESTARTED)
+        hold_tell (a, fx);
+    if (a->n_exclusive) /* it may have been an echo */
+        a->place = true;
 }
 
 static void on_start (struct agent *a, int64_t now, struct agent_effects *fx)
@@ -79,6 +84,7 @@ static void on_tick (struct agent *a, int64_t now, struct agent_effects *fx)
 {
     if (session_tick (&a->session, a->slots, now, fx) == SESSION_GIVEN_UP)
         drain_void (a, now, fx);
+    exclusive_tick (a, now, fx);
     executors_tick (a, now, fx);
 }
 
@@ -162,5 +168,8 @@ int64_t agent_deadline (const struct agent *a)
     if (next < at)
         at = next;
     next = drain_deadline (a);
+    if (next < at)
+        at = next;
+    next = exclusive_deadline (a);
     return next < at ? next : at;
 }

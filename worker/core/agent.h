@@ -59,6 +59,8 @@ struct agent_config {
     int64_t drain_us;             /* how long running rows may go on after TERM */
     size_t backlog_bytes;         /* results kept for the broker; above, executors wait. 0: 8 MiB */
     uint64_t replaces;            /* token of the session of an agent that died; 0: none */
+    uint64_t seed; /* random: peers that lost the same broker must not come back in step. 0: the
+                      times in the middle */
     struct agent_pages pages;
 };
 

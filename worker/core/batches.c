@@ -44,16 +44,32 @@ struct spec *batch_spec (struct batch *b, uint64_t number)
     return s;
 }
 
+static void free_spec (struct batch *b, struct spec *s)
+{
+    HASH_DEL (b->specs, s);
+    wire_fini (&s->msg);
+    bits_fini (&s->told);
+    free (s);
+}
+
 static void free_specs (struct batch *b)
 {
     struct spec *s;
     struct spec *tmp;
-    HASH_ITER (hh, b->specs, s, tmp) {
-        HASH_DEL (b->specs, s);
-        wire_fini (&s->msg);
-        bits_fini (&s->told);
-        free (s);
-    }
+    HASH_ITER (hh, b->specs, s, tmp)
+        free_spec (b, s);
+}
+
+static struct spec *spec_new (const struct wire *w)
+{
+    struct spec *s = mem_zalloc (sizeof *s);
+    s->number = w->m.spec.spec;
+    s->msg = *w;
+    s->msg.seq = s->msg.ack = 0;
+    s->msg.header = slice_keep (&w->header);
+    for (unsigned i = 0; i < WIRE_BODIES; i++)
+        s->msg.body[i] = slice_keep (&w->body[i]);
+    return s;
 }
 
 static void free_note (struct batch *b, struct note *n)
@@ -75,6 +91,11 @@ void batch_notes_drop (struct batch *b, uint64_t row)
     }
 }
 
+static bool has_rows (const struct batch *b)
+{
+    return b->queued || b->handed || b->n_busy;
+}
+
 void batch_free (struct agent *a, struct batch **bp)
 {
     struct batch *b = *bp;
@@ -92,6 +113,7 @@ void batch_free (struct agent *a, struct batch **bp)
     blob_unref (&b->part);
     bits_fini (&b->told);
     HASH_DEL (a->batches, b);
+    a->n_exclusive -= b->exclusive;
     free (b);
     *bp = NULL;
 }
@@ -107,11 +129,24 @@ static void tell_forget (struct agent *a, struct batch *b, struct agent_effects 
 
 void batch_release (struct agent *a, struct batch *b, struct agent_effects *fx)
 {
-    if (!b->forgotten || b->queued || b->handed || b->n_busy)
+    if (!b->forgotten || has_rows (b))
         return;
     results_flush (a, b);
     tell_forget (a, b, fx);
     batch_free (a, &b);
+}
+
+void batch_learn (struct agent *a, struct batch *b, const struct wire *w)
+{
+    struct spec *s = batch_spec (b, w->m.spec.spec);
+    if (s)
+        free_spec (b, s);
+    s = spec_new (w);
+    HASH_ADD (hh, b->specs, number, sizeof s->number, s);
+    if (!b->exclusive && w->m.spec.flags & SPEC_EXCLUSIVE) {
+        b->exclusive = true;
+        a->n_exclusive++;
+    }
 }
 
 /* Numbers that executors still hold, of whatever share, are not free: two rows of a batch that run

@@ -8,6 +8,8 @@
  *     orders    what the broker says about work                        orders.c cancel.c
  *     placing   which rows start where                                 place.c
  *     drain     the ways to an end                                     drain.c
+ *     hold      what is here, for a broker that was restarted          hold.c
+ *     exclusive rows that must not run on when the broker is away      exclusive.c
  *
  * A granted row is in exactly one place: a run of its batch, a job of an executor, or answered. A
  * busy executor works for one batch, holds one of its slot numbers and the slots of one task.
@@ -57,6 +59,11 @@ struct session {
     bool has_back;
     int64_t heard_us;  /* last sign of the broker's life */
     int64_t called_us; /* last HELLO */
+    int64_t hello_us;  /* the first HELLO of this call, over this connection */
+    int64_t echoed_us; /* when what the broker has answered last was said */
+    int64_t limit_us;  /* for how long after that it cannot have given us up for lost */
+    int64_t retry_us;  /* HELLO without an answer is said again after about that */
+    uint64_t dice;     /* 0: none */
     int64_t call_us;   /* CALLING: when to say HELLO (again) */
     bool reconnect;    /* ... over a new connection */
     int64_t ping_at_us, ping_us;
@@ -73,10 +80,12 @@ struct session {
 
 enum session_news {
     SESSION_NOTHING,
-    SESSION_WORK,     /* the message is about work */
-    SESSION_RESUMED,  /* goes on where it was */
-    SESSION_RENEWED,  /* a new one: all that was granted before is void */
-    SESSION_GIVEN_UP, /* the broker was away for too long: likewise */
+    SESSION_WORK,      /* the message is about work */
+    SESSION_RESUMED,   /* goes on where it was */
+    SESSION_RESTARTED, /* the broker was: what it granted holds, and it has to be told what is here
+                        */
+    SESSION_RENEWED,   /* a new one: all that was granted before is void */
+    SESSION_GIVEN_UP,  /* the broker was away for too long: likewise */
 };
 
 void session_init (struct session *s, const struct agent_config *cfg, uint64_t replaces);
@@ -91,6 +100,8 @@ enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
                                 struct agent_effects *fx);
 /* Queue a numbered message; its lane follows from its kind. */
 void session_post (struct session *s, const struct wire *w);
+/* Queue a numbered message before all that is queued. */
+void session_post_first (struct session *s, const struct wire *w);
 void session_end_turn (struct session *s, int64_t now);
 bool session_transmit (struct session *s, struct wire_frames *out);
 /* Say BYE once everything else is acknowledged; over at by_us at the latest. True when it is over.
@@ -161,6 +172,7 @@ struct batch {
     struct buf out_more; /* ... or of several */
     uint64_t out_count;  /* of either */
     bool forgotten;      /* goes when the last of its rows is answered */
+    bool exclusive;      /* a spec says so: see exclusive.c */
     struct bits told;    /* executors that know a spec of it */
     TAILQ_ENTRY (batch) link;
     TAILQ_ENTRY (batch) out_link;
@@ -180,7 +192,7 @@ struct job {
 };
 
 /* What ends the running row of an executor, and so what its outcome is if the executor dies. */
-enum doom { DOOM_NONE, DOOM_CANCEL, DOOM_TIMEOUT, DOOM_DRAIN, DOOM_VOID };
+enum doom { DOOM_NONE, DOOM_CANCEL, DOOM_TIMEOUT, DOOM_DRAIN, DOOM_LOST, DOOM_VOID };
 
 struct executor {
     uint32_t number;
@@ -209,6 +221,16 @@ struct executor {
 
 enum drain { DRAIN_NOT, DRAIN_STAY, DRAIN_LEAVE };
 
+/* Rows that the worker has to answer for. */
+struct hold {
+    uint64_t batch, attempt, first, count;
+};
+
+struct holds {
+    struct hold *at;
+    size_t n, size;
+};
+
 struct agent {
     struct agent_config cfg;
     struct session session;
@@ -220,6 +242,8 @@ struct agent {
     uint64_t order;                           /* grants that came, over all sessions */
     uint64_t grant;                           /* number of the last one of this session */
     uint64_t queued;
+    unsigned n_exclusive;       /* batches that are */
+    struct holds silenced;      /* rows that a drain has killed: their answer is BYE */
     struct executor *executors; /* by number */
     unsigned n_executors;
     unsigned n_busy;
@@ -282,6 +306,8 @@ void runs_drop (struct agent *a, struct batch *b);
 struct batch *batch_get (struct agent *a, uint64_t id); /* made where it is not there */
 struct batch *batch_find (struct agent *a, uint64_t id);
 struct spec *batch_spec (struct batch *b, uint64_t number);
+/* A SPEC, in the place of one of that number. */
+void batch_learn (struct agent *a, struct batch *b, const struct wire *w);
 void batch_free (struct agent *a, struct batch **b);
 /* Free it if it is forgotten and has no rows here any more. */
 void batch_release (struct agent *a, struct batch *b, struct agent_effects *fx);
@@ -361,11 +387,25 @@ void cancels_fini (struct batch *b);
 void take_back (struct agent *a, const struct msg_take_back *m, int64_t now,
                 struct agent_effects *fx);
 
+/* --- hold.c --- */
+void holds_add (struct holds *h, struct hold x);
+void holds_fini (struct holds *h);
+/* The broker was restarted: tell it what is here, and drop what it forgot. */
+void hold_tell (struct agent *a, struct agent_effects *fx);
+
+/* --- exclusive.c --- */
+/* Whether rows of exclusive batches may start. */
+bool exclusive_may_run (const struct agent *a, int64_t now);
+void exclusive_tick (struct agent *a, int64_t now, struct agent_effects *fx);
+int64_t exclusive_deadline (const struct agent *a);
+
 /* --- place.c --- */
 void place (struct agent *a, int64_t now, struct agent_effects *fx);
 
 /* --- drain.c --- */
 void drain_start (struct agent *a, enum drain how, int64_t now, struct agent_effects *fx);
+/* Where it drains, say so (again). */
+void drain_say (struct agent *a);
 void drain_end_turn (struct agent *a, int64_t now, struct agent_effects *fx);
 /* Everything granted in the session is void. */
 void drain_void (struct agent *a, int64_t now, struct agent_effects *fx);

@@ -54,6 +54,10 @@ static void explain (const struct executor *e, const struct job *j, int wait_sta
     case DOOM_TIMEOUT:
         o->how = OUTCOME_TIMEOUT;
         break;
+    case DOOM_LOST:
+        o->how = OUTCOME_LOST;
+        snprintf (text, size, "exclusive: its worker ended it, as the broker did not answer");
+        break;
     default:
         if (e->kind == AGENT_FUNCTIONS) {
             o->signal = 0;
@@ -85,8 +89,10 @@ static void end_row (struct agent *a, struct executor *e, const struct job *j,
     struct batch *b = e->batch;
     struct outcome o = {.attempt = j->rows.attempt};
     b->handed--;
-    if (e->doom == DOOM_DRAIN)
-        return; /* BYE answers for it: it has run, so it must not count as not started */
+    if (e->doom == DOOM_DRAIN) { /* it has run, so it must not count as not started */
+        holds_add (&a->silenced, (struct hold){b->id, j->rows.attempt, j->rows.first, 1});
+        return;
+    }
     explain (e, j, ev->wait_status, &o, text, sizeof text);
     fill_times (a, e, j, ev, now, &o);
     results_make (a, b, j->rows.first, &o);

@@ -44,6 +44,12 @@ static void return_all (struct agent *a, int64_t now, struct agent_effects *fx)
     }
 }
 
+void drain_say (struct agent *a)
+{
+    if (a->drain != DRAIN_NOT)
+        say_capacity (a);
+}
+
 void drain_start (struct agent *a, enum drain how, int64_t now, struct agent_effects *fx)
 {
     if (how == DRAIN_LEAVE)
@@ -128,9 +134,9 @@ void drain_void (struct agent *a, int64_t now, struct agent_effects *fx)
             void_executor (a, e, now, fx);
     HASH_ITER (hh, a->batches, b, btmp)
         batch_free (a, &b);
+    holds_fini (&a->silenced);
     a->grant = 0;
-    if (a->drain != DRAIN_NOT)
-        say_capacity (a);
+    drain_say (a);
 }
 
 int64_t drain_deadline (const struct agent *a)

@@ -13,20 +13,25 @@ enum {
     NOTE_BYTES_MAX = 1 << 20, /* input for rows of a batch that have not started */
 };
 
-static void on_spec (struct agent *a, const struct wire *w)
+/* A broker that was restarted says it again. Where it says something else, its state is not the one
+ * that our rows came from: they are none of what it speaks of now. */
+static void on_spec (struct agent *a, const struct wire *w, int64_t now, struct agent_effects *fx)
 {
     struct batch *b = batch_get (a, w->m.spec.batch);
-    struct spec *s = batch_spec (b, w->m.spec.spec);
-    if (s)
+    const struct spec *s = batch_spec (b, w->m.spec.spec);
+    struct wire end = {.kind = WIRE_CANCEL_ROWS};
+    b->forgotten = false;
+    if (s && wire_same (&s->msg, w))
         return;
-    s = mem_zalloc (sizeof *s);
-    s->number = w->m.spec.spec;
-    s->msg = *w;
-    s->msg.seq = s->msg.ack = 0;
-    s->msg.header = slice_keep (&w->header);
-    for (unsigned i = 0; i < WIRE_BODIES; i++)
-        s->msg.body[i] = slice_keep (&w->body[i]);
-    HASH_ADD (hh, b->specs, number, sizeof s->number, s);
+    if (s) {
+        fx_log (fx, LOG_ERROR, "batch=%" PRIu64 " has another spec than before: its rows end here",
+                b->id);
+        end.m.cancel_rows.batch = b->id;
+        end.m.cancel_rows.kill = 1;
+        end.m.cancel_rows.reason = bytes_str ("the broker came back with another spec");
+        cancel_rows (a, &end, now, fx);
+    }
+    batch_learn (a, b, w);
 }
 
 /* Rows that cannot be run whatever happens. */
@@ -151,6 +156,7 @@ static void on_forget (struct agent *a, uint64_t id, struct agent_effects *fx)
     if (!b)
         return;
     b->forgotten = true;
+    cancels_fini (b);
     batch_release (a, b, fx);
 }
 
@@ -158,7 +164,7 @@ void orders_message (struct agent *a, const struct wire *w, int64_t now, struct 
 {
     switch (w->kind) {
     case WIRE_SPEC:
-        on_spec (a, w);
+        on_spec (a, w, now, fx);
         break;
     case WIRE_GRANT:
         on_grant (a, w);

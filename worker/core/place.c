@@ -105,6 +105,8 @@ static bool start_some (struct agent *a, struct batch *b, struct pass *p, int64_
     struct spec *s = batch_spec (b, r->spec);
     if (refuse (a, b, r, s))
         return true;
+    if (b->exclusive && !exclusive_may_run (a, now))
+        return false;
     uint64_t cpus = s->msg.m.spec.cpus;
     if (!b->free.count)
         return false;
@@ -155,7 +157,7 @@ static bool may_pipeline (const struct batch *b, const struct executor *e, const
 static void pipeline (struct agent *a, struct batch *b, int64_t now, struct agent_effects *fx)
 {
     struct executor *e;
-    if (!b->est_ns || b->est_ns >= PIPELINE_NS)
+    if (!b->est_ns || b->est_ns >= PIPELINE_NS || (b->exclusive && !exclusive_may_run (a, now)))
         return;
     LIST_FOREACH (e, &b->busy, batch_link) {
         struct run *r = TAILQ_FIRST (&b->runs);

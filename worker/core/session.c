@@ -16,13 +16,15 @@
 
 enum {
     SILENT_US = 6 * US_PER_S,
-    CALL_AGAIN_US = US_PER_S, /* HELLO is not said more often */
+    CALL_AGAIN_US = US_PER_S, /* HELLO is not said more often over one connection */
+    RETRY_US = US_PER_S,      /* to a broker that said that it is about to stop; then doubled */
     ACK_DELAY_US = 20 * US_PER_MS,
     ACK_MSGS = 32,
     ACK_BYTES = 512 << 10,
-    WINDOW_BYTES = 8 << 20, /* what the broker may have on its way */
-    GOODBYE_US = US_PER_S,  /* how long BYE waits for its answer */
-    EXIT_PROTOCOL = 76,     /* EX_PROTOCOL */
+    WINDOW_BYTES = 8 << 20,   /* what the broker may have on its way */
+    GOODBYE_US = US_PER_S,    /* how long BYE waits for its answer */
+    MARGIN_US = 5 * US_PER_S, /* for exclusive tasks to be gone before the broker gives us up */
+    EXIT_PROTOCOL = 76,       /* EX_PROTOCOL */
     EXIT_NOPERM = 77,
     EXIT_TEMPFAIL = 75,
 };
@@ -36,7 +38,9 @@ void session_init (struct session *s, const struct agent_config *cfg, uint64_t r
                           .call_us = CLOCK_NEVER,
                           .ping_us = 2 * US_PER_S,
                           .silent_us = SILENT_US,
+                          .retry_us = SILENT_US,
                           .orphan_us = CLOCK_NEVER,
+                          .dice = cfg->seed,
                           .ack_at_us = CLOCK_NEVER};
 }
 
@@ -96,17 +100,29 @@ static void say_hello (struct session *s, unsigned slots)
     buf_fini (&names);
 }
 
+/* From half to one and a half of the time. */
+static int64_t about (struct session *s, int64_t us)
+{
+    if (!s->dice)
+        return us;
+    s->dice = s->dice * 6364136223846793005u + 1442695040888963407u;
+    return us / 2 + (int64_t)((s->dice >> 33) % (uint64_t)(us + 1));
+}
+
 void session_call (struct session *s, unsigned slots, int64_t now, struct agent_effects *fx)
 {
     if (s->reconnect)
         fx_add (fx, AGENT_DO_RECONNECT);
+    if (s->reconnect || s->state == SESSION_LIVE || !s->called_us)
+        s->hello_us = now;
     drop_unnumbered (s);
     say_hello (s, slots);
     if (!s->called_us)
         s->heard_us = now;
     s->state = SESSION_CALLING;
     s->called_us = now;
-    s->call_us = now + s->silent_us;
+    s->call_us = now + about (s, s->retry_us);
+    s->retry_us = 2 * s->retry_us < s->silent_us ? 2 * s->retry_us : s->silent_us;
     s->reconnect = true;
     s->ack_at_us = s->ping_at_us = CLOCK_NEVER;
 }
@@ -117,11 +133,21 @@ static void call_soon (struct session *s, int64_t delay_us, int64_t now)
     if (s->state != SESSION_LIVE && s->state != SESSION_CALLING)
         return;
     drop_unnumbered (s);
+    if (s->state == SESSION_LIVE)
+        s->hello_us = now;
     s->state = SESSION_CALLING;
     s->reconnect = false;
     s->call_us = s->called_us + CALL_AGAIN_US;
     if (s->call_us < now + delay_us)
         s->call_us = now + delay_us;
+}
+
+/* The broker is about to stop: its connection goes with it, and it may be back at once. */
+static void call_the_next (struct session *s, int64_t now)
+{
+    s->retry_us = RETRY_US;
+    call_soon (s, about (s, RETRY_US), now);
+    s->reconnect = true;
 }
 
 static void renew (struct session *s, uint64_t token)
@@ -149,13 +175,27 @@ static int64_t at_least (uint64_t ms, int64_t floor_us)
     return us > floor_us ? us : floor_us;
 }
 
-static enum session_news go_live (struct session *s, const struct msg_welcome *m, bool renewed,
-                                  int64_t now, struct agent_effects *fx)
+/* How long exclusive tasks may go on after the broker's last echo. Half of a short time is the most
+ * that can be had of it; then pings must be as quick. */
+static void learn_limit (struct session *s, const struct msg_welcome *m)
+{
+    int64_t lost_us = (int64_t)m->lost_ms * US_PER_MS;
+    s->limit_us = lost_us - MARGIN_US > lost_us / 2 ? lost_us - MARGIN_US : lost_us / 2;
+    if (lost_us && s->ping_us > s->limit_us / 3)
+        s->ping_us = s->limit_us / 3;
+    if (s->echoed_us < s->hello_us)
+        s->echoed_us = s->hello_us;
+}
+
+static void go_live (struct session *s, const struct msg_welcome *m, bool renewed, int64_t now,
+                     struct agent_effects *fx)
 {
     s->state = SESSION_LIVE;
     s->heard_us = now;
     s->ping_us = at_least (m->ping_ms, 50 * US_PER_MS);
+    learn_limit (s, m);
     s->silent_us = SILENT_US > 3 * s->ping_us ? SILENT_US : 3 * s->ping_us;
+    s->retry_us = s->silent_us;
     s->orphan_us = at_least (m->orphan_ms, US_PER_S);
     s->ping_at_us = now + s->ping_us;
     s->window_msgs = m->window_msgs;
@@ -164,10 +204,17 @@ static enum session_news go_live (struct session *s, const struct msg_welcome *m
             (int)m->name.len, (const char *)m->name.ptr);
     s->warned = false;
     if (!renewed)
-        return SESSION_RESUMED;
+        return;
     s->replaces = 0;
     fx_add (fx, AGENT_DO_TOKEN)->token = s->token;
-    return SESSION_RENEWED;
+}
+
+/* The broker was restarted, and knows us and what we have. */
+static void renumber (struct session *s)
+{
+    chan_renumber (s->chan);
+    drop_unnumbered (s);
+    s->unacked_msgs = s->unacked_bytes = 0;
 }
 
 static enum session_news on_welcome (struct session *s, const struct msg_welcome *m, int64_t now,
@@ -183,14 +230,21 @@ static enum session_news on_welcome (struct session *s, const struct msg_welcome
     }
     if (!m->resumed) {
         renew (s, m->token);
-        return go_live (s, m, true, now, fx);
+        go_live (s, m, true, now, fx);
+        return SESSION_RENEWED;
+    }
+    if (m->token == s->token && m->resumed == 2) {
+        renumber (s);
+        go_live (s, m, false, now, fx);
+        return SESSION_RESTARTED;
     }
     if (m->token != s->token || chan_resume (s->chan, m->received) < 0) {
         fx_log (fx, LOG_WARN, "the session does not fit what the broker knows of it: a new one");
         s->token = m->token; /* to be replaced */
         return give_up (s, now);
     }
-    return go_live (s, m, false, now, fx);
+    go_live (s, m, false, now, fx);
+    return SESSION_RESUMED;
 }
 
 struct refusal { /* of a HELLO, that no waiting helps against */
@@ -215,7 +269,10 @@ static void refused (struct session *s, const struct msg_error *m, int64_t now,
         fx_exit (fx, refusals[i].status);
         return;
     }
-    call_soon (s, CALL_AGAIN_US, now);
+    if (m->code == WIRE_STOPPING)
+        call_the_next (s, now);
+    else
+        call_soon (s, CALL_AGAIN_US, now);
 }
 
 static void on_error (struct session *s, const struct msg_error *m, int64_t now,
@@ -252,7 +309,8 @@ static void on_bye (struct session *s, const struct msg_bye *m, int64_t now,
 {
     fx_log (fx, LOG_WARN, "the broker at %s says goodbye: %.*s; waiting for it to come back",
             s->cfg->broker, (int)m->text.len, (const char *)m->text.ptr);
-    call_soon (s, CALL_AGAIN_US, now);
+    if (s->state == SESSION_LIVE)
+        call_the_next (s, now);
     struct wire ok = {.kind = WIRE_BYE_OK};
     say (s, &ok);
     s->warned = true; /* said already */
@@ -263,6 +321,13 @@ static void on_ping (struct session *s, const struct msg_ping *m)
     struct wire pong = {.kind = WIRE_PONG};
     pong.m.pong.stamp = m->stamp;
     say (s, &pong);
+}
+
+/* The stamp is when the ping was said. */
+static void on_pong (struct session *s, const struct msg_pong *m, int64_t now)
+{
+    if (m->stamp <= (uint64_t)now && (int64_t)m->stamp > s->echoed_us)
+        s->echoed_us = (int64_t)m->stamp;
 }
 
 /* Messages about the session itself; false: it is about work. */
@@ -287,6 +352,7 @@ static bool session_business (struct session *s, const struct wire *w, int64_t n
             s->state = SESSION_OVER;
         return true;
     case WIRE_PONG:
+        on_pong (s, &w->m.pong, now);
         return true;
     default:
         return false;
@@ -397,6 +463,13 @@ void session_post (struct session *s, const struct wire *w)
     struct wire_frames f;
     if (wire_encode (w, &f, NULL) == 0)
         chan_post_take (s->chan, is_bulk (w->kind) ? LANE_BULK : LANE_CONTROL, &f, 0);
+}
+
+void session_post_first (struct session *s, const struct wire *w)
+{
+    struct wire_frames f;
+    if (wire_encode (w, &f, NULL) == 0)
+        chan_post_first_take (s->chan, &f);
 }
 
 void session_end_turn (struct session *s, int64_t now)

@@ -30,8 +30,9 @@ void input_fini (struct input *in);
 /* A new task, whose stdin is the other end of this pipe (closed by the input). */
 void input_start (struct input *in, int fd);
 
-/* Bytes from a message. One that does not begin where the last ended is not ours: ignored. More
- * than INPUT_WAITING waiting closes the pipe. Writes what the pipe takes. */
+/* Bytes from a message. What came before is passed over (a client says it again when its broker was
+ * restarted); one that begins behind the last is not ours: ignored. More than INPUT_WAITING waiting
+ * closes the pipe. Writes what the pipe takes. */
 void input_add (struct input *in, uint64_t offset, struct bytes bytes, bool eof);
 
 /* Write on, when poll() says POLLOUT (or POLLERR). */
