@@ -181,7 +181,7 @@ static int check_body (const struct wire *w)
     size_t at = 0;
     int rc;
     while ((rc = outcome_read (body, &at, &o)) == 1) {
-        if (o.how > OUTCOME_CANCELLED)
+        if (o.how > OUTCOME_LOST)
             return -1;
         n++;
     }
