@@ -139,12 +139,15 @@ use_broker() {
     case $BROKER in tcp://*) export DROVER_INSECURE=1 ;; esac
 }
 
-# alive PID: does it run? A zombie does not.
+# alive PID: does it run? A zombie does not, unless threads of it are still on their way out: they
+# may hold what it had open.
 alive() {
-    local stat
+    local stat threads
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     stat=${stat##*) }
-    [ "${stat%% *}" != Z ]
+    [ "${stat%% *}" != Z ] && return 0
+    threads=("/proc/$1/task"/*)
+    [ "${#threads[@]}" -gt 1 ]
 }
 
 dead() {
