@@ -503,7 +503,7 @@ enum drover_what {
 uint64_t drover_query (drover_t *h, int what, uint64_t id, uint64_t first, uint64_t count,
                        const char *filter, drover_error_t *e);
 
-/* Answered when the worker runs nothing any more. */
+/* Answered when the worker runs nothing any more. It then ends, with status 0. */
 uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e);
 
 /* Nobody waits for this ref any more. */

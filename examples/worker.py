@@ -11,12 +11,13 @@ import msgpack, zmq
 
 FUNCTIONS = {b"py:upper": lambda *values: b" ".join(values).upper()}
 HELLO, WELCOME, PING, PONG, ACK, ERROR, BYE, BYE_OK = range(1, 9)
-SPEC, RESULTS, OUTPUT, GRANT, TAKE_BACK, CANCEL_ROWS, RETURNED = 17, 33, 34, 48, 49, 50, 65
+SPEC, DRAIN, RESULTS, OUTPUT, GRANT, TAKE_BACK, CANCEL_ROWS, RETURNED = 17, 27, 33, 34, 48, 49, 50, 65
 DONE, FAILED, CANCELLED = 0, 1, 3
 PIECE = 256 << 10  # longer output goes ahead of its outcome, in pieces
 
 sent = acked = received = told = window = ping_ms = pinged = 0  # numbers of messages, of either side
 specs, queue, cancels = {}, collections.deque(), []
+drained = False  # to leave when nothing is left to do
 part = b""  # of a large row that is still coming
 broker = zmq.Context().socket(zmq.DEALER)
 
@@ -35,7 +36,7 @@ def rows_of(body):  # MessagePack arrays, one behind the other
 
 
 def receive(header, body=b"", *_):
-    global acked, received, window, ping_ms
+    global acked, received, window, ping_ms, drained
     kind, (seq, ack, *m) = header[2], msgpack.unpackb(header[4:], raw=True)
     acked, received = max(acked, ack), max(received, seq)
     if kind == WELCOME:
@@ -50,6 +51,8 @@ def receive(header, body=b"", *_):
         grant(body, *m)
     elif kind == TAKE_BACK:  # nothing: what is queued here will run soon
         send(RETURNED, [m[0], 0, 0, 1])
+    elif kind == DRAIN:
+        drained = True
     elif kind == CANCEL_ROWS:
         cancels.append(m)
 
@@ -94,6 +97,8 @@ try:
             receive(*broker.recv_multipart())
         elif ready:
             run(*queue.popleft())
+        elif drained and not queue and sent == acked:
+            break
         if time.time() - pinged > ping_ms / 1000 > 0:
             pinged = time.time()
             send(PING, [0], numbered=False)

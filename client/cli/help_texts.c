@@ -133,7 +133,8 @@ static const char help_worker[] =
     "usage: drover worker start [OPTIONS]\n"
     "       drover worker list [OPTIONS]\n"
     "       drover worker drain [OPTIONS] WORKER\n\n"
-    "start becomes drover-worker, in the foreground; drain returns when the worker is empty.\n\n"
+    "start becomes drover-worker, in the foreground; drain returns when the worker is empty,\n"
+    "which then ends.\n\n"
     "  --timeout D          drain: wait no longer than that\n" JSON QUIET COMMON
     "  --slots N            start: tasks at one time\n"
     "  --name NAME          start: what it is called in lists\n"

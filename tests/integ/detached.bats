@@ -172,7 +172,8 @@ END
     refused 2 "whole batches" drover wait "$id.1"
 }
 
-@test "worker list shows workers, worker drain empties one" {
+@test "worker list shows workers, worker drain empties one, which then leaves" {
+    local first=$WORKER_PID status=0
     start_worker --name two
     two() { drover worker list | grep -q '^two'; }
     wait_until two
@@ -181,6 +182,9 @@ END
     submitted 'touch on-{}; sleep 1; echo {}' ::: 1 2 3 4
     wait_until test -e on-4
     ends_with 0 drover worker drain one
+    wait_until dead "$first"
+    wait "$first" || status=$?
+    same "$status" 0 "status of the worker"
     ends_with 0 drover results "$id" --follow -k
     same "$(paste -sd' ' "$T/out")" "1 2 3 4"
     refused 3 "there is no worker 'three'" drover worker drain three

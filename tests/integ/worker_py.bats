@@ -57,6 +57,17 @@ has_worker() {
     same "$(cat "$T/out")" "A"
 }
 
+@test "it leaves when it is drained" {
+    start_python_worker
+    local name status=0
+    name=$(drover worker list | awk '/^python-/ { print $1 }')
+    ends_with 0 drover worker drain "$name"
+    wait_until dead "$JOB_PID"
+    wait "$JOB_PID" || status=$?
+    same "$status" 0
+    ends_with 3 drover worker list
+}
+
 @test "it leaves at TERM" {
     start_python_worker
     end "$JOB_PID" TERM

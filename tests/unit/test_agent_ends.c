@@ -324,8 +324,47 @@ static void drain_returns_unstarted_rows (void **state)
     rig_finish (r, 1, OUTCOME_DONE, 1000);
     rig_finish (r, 2, OUTCOME_DONE, 1000);
     rig_all (r, 0, 2, OUTCOME_DONE);
-    rig_pass (r, 3 * US_PER_S);
-    assert_false (r->exited); /* it was not told to leave */
+    rig_free (&r);
+}
+
+static void a_drained_worker_leaves_when_what_ran_is_acknowledged (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 3, 1, 1, 1);
+    rig_claim (r, 1);
+    struct wire w = {.kind = WIRE_DRAIN};
+    rig_say (r, &w);
+    for (int i = 0; i < 40; i++) { /* far beyond the time that TERM would give */
+        rig_pass (r, US_PER_S);
+        rig_acknowledge (r);
+    }
+    assert_int_equal (r->kinds[WIRE_BYE], 0);
+    assert_false (r->executor[1].killed);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    assert_int_equal (r->kinds[WIRE_BYE], 0);
+    rig_acknowledge (r);
+    assert_int_equal (r->kinds[WIRE_BYE], 1);
+    say_bye_ok (r);
+    assert_true (r->exited);
+    assert_int_equal (r->status, 0);
+    rig_all (r, 0, 1, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void term_gives_a_drained_worker_its_time_limit (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    struct wire w = {.kind = WIRE_DRAIN};
+    rig_say (r, &w);
+    rig_event (r, &TERM);
+    rig_event (r, &TERM);
+    assert_true (r->executor[1].killed);
     rig_free (&r);
 }
 
@@ -440,6 +479,8 @@ int main (void)
         cmocka_unit_test (function_over_its_time_is_ended),
         cmocka_unit_test (outcome_that_is_not_owed_ends_the_executor),
         cmocka_unit_test (drain_returns_unstarted_rows),
+        cmocka_unit_test (a_drained_worker_leaves_when_what_ran_is_acknowledged),
+        cmocka_unit_test (term_gives_a_drained_worker_its_time_limit),
         cmocka_unit_test (idle_worker_leaves_at_term),
         cmocka_unit_test (term_waits_for_running_rows_and_their_acknowledgement),
         cmocka_unit_test (rows_over_the_drain_time_are_killed_and_left_to_the_goodbye),

@@ -219,7 +219,11 @@ struct executor {
     UT_hash_handle hh;
 };
 
-enum drain { DRAIN_NOT, DRAIN_STAY, DRAIN_LEAVE };
+enum drain {
+    DRAIN_NOT,
+    DRAIN_EMPTY, /* leave when nothing runs any more, however long that takes */
+    DRAIN_LEAVE
+};
 
 /* Rows that the worker has to answer for. */
 struct hold {

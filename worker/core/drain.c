@@ -1,7 +1,7 @@
-/* Drain: the ways to an end. DRAIN from the broker: start nothing more, give back, stay. TERM: the
- * same, then finish what runs within the time that was given, kill the rest (which counts no
- * attempt), and leave. A second TERM does not wait. And the end of a session, after which
- * everything it granted is void.
+/* Drain: the ways to an end. DRAIN from the broker: start nothing more, give back, and leave when
+ * what runs has ended and is acknowledged, however long that takes. TERM: the same, but kill what
+ * still runs after the time that was given (which counts no attempt). A second TERM does not wait.
+ * And the end of a session, after which everything it granted is void.
  */
 #include "worker/core/core.h"
 
@@ -89,8 +89,19 @@ static void leave (struct agent *a, int64_t now, struct agent_effects *fx)
     a->exiting = true;
 }
 
+/* Nothing runs, and the broker has it all. */
+static bool is_empty (const struct agent *a)
+{
+    return !a->n_busy && TAILQ_EMPTY (&a->out) && a->session.state == SESSION_LIVE &&
+           chan_idle (a->session.chan);
+}
+
 void drain_end_turn (struct agent *a, int64_t now, struct agent_effects *fx)
 {
+    if (a->drain == DRAIN_EMPTY && is_empty (a)) {
+        a->drain = DRAIN_LEAVE;
+        a->drain_by_us = now;
+    }
     if (a->drain != DRAIN_LEAVE || a->exiting)
         return;
     if (a->terms > 1 && a->leave_by_us > now + HURRY_US)

@@ -185,7 +185,7 @@ void orders_message (struct agent *a, const struct wire *w, int64_t now, struct 
         on_forget (a, w->m.forget.batch, fx);
         break;
     case WIRE_DRAIN:
-        drain_start (a, DRAIN_STAY, now, fx);
+        drain_start (a, DRAIN_EMPTY, now, fx);
         break;
     default:
         fx_log (fx, LOG_WARN, "the broker says what a worker does not know kind=%s",
