@@ -64,7 +64,7 @@ static const char HELP[] =
     "\n"
     "Environment: DROVER_BROKER, DROVER_INSECURE (1 or public).\n"
     "TERM: give back what has not started, finish what runs, leave. A second TERM: at once.\n"
-    "Exit status: 0 left, 2 usage, 69 no broker, 70 it died too often, 71 system error,\n"
+    "Exit status: 0 left, 2 usage, 69 no such host, 70 it died too often, 71 system error,\n"
     "75 replaced or killed, 76 the broker speaks another version, 77 refused, 78 tcp without "
     "keys.\n";
 

@@ -13,6 +13,10 @@ has_workers() {
     [ "$(drover worker list | grep -c ready)" -eq "$1" ]
 }
 
+has_workers_of() {
+    [ "$(drover worker list --broker "$1" | grep -c ready)" -eq "$2" ]
+}
+
 children() {
     pgrep -P "$WORKER_PID"
 }
@@ -28,6 +32,17 @@ agent() {
     refused 2 "tcp://HOST:PORT" drover-worker --broker somewhere
     refused 78 "--insecure" drover-worker --broker tcp://127.0.0.1:1
     refused 78 "--insecure=public" drover-worker --broker tcp://192.0.2.1:1 --insecure
+}
+
+@test "without a broker it says so once and goes on trying; a host that does not exist is 69" {
+    local url=ipc://$T/later
+    BROKER=$url start_worker
+    wait_until says "$T/log/worker.1" "no answer from the broker at $url: is it running? trying"
+    start_broker --listen "$url"
+    wait_until has_workers_of "$url" 1
+    same "$(grep -c 'no answer' "$T/log/worker.1")" 1
+    ends_with 69 drover worker start --broker tcp://nosuchhost.invalid:1 --insecure=public
+    says "$T/err" "there is no host 'nosuchhost.invalid'"
 }
 
 @test "TERM lets running tasks finish and gives back the others" {

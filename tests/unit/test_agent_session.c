@@ -30,7 +30,11 @@ static void absent_broker_is_called_again_with_one_warning (void **state)
 {
     (void)state;
     struct rig *r = rig_new (1);
-    rig_pass (r, 30 * US_PER_S);
+    rig_pass (r, US_PER_S);
+    assert_int_equal (r->logs, 0);
+    rig_pass (r, 2 * US_PER_S);
+    assert_int_equal (r->logs, 1);
+    rig_pass (r, 27 * US_PER_S);
     assert_int_equal (r->kinds[WIRE_HELLO], 6);
     assert_int_equal (r->reconnects, 5);
     assert_int_equal (r->logs, 1);

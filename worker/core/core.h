@@ -75,6 +75,7 @@ struct session {
     uint64_t unacked_msgs, unacked_bytes;
     int64_t over_us; /* LEAVING: how long the answer to BYE is waited for */
     bool warned;     /* that the broker does not answer */
+    int64_t warn_at_us;
     unsigned malformed;
 };
 

@@ -16,8 +16,9 @@
 
 enum {
     SILENT_US = 6 * US_PER_S,
-    CALL_AGAIN_US = US_PER_S, /* HELLO is not said more often over one connection */
-    RETRY_US = US_PER_S,      /* to a broker that said that it is about to stop; then doubled */
+    FIRST_WORD_US = 2 * US_PER_S, /* a broker that never answered is told of after that */
+    CALL_AGAIN_US = US_PER_S,     /* HELLO is not said more often over one connection */
+    RETRY_US = US_PER_S,          /* to a broker that said that it is about to stop; then doubled */
     ACK_DELAY_US = 20 * US_PER_MS,
     ACK_MSGS = 32,
     ACK_BYTES = 512 << 10,
@@ -36,6 +37,7 @@ void session_init (struct session *s, const struct agent_config *cfg, uint64_t r
                           .chan = chan_new (64, WINDOW_BYTES),
                           .ping_at_us = CLOCK_NEVER,
                           .call_us = CLOCK_NEVER,
+                          .warn_at_us = CLOCK_NEVER,
                           .ping_us = 2 * US_PER_S,
                           .silent_us = SILENT_US,
                           .retry_us = SILENT_US,
@@ -117,8 +119,10 @@ void session_call (struct session *s, unsigned slots, int64_t now, struct agent_
         s->hello_us = now;
     drop_unnumbered (s);
     say_hello (s, slots);
-    if (!s->called_us)
+    if (!s->called_us) {
         s->heard_us = now;
+        s->warn_at_us = now + FIRST_WORD_US;
+    }
     s->state = SESSION_CALLING;
     s->called_us = now;
     s->call_us = now + about (s, s->retry_us);
@@ -203,6 +207,7 @@ static void go_live (struct session *s, const struct msg_welcome *m, bool renewe
     fx_log (fx, LOG_INFO, "%s broker=%s name=%.*s", renewed ? "joined" : "rejoined", s->cfg->broker,
             (int)m->name.len, (const char *)m->name.ptr);
     s->warned = false;
+    s->warn_at_us = CLOCK_NEVER;
     if (!renewed)
         return;
     s->replaces = 0;
@@ -409,13 +414,20 @@ void session_malformed (struct session *s, const char *text, struct agent_effect
         fx_log (fx, LOG_WARN, "bad message from the broker at %s: %s", s->cfg->broker, text);
 }
 
+static void warn (struct session *s, struct agent_effects *fx)
+{
+    if (!s->warned)
+        fx_log (fx, LOG_WARN,
+                "no answer from the broker at %s: is it running? trying until it is there",
+                s->cfg->broker);
+    s->warned = true;
+    s->warn_at_us = CLOCK_NEVER;
+}
+
 static void call_again (struct session *s, unsigned slots, int64_t now, struct agent_effects *fx)
 {
-    if (s->reconnect && !s->warned) {
-        fx_log (fx, LOG_WARN, "no answer from the broker at %s: is it running? trying on",
-                s->cfg->broker);
-        s->warned = true;
-    }
+    if (s->reconnect)
+        warn (s, fx);
     session_call (s, slots, now, fx);
 }
 
@@ -434,6 +446,8 @@ enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
                     s->cfg->broker, (now - s->heard_us) / US_PER_S);
             return give_up (s, now);
         }
+        if (now >= s->warn_at_us)
+            warn (s, fx);
         if (now >= s->call_us)
             call_again (s, slots, now, fx);
     }
@@ -554,9 +568,9 @@ int64_t session_deadline (const struct session *s)
 {
     switch (s->state) {
     case SESSION_CALLING:
-        return earlier (s->call_us, s->token && s->orphan_us != CLOCK_NEVER
-                                        ? s->heard_us + s->orphan_us
-                                        : CLOCK_NEVER);
+        return earlier (earlier (s->call_us, s->warn_at_us), s->token && s->orphan_us != CLOCK_NEVER
+                                                                 ? s->heard_us + s->orphan_us
+                                                                 : CLOCK_NEVER);
     case SESSION_LIVE:
         return earlier (earlier (s->ping_at_us, s->ack_at_us), s->heard_us + s->silent_us);
     case SESSION_LEAVING:
