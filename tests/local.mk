@@ -21,11 +21,13 @@ unit_tests = \
 	tests/unit/test_agent_restart \
 	tests/unit/test_agent_rows \
 	tests/unit/test_agent_session \
+	tests/unit/test_cgroup \
 	tests/unit/test_chan \
 	tests/unit/test_client_batch \
 	tests/unit/test_client_core \
 	tests/unit/test_client_handle \
 	tests/unit/test_client_session \
+	tests/unit/test_exec_cgroup \
 	tests/unit/test_exec_command \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_framing \
@@ -127,6 +129,10 @@ tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
 tests_unit_test_turn_SOURCES = tests/unit/test_turn.c $(SCHED_BED)
 tests_unit_test_turn_LDADD = $(UNIT_BROKER)
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c $(EXEC_RIG)
+tests_unit_test_cgroup_LDADD = $(UNIT_EXEC)
+tests_unit_test_exec_cgroup_SOURCES = tests/unit/test_exec_cgroup.c $(EXEC_RIG)
+tests_unit_test_exec_cgroup_LDADD = $(UNIT_EXEC)
 tests_unit_test_exec_command_SOURCES = tests/unit/test_exec_command.c $(EXEC_RIG)
 tests_unit_test_exec_command_LDADD = $(UNIT_EXEC)
 tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
@@ -212,6 +218,7 @@ check_tests = \
 
 integ_tests = \
 	tests/integ/bad_input.bats \
+	tests/integ/containment.bats \
 	tests/integ/detached.bats \
 	tests/integ/foreach_basic.bats \
 	tests/integ/foreach_vs_parallel.bats \

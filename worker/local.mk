@@ -30,6 +30,10 @@ worker_libworkercore_a_SOURCES = \
 worker_libexec_a_SOURCES = \
 	worker/exec/capture.c \
 	worker/exec/capture.h \
+	worker/exec/cgroup.c \
+	worker/exec/cgroup.h \
+	worker/exec/cgroup_text.c \
+	worker/exec/cgroup_text.h \
 	worker/exec/command.c \
 	worker/exec/command.h \
 	worker/exec/control.c \
@@ -52,6 +56,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/launcher.h \
 	worker/exec/launcher_link.c \
 	worker/exec/launcher_proto.h \
+	worker/exec/leaf.c \
+	worker/exec/leaf.h \
 	worker/exec/program.c \
 	worker/exec/program.h \
 	worker/exec/spawn.c \
@@ -60,6 +66,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/spec.h \
 	worker/exec/start.c \
 	worker/exec/start.h \
+	worker/exec/sweep.c \
+	worker/exec/sweep.h \
 	worker/exec/tree.c \
 	worker/exec/tree.h \
 	worker/exec/values.c \

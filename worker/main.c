@@ -2,11 +2,14 @@
  * opens ZeroMQ: that is the agent's, after the fork.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #include "common/base/cores.h"
 #include "common/base/log.h"
+#include "worker/exec/sweep.h"
 #include "worker/worker.h"
 
 /* Held back from the start, so that none is lost before the launcher or the agent reads them. */
@@ -21,16 +24,56 @@ static void block_signals (void)
     signal (SIGPIPE, SIG_IGN);
 }
 
-static void announce (const struct options *o)
+static void announce (const struct options *o, bool cgroup)
 {
     if (o->private)
         return;
-    log_event (LOG_INFO, "starting slots=%u broker=%s", o->slots, o->broker);
+    log_event (LOG_INFO, "starting slots=%u broker=%s containment=%s", o->slots, o->broker,
+               cgroup ? "cgroup" : "subreaper");
     if (strncmp (o->broker, "tcp:", 4) == 0)
         log_event (LOG_WARN,
                    "insecure broker=%s: no keys: whoever can be in the way of this connection, or "
                    "listen in its place, can run commands here",
                    o->broker);
+}
+
+/* A cgroup for the tasks, and what dead workers have left in theirs is ended. A private worker has
+ * no time to look everywhere. 0, also where there is none (own_fd is -1 then); -1 where there must
+ * be one. */
+static int make_cgroup (const struct options *o, struct cgroup *g)
+{
+    struct err e;
+    *g = (struct cgroup){.own_fd = -1};
+    if (o->containment == CONTAINMENT_SUBREAPER)
+        return 0;
+    int rc = cgroup_open (g, &e);
+    g->required = o->containment == CONTAINMENT_CGROUP;
+    if (rc && g->required) {
+        fprintf (stderr, "drover-worker: --containment cgroup: %s\n", e.text);
+        return -1;
+    }
+    if (rc)
+        log_event (LOG_DEBUG, "no cgroup for tasks: %s", e.text);
+    if (!o->private)
+        sweep_everywhere ();
+    else if (rc == 0)
+        sweep_own (g);
+    return 0;
+}
+
+static int run (struct options *o)
+{
+    struct cgroup g;
+    if (make_cgroup (o, &g))
+        return EX_OSERR;
+    bool cgroup = g.own_fd >= 0;
+    announce (o, cgroup);
+    struct launcher_config c = {.lifetime_fd = o->lifetime_fd,
+                                .cgroup = cgroup ? &g : NULL,
+                                .executors_max = o->slots + 4096};
+    int status = launcher_run (&c, worker_agent, o);
+    cgroup_close (&g);
+    return status;
 }
 
 int main (int argc, char **argv)
@@ -44,7 +87,5 @@ int main (int argc, char **argv)
     log_init ("worker", o.level);
     if (!o.slots)
         o.slots = cores_usable ();
-    announce (&o);
-    struct launcher_config c = {.lifetime_fd = o.lifetime_fd, .executors_max = o.slots + 4096};
-    return launcher_run (&c, worker_agent, &o);
+    return run (&o);
 }

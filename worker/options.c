@@ -30,6 +30,7 @@ enum {
     OPT_DRAIN,
     OPT_LOG_LEVEL,
     OPT_PRIVATE,
+    OPT_CONTAINMENT,
 };
 
 static const struct option OPTIONS[] = {
@@ -42,6 +43,7 @@ static const struct option OPTIONS[] = {
     {"drain-timeout", required_argument, NULL, OPT_DRAIN},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"private", no_argument, NULL, OPT_PRIVATE},
+    {"containment", required_argument, NULL, OPT_CONTAINMENT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -56,6 +58,7 @@ static const char HELP[] =
     "  --name NAME              for people (the host's name)\n"
     "  --insecure[=public]      allow tcp without keys: on loopback, or to any address\n"
     "  --drain-timeout D        what running tasks get after TERM (30s)\n"
+    "  --containment LEVEL      how tasks are kept together: auto (default), subreaper, cgroup\n"
     "  --exit-on-stdin-eof      end when standard input ends, as over ssh\n"
     "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
     "  --log-level LEVEL        error, warn, info (default), debug\n"
@@ -142,6 +145,20 @@ static int set_drain (struct options *o, const char *text)
     return GO_ON;
 }
 
+static int set_containment (struct options *o, const char *text)
+{
+    static const char *const names[] = {"auto", "subreaper", "cgroup"};
+    if (strcmp (text, "namespace") == 0)
+        return usage ("--containment", text,
+                      "this version does not have it: say auto, subreaper or cgroup");
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp (text, names[i]) == 0) {
+            o->containment = (enum containment)i;
+            return GO_ON;
+        }
+    return usage ("--containment", text, "say auto, subreaper or cgroup");
+}
+
 static int set_level (struct options *o, const char *text)
 {
     int level = log_level_by_name (text);
@@ -171,6 +188,8 @@ static int set (struct options *o, int opt, const char *arg)
         return set_drain (o, arg);
     case OPT_LOG_LEVEL:
         return set_level (o, arg);
+    case OPT_CONTAINMENT:
+        return set_containment (o, arg);
     case OPT_PRIVATE:
         o->private = true;
         return GO_ON;

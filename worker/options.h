@@ -8,11 +8,14 @@
 #include "common/base/log.h"
 #include "common/net/insecure.h"
 
+enum containment { CONTAINMENT_AUTO, CONTAINMENT_SUBREAPER, CONTAINMENT_CGROUP };
+
 struct options {
     char broker[300]; /* URL */
     const char *name; /* NULL: that of the host */
     unsigned slots;   /* 0: not said */
     enum insecure insecure;
+    enum containment containment;
     int lifetime_fd; /* its end of file is ours; -1: none */
     bool exit_on_stdin_eof;
     bool private; /* of one client: no words at start */

@@ -151,6 +151,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .drain_us = w->o->drain_us,
         .replaces = start->replaces,
         .seed = random_seed (),
+        .containment = start->cgroup ? 1 : 0,
         .pages = executors_pages (w),
     };
     return agent_new (&c);

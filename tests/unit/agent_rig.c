@@ -277,6 +277,7 @@ struct rig *rig_seeded (unsigned slots, uint64_t seed)
         .broker = "ipc:///b",
         .pid = 1,
         .slots = slots,
+        .containment = 1,
         .functions = functions,
         .drain_us = 3 * US_PER_S,
         .seed = seed,

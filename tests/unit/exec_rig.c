@@ -42,7 +42,7 @@ void exec_attach (struct exec_rig *r, pid_t pid, int socket_fd, int control_fd)
     init (r, pid, socket_fd, control);
 }
 
-void exec_start (struct exec_rig *r, enum executor_kind kind)
+void exec_start_in (struct exec_rig *r, enum executor_kind kind, const struct cgroup *cgroup)
 {
     int sockets[2];
     struct err e = {0};
@@ -55,9 +55,19 @@ void exec_start (struct exec_rig *r, enum executor_kind kind)
     pid_t pid = fork ();
     assert_true (pid >= 0);
     if (pid == 0)
-        _exit (executor_main (kind, sockets[1], control_fd, self));
+        _exit (executor_main (&(struct executor_start){.kind = kind,
+                                                       .socket_fd = sockets[1],
+                                                       .control_fd = control_fd,
+                                                       .parent = self,
+                                                       .cgroup = cgroup,
+                                                       .number = 1}));
     close (sockets[1]);
     exec_attach (r, pid, sockets[0], control_fd);
+}
+
+void exec_start (struct exec_rig *r, enum executor_kind kind)
+{
+    exec_start_in (r, kind, NULL);
 }
 
 void exec_drop (struct exec_rig *r)

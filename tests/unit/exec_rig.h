@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/wire/outcome.h"
 #include "common/wire/wire.h"
+#include "worker/exec/cgroup.h"
 #include "worker/exec/control.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/framing.h"
@@ -57,6 +58,9 @@ struct exec_spec {
 
 /* Fork an executor, and become its agent. */
 void exec_start (struct exec_rig *r, enum executor_kind kind);
+
+/* The same with tasks in leaves below this cgroup. */
+void exec_start_in (struct exec_rig *r, enum executor_kind kind, const struct cgroup *cgroup);
 
 /* Around an executor that a launcher made: takes both descriptors. */
 void exec_attach (struct exec_rig *r, pid_t pid, int socket_fd, int control_fd);

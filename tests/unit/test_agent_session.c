@@ -18,6 +18,7 @@ static void hello_says_who_it_is (void **state)
     assert_int_equal (w->m.hello.role, ROLE_WORKER);
     assert_int_equal (w->m.hello.slots, 3);
     assert_int_equal (w->m.hello.token, 0);
+    assert_int_equal (w->m.hello.containment, 1);
     assert_true (w->m.hello.features & FEATURE_COMMANDS);
     assert_true (w->body[0].len > strlen ("drover:echo"));
     assert_false (agent_figures (r->agent).connected);

@@ -1,4 +1,5 @@
-/* How tasks end: nothing of them is left, whatever they tried. */
+/* How tasks end: nothing of them is left, whatever they tried. All of it under the subreaper alone,
+ * then, where there are cgroups for us, once more in those. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,12 +17,14 @@
 
 static struct exec_rig rig;
 static char marker[32];
+static struct cgroup made;
+static const struct cgroup *cgroup; /* that executors get, or NULL */
 
 static int start (void **state)
 {
     (void)state;
     exec_marker (marker);
-    exec_start (&rig, EXECUTOR_COMMAND);
+    exec_start_in (&rig, EXECUTOR_COMMAND, cgroup);
     return 0;
 }
 
@@ -272,7 +275,7 @@ static void an_executor_that_loses_its_agent_takes_its_tree_along (void **state)
     int status;
     assert_int_equal (waitpid (rig.pid, &status, 0), rig.pid);
     assert_int_equal (status, 0);
-    exec_start (&rig, EXECUTOR_COMMAND); /* for stop() */
+    exec_start_in (&rig, EXECUTOR_COMMAND, cgroup); /* for stop() */
 }
 
 static void what_may_be_left_stays_and_the_executor_goes (void **state)
@@ -299,7 +302,7 @@ static void what_may_be_left_stays_and_the_executor_goes (void **state)
     kill (left, SIGKILL);
     assert_int_equal (waitpid (left, NULL, 0), left);
     exec_stop (&rig);
-    exec_start (&rig, EXECUTOR_COMMAND);
+    exec_start_in (&rig, EXECUTOR_COMMAND, cgroup);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -324,5 +327,14 @@ int main (void)
         TEST (an_executor_that_loses_its_agent_takes_its_tree_along),
         TEST (what_may_be_left_stays_and_the_executor_goes),
     };
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    struct err e;
+    int failed = cmocka_run_group_tests_name ("subreaper", tests, NULL, NULL);
+    if (cgroup_open (&made, &e)) {
+        print_message ("not in cgroups: %s\n", e.text);
+        return failed;
+    }
+    cgroup = &made;
+    failed += cmocka_run_group_tests_name ("cgroup", tests, NULL, NULL);
+    cgroup_close (&made);
+    return failed;
 }

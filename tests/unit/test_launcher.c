@@ -1,7 +1,8 @@
 /* The launcher with real executors, agents that the test plays, and deaths of all kinds.
  *
  * A test forks a process that runs the launcher; agents report to the test through a pipe, a line
- * each. A test ends by checking that no process with its marker is left.
+ * each. A test ends by checking that no process with its marker is left. All of it with launchers
+ * that are subreapers and no more, then, where the system allows, with cgroups as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@
 #include "common/base/log.h"
 #include "tests/unit/exec_rig.h"
 #include "worker/exec/launcher.h"
+#include "worker/exec/sweep.h"
 
 struct stage {
     pid_t launcher;
@@ -35,6 +37,7 @@ struct stage {
 };
 
 static struct stage stage;
+static bool in_cgroups; /* launchers have one */
 
 /* --- the agents ----------------------------------------------------------------------------------
  */
@@ -91,7 +94,8 @@ static int busy_agent (const struct launcher_start *s, void *arg)
     exec_run (&b, 0, 1, NULL);
     exec_wait_count_from (stage.marker, 2 * EXEC_EVIL);
     launcher_token (s->fd, 4711, NULL);
-    say ("busy %d %d replaces %lu\n", (int)getpid (), (int)a.pid, (unsigned long)s->replaces);
+    say ("busy %d %d %d replaces %lu\n", (int)getpid (), (int)a.pid, (int)b.pid,
+         (unsigned long)s->replaces);
     pause ();
     return 1;
 }
@@ -205,6 +209,7 @@ static int counting_agent (const struct launcher_start *s, void *arg)
 static void launch (const struct launcher_config *config, launcher_agent_fn *agent, bool owned)
 {
     struct launcher_config c = *config;
+    struct cgroup g = {.own_fd = -1};
     prctl (PR_SET_CHILD_SUBREAPER, 1); /* what a launcher fails to kill comes to us */
     exec_marker (stage.marker);
     assert_int_equal (pipe2 (stage.report, O_CLOEXEC), 0);
@@ -221,7 +226,10 @@ static void launch (const struct launcher_config *config, launcher_agent_fn *age
         int fd = open ("/dev/null", O_WRONLY);
         dup2 (fd, 2); /* its log */
         close (fd);
-        _exit (launcher_run (&c, agent, NULL));
+        c.cgroup = in_cgroups && cgroup_open (&g, NULL) == 0 ? &g : NULL;
+        int status = launcher_run (&c, agent, NULL);
+        cgroup_close (&g);
+        _exit (status);
     }
     close (stage.report[1]);
     if (owned)
@@ -306,13 +314,13 @@ static void an_agent_that_is_killed_is_replaced_when_all_is_gone (void **state)
     int agent, executor;
     unsigned long replaces;
     launch (&(struct launcher_config){.backoff_ms = 1}, busy_agent, true);
-    assert_int_equal (sscanf (heard (), "busy %d %d replaces %lu", &agent, &executor, &replaces),
-                      3);
+    assert_int_equal (
+        sscanf (heard (), "busy %d %d %*d replaces %lu", &agent, &executor, &replaces), 3);
     assert_int_equal (replaces, 0);
     kill (agent, SIGKILL);
     int before = executor;
-    assert_int_equal (sscanf (heard (), "busy %d %d replaces %lu", &agent, &executor, &replaces),
-                      3);
+    assert_int_equal (
+        sscanf (heard (), "busy %d %d %*d replaces %lu", &agent, &executor, &replaces), 3);
     assert_int_equal (replaces, 4711);
     assert_int_equal (kill (before, 0), -1);
     assert_true (exec_count (stage.marker) < 4 * EXEC_EVIL); /* only those of the new one */
@@ -356,6 +364,25 @@ static void agent_and_launcher_killed_together_leave_nothing (void **state)
     kill (agent, SIGKILL);
     kill (stage.launcher, SIGKILL);
     ended ();
+    exec_wait_count (stage.marker, 0);
+    all_is_gone ();
+}
+
+/* Nobody of them acts on another's death, and what the tasks have made daemons comes to us, as it
+ * would to init. The next worker of this user ends it. */
+static void all_of_a_worker_killed_together_leave_nothing_to_the_next (void **state)
+{
+    (void)state;
+    int pid[4] = {0};
+    launch (&(struct launcher_config){0}, busy_agent, true);
+    assert_int_equal (sscanf (heard (), "busy %d %d %d", &pid[1], &pid[2], &pid[3]), 3);
+    pid[0] = stage.launcher;
+    for (int i = 0; i < 4; i++)
+        kill (pid[i], SIGSTOP);
+    for (int i = 3; i >= 0; i--)
+        kill (pid[i], SIGKILL);
+    ended ();
+    sweep_everywhere ();
     exec_wait_count (stage.marker, 0);
     all_is_gone ();
 }
@@ -440,5 +467,19 @@ int main (void)
         TEST (what_tasks_may_leave_outlives_the_launcher),
         TEST (executors_have_a_greatest_number_and_a_shutdown_ends_all),
     };
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    const struct CMUnitTest with_cgroups[] = {
+        TEST (all_of_a_worker_killed_together_leave_nothing_to_the_next),
+    };
+    struct cgroup g;
+    struct err e;
+    int failed = cmocka_run_group_tests_name ("subreaper", tests, NULL, NULL);
+    in_cgroups = cgroup_open (&g, &e) == 0;
+    if (!in_cgroups) {
+        print_message ("not in cgroups: %s\n", e.text);
+        return failed;
+    }
+    cgroup_close (&g);
+    failed += cmocka_run_group_tests_name ("cgroup", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name ("cgroup alone", with_cgroups, NULL, NULL);
+    return failed;
 }

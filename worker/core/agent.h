@@ -52,6 +52,7 @@ struct agent_config {
     const char *version;
     const char *broker; /* its URL, for log lines */
     uint64_t pid;
+    unsigned containment; /* as in HELLO: 0 subreaper, 1 cgroup */
     unsigned slots;
     const char *const *functions; /* names, NULL behind the last */
     unsigned executors_max;       /* 0: 2000 */

@@ -97,6 +97,7 @@ static void say_hello (struct session *s, unsigned slots)
         .pid = s->cfg->pid,
         .slots = slots,
         .replaces = s->replaces,
+        .containment = s->cfg->containment,
     };
     say (s, &w);
     buf_fini (&names);

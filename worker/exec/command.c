@@ -2,11 +2,11 @@
  *   RUNNING   its main process lives
  *   DRAINING  that has ended; somebody may still hold its pipes: 200 ms for them. When the task was
  *             told to end, those it left have the rest of their grace
- *   CLEANING  what is left is killed, until waitpid() knows no child any more
- *   READING   what is in the pipes now is all there is
- *   SENDING   what was kept back for the end, then the outcome
- * In the usual case main process, pipes and children end together, and one turn passes them all.
- * Nobody is waited for without a limit, but the agent, when the stream is full.
+ *   CLEANING  what is left is killed, until waitpid() knows no child any more, and the leaf is
+ * empty READING   what is in the pipes now is all there is SENDING   what was kept back for the
+ * end, then the outcome In the usual case main process, pipes and children end together, and one
+ * turn passes them all. Nobody is waited for without a limit, but the agent, when the stream is
+ * full.
  */
 #include "worker/exec/command.h"
 
@@ -41,6 +41,7 @@ enum phase { IDLE, RUNNING, DRAINING, CLEANING, READING, SENDING };
 struct command {
     struct framing *stream;
     struct control *control;
+    struct leaf *leaf; /* where its processes are, unless it may leave some */
     struct starter starter;
     struct capture out, err;
     struct input in;
@@ -66,12 +67,14 @@ struct command {
     int over;
 };
 
-struct command *command_new (struct framing *stream, struct control *control, pid_t parent)
+struct command *command_new (struct framing *stream, struct control *control, struct leaf *leaf,
+                             pid_t parent)
 {
     struct command *c = mem_zalloc (sizeof *c);
     c->stream = stream;
     c->control = control;
-    starter_init (&c->starter, parent);
+    c->leaf = leaf;
+    starter_init (&c->starter, parent, leaf);
     capture_init (&c->out);
     capture_init (&c->err);
     input_init (&c->in);
@@ -222,9 +225,12 @@ static enum tree_verdict outside_group (pid_t pid, const void *arg)
 }
 
 /* To the task's group in one go, then to whoever left it. (A main process that is not reaped holds
- * the number of its group.) */
+ * the number of its group.) KILL to its leaf before that: no fork escapes it. The walk then finds
+ * who has left the leaf, or never was in one. */
 static void signal_tree (const struct command *c, int sig)
 {
+    if (sig == SIGKILL)
+        leaf_kill (c->leaf);
     if (c->main) {
         kill (-c->main, sig);
         tree_signal (sig, outside_group, &c->main);
@@ -295,17 +301,25 @@ static bool step_draining (struct command *c, int64_t now_us)
     return true;
 }
 
+/* A leaf in which nothing was killed need not be asked: whatever is started in it is a descendant,
+ * and waitpid() knows of none. */
+static bool is_gone (const struct command *c)
+{
+    return c->childless && !(c->leaf->used_up && leaf_populated (c->leaf));
+}
+
 static bool step_cleaning (struct command *c, int64_t now_us)
 {
     bool leave = c->flags & SPEC_LEAVE_CHILDREN && !c->ending.begun;
-    if (!c->childless && leave) {
+    bool gone = is_gone (c);
+    if (!gone && leave) {
         c->over = EXECUTOR_LEFT;
-    } else if (!c->childless && now_us >= c->phase_until_us) {
+    } else if (!gone && now_us >= c->phase_until_us) {
         c->over = EXECUTOR_STUCK;
         snprintf (c->reason, sizeof c->reason, "%u processes of the task cannot be killed",
                   tree_signal (0, NULL, NULL));
-    } else if (!c->childless) {
-        tree_signal (SIGKILL, NULL, NULL);
+    } else if (!gone) {
+        signal_tree (c, SIGKILL);
         c->look_us = now_us + KILL_AGAIN_US;
         return false;
     }

@@ -16,6 +16,7 @@
 #include "common/wire/wire.h"
 #include "worker/exec/control.h"
 #include "worker/exec/framing.h"
+#include "worker/exec/leaf.h"
 #include "worker/exec/spec.h"
 #include "worker/exec/values.h"
 
@@ -23,8 +24,9 @@
 
 struct command;
 
-/* Borrows the stream and the page. `parent` is for PARALLEL_PID. */
-struct command *command_new (struct framing *stream, struct control *control, pid_t parent);
+/* Borrows the stream, the page and the leaf in which tasks run. `parent` is for PARALLEL_PID. */
+struct command *command_new (struct framing *stream, struct control *control, struct leaf *leaf,
+                             pid_t parent);
 
 /* Kills nothing: see tree_kill_all(). */
 void command_free (struct command **c);

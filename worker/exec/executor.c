@@ -1,19 +1,22 @@
 /* The process around command.c and function.c.
  *
- * All signals are blocked but TERM, which is also what the kernel sends when the launcher dies: its
- * handler kills everything that descends from this process, and ends it. SIGCHLD only wakes the
- * loop from its ppoll().
+ * All signals are blocked but TERM, which is also what the kernel sends when the launcher dies:
+ * then everything that descends from this process is killed, and it ends. The loop of commands
+ * reads TERM from a descriptor; functions are foreign code, which a handler interrupts. SIGCHLD
+ * only wakes the loop from its ppoll().
  */
 #include "worker/exec/executor.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,12 +27,15 @@
 #include "worker/exec/control.h"
 #include "worker/exec/framing.h"
 #include "worker/exec/function.h"
+#include "worker/exec/leaf.h"
 #include "worker/exec/spec.h"
 #include "worker/exec/tree.h"
 #include "worker/exec/values.h"
 
 #define STREAM_QUEUE (1u << 20)
 #define KILL_WAIT_MS 5000
+
+enum { POLL_STREAM, POLL_TERM, POLL_COMMAND }; /* where they are among what is polled for */
 
 /* A RUN that is not over yet. */
 struct run {
@@ -43,6 +49,7 @@ struct executor {
     struct control *control;
     struct specs *specs;
     struct command *command;
+    int term_fd; /* readable: a TERM has come */
     struct values values;
     struct run queue[CONTROL_RUNS]; /* a ring */
     unsigned head, count;
@@ -162,18 +169,18 @@ static int wait_for_work (struct executor *x, struct pollfd *p, int64_t now_us)
     sigset_t mask;
     int64_t until_us = command_deadline (x->command);
     struct timespec t = {0};
-    unsigned n = 1;
-    p[0] = (struct pollfd){.fd = framing_fd (x->stream), .events = POLLIN};
+    unsigned n = POLL_COMMAND;
+    p[POLL_STREAM] = (struct pollfd){.fd = framing_fd (x->stream), .events = POLLIN};
     if (framing_want_write (x->stream))
-        p[0].events |= POLLOUT;
-    n += command_poll (x->command, p + 1);
+        p[POLL_STREAM].events |= POLLOUT;
+    p[POLL_TERM] = (struct pollfd){.fd = x->term_fd, .events = POLLIN};
+    n += command_poll (x->command, p + n);
     if (until_us > now_us && until_us != CLOCK_NEVER) {
         t.tv_sec = (until_us - now_us) / US_PER_S;
         t.tv_nsec = (until_us - now_us) % US_PER_S * 1000;
     }
     sigfillset (&mask);
     sigdelset (&mask, SIGCHLD);
-    sigdelset (&mask, SIGTERM);
     int rc = ppoll (p, n, until_us == CLOCK_NEVER ? NULL : &t, &mask);
     return rc < 0 && errno == EINTR ? 0 : rc;
 }
@@ -201,21 +208,35 @@ static int turn (struct executor *x, bool messages)
 
 static void serve_commands (struct executor *x)
 {
-    struct pollfd p[1 + COMMAND_FDS];
-    int ready;
-    do
-        ready = wait_for_work (x, p, clock_mono_us ());
-    while (ready >= 0 && turn (x, ready > 0 && p[0].revents & ~POLLOUT) == 0);
+    struct pollfd p[POLL_COMMAND + COMMAND_FDS];
+    for (;;) {
+        int ready = wait_for_work (x, p, clock_mono_us ());
+        if (ready > 0 && p[POLL_TERM].revents)
+            x->over = EXECUTOR_OVER;
+        if (ready < 0 || (ready > 0 && p[POLL_TERM].revents))
+            return;
+        if (turn (x, ready > 0 && p[POLL_STREAM].revents & ~POLLOUT))
+            return;
+    }
 }
 
-static int command_serve (struct framing *stream, struct control *control, pid_t parent)
+static int command_serve (struct framing *stream, struct control *control, struct leaf *leaf,
+                          pid_t parent)
 {
+    sigset_t term;
+    sigemptyset (&term);
+    sigaddset (&term, SIGTERM);
     struct executor *x = mem_zalloc (sizeof *x);
     x->stream = stream;
     x->control = control;
     x->specs = specs_new ();
-    x->command = command_new (stream, control, parent);
-    serve_commands (x);
+    x->command = command_new (stream, control, leaf, parent);
+    x->over = EXECUTOR_FAULT;
+    x->term_fd = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (x->term_fd >= 0) {
+        serve_commands (x);
+        close (x->term_fd);
+    }
     int over = x->over;
     while (x->count)
         drop_run (x);
@@ -257,7 +278,7 @@ static void default_all (void)
 
 /* Dispositions first: a default of SIGCHLD would not wake ppoll(), and what is ignored here would
  * be ignored in every task. */
-static void set_signals (void)
+static void set_signals (enum executor_kind kind)
 {
     sigset_t mask;
     default_all ();
@@ -265,7 +286,8 @@ static void set_signals (void)
                NULL);
     sigfillset (&mask);
     sigaction (SIGTERM, &(struct sigaction){.sa_handler = on_term, .sa_mask = mask}, NULL);
-    sigdelset (&mask, SIGTERM);
+    if (kind == EXECUTOR_FUNCTION)
+        sigdelset (&mask, SIGTERM);
     sigdelset (&mask, SIGSEGV);
     sigdelset (&mask, SIGBUS);
     sigdelset (&mask, SIGFPE);
@@ -274,12 +296,21 @@ static void set_signals (void)
     sigprocmask (SIG_SETMASK, &mask, NULL);
 }
 
-static void close_others (int a, int b)
+/* Close all but 0, 1, 2 and those in `keep`, which may have -1 in it. */
+static void close_others (int keep[], unsigned count)
 {
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-    close_range (3, low - 1, 0);
-    close_range (low + 1, high - 1, 0);
-    close_range (high + 1, ~0u, 0);
+    int from = 3;
+    for (;;) {
+        int next = INT_MAX;
+        for (unsigned i = 0; i < count; i++)
+            if (keep[i] >= from && keep[i] < next)
+                next = keep[i];
+        if (next > from)
+            close_range ((unsigned)from, (unsigned)next - 1, 0);
+        if (next == INT_MAX)
+            return;
+        from = next + 1;
+    }
 }
 
 /* The worker's own stdin and stdout are not an executor's business. */
@@ -293,25 +324,47 @@ static void detach_stdio (void)
     close (fd);
 }
 
-int executor_main (enum executor_kind kind, int socket_fd, int control_fd, pid_t parent)
+static void enter (const struct executor_start *s)
 {
+    int keep[] = {s->socket_fd, s->control_fd, s->cgroup ? s->cgroup->own_fd : -1};
+    close_others (keep, sizeof keep / sizeof *keep);
+    detach_stdio ();
+}
+
+/* End what is left, and what is left of the worker's cgroup where no launcher will see to it. */
+static int leave (const struct executor_start *s, struct leaf *leaf, int over)
+{
+    if (over != EXECUTOR_LEFT && over != EXECUTOR_STUCK) {
+        leaf_kill (leaf);
+        if (tree_kill_all (KILL_WAIT_MS))
+            over = EXECUTOR_STUCK;
+    }
+    leaf_fini (leaf);
+    if (s->cgroup && getppid () != s->parent)
+        cgroup_leave (s->cgroup);
+    return over;
+}
+
+int executor_main (const struct executor_start *s)
+{
+    struct leaf leaf;
+    bool functions = s->kind == EXECUTOR_FUNCTION;
     setsid ();
-    set_signals ();
+    set_signals (s->kind);
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     prctl (PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid () != parent)
+    if (getppid () != s->parent)
         return EXECUTOR_OVER;
-    close_others (socket_fd, control_fd);
-    detach_stdio ();
-    struct control *control = control_map (control_fd, NULL);
-    close (control_fd);
+    enter (s);
+    struct control *control = control_map (s->control_fd, NULL);
+    close (s->control_fd);
     if (!control)
         return EXECUTOR_FAULT;
-    struct framing *stream = framing_new (socket_fd, STREAM_QUEUE);
-    int over = kind == EXECUTOR_FUNCTION ? function_serve (stream, control)
-                                         : command_serve (stream, control, parent);
-    if (over != EXECUTOR_LEFT && over != EXECUTOR_STUCK && tree_kill_all (KILL_WAIT_MS))
-        over = EXECUTOR_STUCK;
+    leaf_init (&leaf, functions ? NULL : s->cgroup, s->number);
+    struct framing *stream = framing_new (s->socket_fd, STREAM_QUEUE);
+    int over = functions ? function_serve (stream, control)
+                         : command_serve (stream, control, &leaf, s->parent);
+    over = leave (s, &leaf, over);
     framing_free (&stream);
     control_unmap (&control);
     return over;

@@ -24,7 +24,7 @@
  * prints (which blocks the command), but goes on minding time limits and messages.
  *
  * An outcome of a command is sent when its processes are gone: those of its session and everything
- * that descends from it (unless SPEC_LEAVE_CHILDREN).
+ * that descends from it (unless SPEC_LEAVE_CHILDREN), and, where it ran in a cgroup, all in that.
  *
  * Ends: when the socket is closed by the agent or the launcher is gone: what it runs is killed
  * first. A time limit of a function is the agent's to watch (control_running), and to end by
@@ -33,7 +33,10 @@
 #ifndef DROVER_WORKER_EXEC_EXECUTOR_H
 #define DROVER_WORKER_EXEC_EXECUTOR_H
 
+#include <stdint.h>
 #include <sys/types.h>
+
+struct cgroup;
 
 enum executor_kind { EXECUTOR_COMMAND, EXECUTOR_FUNCTION };
 
@@ -49,10 +52,18 @@ enum executor_exit {
 /* The names of the built-in functions, NULL behind the last ("drover:echo", ...). */
 const char *const *executor_functions (void);
 
-/* Be an executor on this socket and this page (both are closed at the end) until it is over;
- * returns the exit status. Called by the launcher (pid `parent`) in a process of its own, which
+struct executor_start {
+    enum executor_kind kind;
+    int socket_fd;               /* both are closed at the end */
+    int control_fd;              /* its page */
+    pid_t parent;                /* the launcher */
+    const struct cgroup *cgroup; /* in which commands get a leaf; NULL: none */
+    uint32_t number;             /* names that leaf */
+};
+
+/* Be an executor until it is over; returns the exit status. Called in a process of its own, which
  * must be single-threaded and have no children: it changes the process's session, signals and
- * descriptors (all but 0, 1, 2 and these two are closed). */
-int executor_main (enum executor_kind kind, int socket_fd, int control_fd, pid_t parent);
+ * descriptors (all but 0, 1, 2 and those of `start` are closed). */
+int executor_main (const struct executor_start *start);
 
 #endif

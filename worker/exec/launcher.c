@@ -27,6 +27,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "worker/exec/cgroup.h"
 #include "worker/exec/control.h"
 #include "worker/exec/family.h"
 #include "worker/exec/launcher_proto.h"
@@ -111,9 +112,17 @@ static void close_pair (int fds[2])
 static struct member *fork_executor (struct launcher *l, enum executor_kind kind, int sockets[2],
                                      int control_fd)
 {
+    struct executor_start start = {
+        .kind = kind,
+        .socket_fd = sockets[1],
+        .control_fd = control_fd,
+        .parent = l->self,
+        .cgroup = l->c.cgroup,
+        .number = l->family.last_number + 1,
+    };
     pid_t pid = fork ();
     if (pid == 0)
-        _exit (executor_main (kind, sockets[1], control_fd, l->self));
+        _exit (executor_main (&start));
     if (pid < 0)
         return NULL;
     return family_add (&l->family, pid, kind);
@@ -171,6 +180,16 @@ static void kill_executor (struct launcher *l, uint32_t number)
     }
 }
 
+/* Kill what is in the leaves of the dead. How many of them are not gone. */
+static unsigned end_leaves (const struct launcher *l)
+{
+    struct member *x, *next;
+    unsigned left = 0;
+    HASH_ITER (hh, l->family.executors, x, next)
+        left += x->dead && !cgroup_end_leaf (l->c.cgroup, x->number);
+    return left;
+}
+
 /* Look for what dead executors left, and tell the deaths when there is nothing. An executor that
  * does not die, and leavings that do not, are given up in the end. */
 static void mind_deaths (struct launcher *l, int64_t now_us)
@@ -179,7 +198,7 @@ static void mind_deaths (struct launcher *l, int64_t now_us)
     struct member *x, *next;
     if (!l->dead_untold)
         return;
-    unsigned left = family_kill_leavings (&l->family);
+    unsigned left = end_leaves (l) + family_kill_leavings (&l->family);
     l->dead_untold = false;
     HASH_ITER (hh, l->family.executors, x, next) {
         bool late = x->kill_us && now_us - x->kill_us >= bound_us;
@@ -202,7 +221,8 @@ static void mind_deaths (struct launcher *l, int64_t now_us)
 
 static void __attribute__ ((noreturn)) be_agent (struct launcher *l, int fd)
 {
-    struct launcher_start start = {.fd = fd, .launcher = l->self, .replaces = l->token};
+    struct launcher_start start = {
+        .fd = fd, .launcher = l->self, .cgroup = l->c.cgroup, .replaces = l->token};
     setsid ();
     prctl (PR_SET_PDEATHSIG, SIGKILL);
     if (getppid () != l->self)
@@ -305,7 +325,7 @@ static void mind_clearing (struct launcher *l, int64_t now_us)
 {
     if (l->state != CLEARING)
         return;
-    unsigned left = family_kill_all (&l->family);
+    unsigned left = !cgroup_end_all (l->c.cgroup) + family_kill_all (&l->family);
     if (!left) {
         cleared (l, now_us);
     } else if (now_us - l->clear_us >= (int64_t)l->c.unkillable_ms * US_PER_MS) {

@@ -6,7 +6,8 @@
  * The launcher is small and single-threaded and never opens ZeroMQ, so that its forks are cheap and
  * clean. It is subreaper of all: what an executor that died had left running becomes the launcher's
  * child, and is killed before the agent hears of that death. It outlives agents: one that crashes
- * is replaced, after everything that ran for it is gone.
+ * is replaced, after everything that ran for it is gone. Where it was given a cgroup (cgroup.h), a
+ * task's processes are found and killed in that as well, whoever their parent is.
  *
  * Who notices whose death:
  *   executor  its launcher (wait); nothing of its tree is left when the agent reads LAUNCHER_DIED
@@ -23,6 +24,7 @@
 #ifndef DROVER_WORKER_EXEC_LAUNCHER_H
 #define DROVER_WORKER_EXEC_LAUNCHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,6 +34,7 @@
 
 struct launcher_config {
     int lifetime_fd;             /* end of file on it: the owner is gone; -1: none */
+    const struct cgroup *cgroup; /* for tasks, borrowed; NULL: the subreaper has to do */
     unsigned executors_max;      /* greatest number at one time; 0: 4096 */
     unsigned restarts_max;       /* of the agent within restarts_within_ms; 0: 5 */
     unsigned restarts_within_ms; /* 0: 60 s */
@@ -44,6 +47,7 @@ struct launcher_config {
 struct launcher_start {
     int fd;            /* to the launcher, for the functions below; the agent closes it or exits */
     pid_t launcher;    /* its pid */
+    bool cgroup;       /* tasks run in cgroups */
     uint64_t replaces; /* token of the session of the agent that died before this one; 0: none */
 };
 

@@ -25,14 +25,23 @@ struct spawn_plan {
     const char *dir; /* to work in; empty: this process's */
     mode_t umask;
     int in, out, err; /* descriptors above 2 */
+    int cgroup;       /* the directory of the cgroup to start it in; -1: this process's */
 };
 
-enum spawn_step { SPAWN_FORK, SPAWN_DIR, SPAWN_EXEC };
+enum spawn_step {
+    SPAWN_FORK, /* no process; also when the cgroup takes none */
+    SPAWN_DIR,
+    SPAWN_EXEC,
+    SPAWN_CGROUP, /* never said by spawn(): for those who make its plan */
+};
 
 struct spawn_fault {
     enum spawn_step step;
     int code; /* errno */
 };
+
+/* Whether a plan may name a cgroup: this processor's architecture and kernel know how. */
+bool spawn_into_cgroup (void);
 
 /* The pid, or -1 with what failed; no child is then left. */
 pid_t spawn (const struct spawn_plan *plan, struct spawn_fault *fault);

@@ -9,10 +9,11 @@
 
 enum { CANNOT_START = 125, CANNOT_RUN = 126, NOT_FOUND = 127 };
 
-void starter_init (struct starter *s, pid_t parent)
+void starter_init (struct starter *s, pid_t parent, struct leaf *leaf)
 {
     s->null_fd = -1;
     s->parent = parent;
+    s->leaf = leaf;
     program_init (&s->program);
 }
 
@@ -112,6 +113,9 @@ static unsigned explain (const struct spawn_plan *plan, const struct spawn_fault
     case SPAWN_DIR:
         err_sys (e, fault->code, "cannot enter %s", plan->dir);
         return CANNOT_START;
+    case SPAWN_CGROUP:
+        err_sys (e, fault->code, "cannot make a cgroup for the task");
+        return CANNOT_START;
     case SPAWN_EXEC:
         if (fault->code == E2BIG)
             err_set (e, E2BIG, "cannot run %s: its arguments and environment are too long", word);
@@ -124,12 +128,31 @@ static unsigned explain (const struct spawn_plan *plan, const struct spawn_fault
     }
 }
 
+/* Into the leaf; into a new one where the kernel does not know this one any more. */
+static pid_t spawn_in_leaf (struct leaf *leaf, struct spawn_plan *plan, struct spawn_fault *fault)
+{
+    struct err e;
+    pid_t pid;
+    for (;;) {
+        if (leaf_ready (leaf, &e)) {
+            *fault = (struct spawn_fault){SPAWN_CGROUP, e.code};
+            return -1;
+        }
+        plan->cgroup = leaf->fd;
+        pid = spawn (plan, fault);
+        bool no_room = fault->code == EAGAIN || fault->code == ENOMEM;
+        if (pid >= 0 || fault->step != SPAWN_FORK || no_room || !leaf_lost (leaf, fault->code))
+            return pid;
+    }
+}
+
 int start_task (struct starter *s, struct spec *spec, const struct start_row *row,
                 struct started *t, struct err *e)
 {
     uint64_t flags = spec->w.m.spec.flags;
     struct ends theirs = {-1, -1, -1};
-    struct spawn_plan plan = {.dir = spec->dir, .umask = (mode_t)spec->w.m.spec.umask};
+    struct spawn_plan plan = {
+        .dir = spec->dir, .umask = (mode_t)spec->w.m.spec.umask, .cgroup = -1};
     struct spawn_fault fault;
     size_t count = row->values->count;
     *t = (struct started){.pid = -1, .in = -1, .out = -1, .err = -1, .status = CANNOT_START};
@@ -147,7 +170,8 @@ int start_task (struct starter *s, struct spec *spec, const struct start_row *ro
                                                                    .slot = row->slot,
                                                                    .deadline_us = row->deadline_us,
                                                                    .parent = s->parent});
-        t->pid = spawn (&plan, &fault);
+        t->pid = flags & SPEC_LEAVE_CHILDREN ? spawn (&plan, &fault)
+                                             : spawn_in_leaf (s->leaf, &plan, &fault);
         if (t->pid < 0)
             t->status = explain (&plan, &fault, e);
     }

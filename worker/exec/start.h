@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "common/base/err.h"
+#include "worker/exec/leaf.h"
 #include "worker/exec/program.h"
 #include "worker/exec/spec.h"
 #include "worker/exec/values.h"
@@ -17,9 +18,11 @@ struct starter {
     struct program program;
     int null_fd;  /* /dev/null; opened at first use */
     pid_t parent; /* PARALLEL_PID */
+    struct leaf *leaf;
 };
 
-void starter_init (struct starter *s, pid_t parent);
+/* The leaf is borrowed. */
+void starter_init (struct starter *s, pid_t parent, struct leaf *leaf);
 void starter_fini (struct starter *s);
 
 struct start_row {
@@ -41,8 +44,10 @@ struct started {
     unsigned status; /* where it could not be started: 125, 126, 127 */
 };
 
-/* 0, or -1 with t->status and the reason in `e`: 127 where the command is not there, 126 where it
- * cannot be run, 125 for what has nothing to do with it (its directory, a descriptor). */
+/* In the leaf, if there is one, unless the task may leave processes (SPEC_LEAVE_CHILDREN): what is
+ * in a leaf does not outlive the worker.
+ * 0, or -1 with t->status and the reason in `e`: 127 where the command is not there, 126 where it
+ * cannot be run, 125 for what has nothing to do with it (its directory, a descriptor, its leaf). */
 int start_task (struct starter *s, struct spec *spec, const struct start_row *row,
                 struct started *t, struct err *e);
 

@@ -1,0 +1,21 @@
+/* sweep: what dead workers have left.
+ *
+ * When launcher, agent and executors are killed at one instant, nobody is there to end the tasks.
+ * Their cgroups stay, and carry the name of a launcher that lives no more: the next worker of the
+ * same user kills what is in them and removes them.
+ */
+#ifndef DROVER_WORKER_EXEC_SWEEP_H
+#define DROVER_WORKER_EXEC_SWEEP_H
+
+#include "worker/exec/cgroup.h"
+
+/* Directly below the cgroup in which this worker was started. A look at one directory, but where
+ * something is found: then it waits for the end of what it killed, two seconds at the longest. What
+ * it found is logged. Returns how many cgroups were removed. */
+unsigned sweep_own (const struct cgroup *g);
+
+/* In the whole hierarchy that is seen here (the dead worker may have been started in another
+ * session or service), as sweep_own(); 0 where there is none. */
+unsigned sweep_everywhere (void);
+
+#endif
