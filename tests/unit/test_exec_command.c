@@ -301,6 +301,20 @@ static void input_that_is_said_again_is_passed_over_and_counted_again (void **st
     assert_text (&rig.last.out, "one\ntwo\nthree\n");
 }
 
+static void input_that_was_taken_is_counted_while_nothing_else_happens (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "exec sleep 60", .flags = SPEC_LIVE_INPUT});
+    exec_run (&rig, 0, 0, NULL);
+    exec_input (&rig, 0, 0, "one\n", 4, false);
+    exec_await_input (&rig, 4);
+    exec_input (&rig, 0, 0, "one\n", 4, false);
+    exec_await_input (&rig, 4);
+    exec_cancel (&rig, 0, 10, true);
+    exec_await (&rig, rig.outcomes + 1);
+}
+
 static void input_that_nobody_reads_is_thrown_away (void **state)
 {
     (void)state;
@@ -376,6 +390,7 @@ int main (void)
         cmocka_unit_test (a_value_can_be_the_stdin),
         cmocka_unit_test (live_input_is_fed_in_order_and_counted),
         cmocka_unit_test (input_that_is_said_again_is_passed_over_and_counted_again),
+        cmocka_unit_test (input_that_was_taken_is_counted_while_nothing_else_happens),
         cmocka_unit_test (input_that_nobody_reads_is_thrown_away),
         cmocka_unit_test (several_rows_run_one_after_another),
         cmocka_unit_test (a_spec_that_is_forgotten_or_broken_fails_its_rows),

@@ -547,8 +547,10 @@ void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t
 
 void command_input (struct command *c, const struct msg_input *m, struct bytes bytes)
 {
-    if (is_mine (c, m->batch, m->row))
-        input_add (&c->in, m->offset, bytes, m->eof);
+    if (!is_mine (c, m->batch, m->row))
+        return;
+    input_add (&c->in, m->offset, bytes, m->eof);
+    post_input_taken (c); /* there may be no next turn for long */
 }
 
 void command_signal (struct command *c, const struct msg_signal *m)
