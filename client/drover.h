@@ -470,10 +470,12 @@ typedef struct drover_cancel_options {
     uint64_t grace_ms;  /* between TERM and KILL; 0: as the spec says */
     int kill;           /* 1: KILL at once */
     const char *reason; /* shown in the outcomes; NULL: none */
+    int unstarted;      /* 1: only rows that have not started; what runs goes on to its end */
 } drover_cancel_options_t;
 
 /* End rows of a batch of this handle, or of batch number `id`. Options may be NULL: all rows.
- * Answered when their processes are gone; reply->value is how long that took, in microseconds. */
+ * Answered when they have ended and their processes are gone; reply->value is how long that took,
+ * in microseconds. */
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e);
 uint64_t drover_cancel (drover_t *h, uint64_t id, const drover_cancel_options_t *options,

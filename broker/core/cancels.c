@@ -57,6 +57,7 @@ static void cancel_running (struct sched *s, struct batch *b, const struct msg_c
         c->grace_ms = m->grace_ms;
         c->kill = m->kill;
         c->reason = m->reason;
+        c->unstarted = m->unstarted;
         session_post (s, l->worker->session, &w);
     }
 }

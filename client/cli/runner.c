@@ -35,12 +35,14 @@ struct runner {
     struct summary summary;
     enum feeding feeding;
     int interrupts;     /* signals that came */
+    bool hung_up;       /* by HUP: nothing is started any more */
+    bool cut;           /* ... and there was more input */
     bool cancelled;     /* by us */
     bool silent;        /* nothing is printed any more */
     bool pipe_closed;   /* the reader of stdout went away */
     bool trouble;       /* said, and worth STATUS_FOREACH */
     bool over;          /* nothing will come any more, or nobody waits for it */
-    uint64_t failed;    /* tasks that are not done */
+    uint64_t failed;    /* tasks that are not done, but for those that HUP left unstarted */
     uint64_t ended;     /* tasks that have an outcome other than cancelled */
     int64_t started_us; /* monotonic */
 };
@@ -56,17 +58,38 @@ static void runner_trouble (struct runner *r, const char *text)
     r->trouble = true;
 }
 
+static void end_feeding (struct runner *r)
+{
+    if (r->feeding != FEED_ENDED)
+        drover_batch_close (r->batch, NULL);
+    r->feeding = FEED_ENDED;
+}
+
 /* No more rows, and those there are end. Again with kill: at once. */
 static void runner_cancel (struct runner *r, const char *reason, bool kill)
 {
     drover_cancel_options_t options = {.kill = kill, .reason = reason};
 
-    if (r->feeding != FEED_ENDED)
-        drover_batch_close (r->batch, NULL);
-    r->feeding = FEED_ENDED;
+    end_feeding (r);
     if (!r->cancelled || kill)
         drover_batch_cancel (r->batch, &options, NULL);
     r->cancelled = true;
+    drover_flush (r->h);
+}
+
+/* No more rows, and of those there are, only what runs goes on. */
+static void hang_up (struct runner *r)
+{
+    drover_cancel_options_t options = {.unstarted = 1, .reason = "not started: hung up"};
+
+    if (r->hung_up || r->cancelled)
+        return;
+    say (command_of (r), "hung up: nothing more is started, what runs goes on to its end; TERM "
+                         "ends it");
+    r->hung_up = true;
+    r->cut = r->feeding != FEED_ENDED;
+    end_feeding (r);
+    drover_batch_cancel (r->batch, &options, NULL);
     drover_flush (r->h);
 }
 
@@ -74,8 +97,13 @@ static void runner_cancel (struct runner *r, const char *reason, bool kill)
 static int on_signals (void *arg)
 {
     struct runner *r = arg;
+    int signo;
 
-    while (signals_take (&r->signals) != 0) {
+    while ((signo = signals_take (&r->signals)) != 0) {
+        if (signo == SIGHUP) {
+            hang_up (r);
+            continue;
+        }
         r->interrupts++;
         runner_cancel (r, "interrupted", r->interrupts > 1);
     }
@@ -104,7 +132,7 @@ static void on_result (struct runner *r, const drover_result_t *result)
     bool done = result->how == DROVER_DONE;
 
     summary_add (&r->summary, result->how, result->wall_us, result->host);
-    r->failed += !done;
+    r->failed += !done && !(r->hung_up && result->how == DROVER_CANCELLED);
     r->ended += result->how != DROVER_CANCELLED;
     r->printer.batch = drover_batch_id (r->batch);
     if (!r->silent && printer_result (&r->printer, result, &e) < 0)
@@ -120,7 +148,7 @@ static void on_end (struct runner *r, const drover_end_t *end)
         on_output_error (r, &e);
     if (end->state == DROVER_BATCH_BROKEN)
         runner_trouble (r, end->reason[0] ? end->reason : "the batch ended before its time");
-    else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled)
+    else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled && !r->hung_up)
         say (command_of (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
              end->reason);
 }
@@ -329,9 +357,10 @@ static void report (struct runner *r)
     uint64_t rows = drover_batch_rows (r->batch);
     uint64_t wall_us = (uint64_t)(clock_mono_us () - r->started_us);
 
-    if (r->interrupts > 0)
-        say (command_of (r), "interrupted: %" PRIu64 " of %" PRIu64 " tasks had ended", r->ended,
-             rows);
+    if (r->interrupts > 0 || r->hung_up)
+        say (command_of (r), "%s: %" PRIu64 " of %" PRIu64 " tasks had ended%s",
+             r->interrupts ? "interrupted" : "hung up", r->ended, rows,
+             r->cut ? ", and there was more input" : "");
     if (!r->opts->summary || r->trouble || r->interrupts > 1 || r->pipe_closed)
         return;
     summary_print (&r->summary, wall_us, slots_used (r), line, sizeof line);
@@ -344,6 +373,8 @@ static int status_of (const struct runner *r)
         return STATUS_FOREACH;
     if (r->pipe_closed)
         return STATUS_PIPE;
+    if (r->hung_up && r->failed == 0 && (r->cut || r->ended < drover_batch_rows (r->batch)))
+        return STATUS_FOREACH; /* not all was done, though nothing failed */
     return r->failed > 100 ? 101 : (int)r->failed;
 }
 

@@ -5,8 +5,9 @@
  * in the broker's window, among the unfinished tasks, and in what must be remembered of each until
  * it is printed. So memory is bounded, and the first task starts before the input ends.
  *
- * Ctrl-C (or TERM, HUP) once: no new starts, what runs is cancelled, its outcomes are awaited.
- * Twice: everything is killed, and the program leaves. A closed stdout cancels without words.
+ * Ctrl-C (or TERM) once: no new starts, what runs is cancelled, its outcomes are awaited. Twice:
+ * everything is killed, and the program leaves. HUP: no new starts, what runs goes on to its end. A
+ * closed stdout cancels without words.
  */
 #ifndef DROVER_CLI_RUNNER_H
 #define DROVER_CLI_RUNNER_H

@@ -32,6 +32,7 @@ static struct wire cancel_message (const drover_cancel_options_t *options)
     w.m.cancel.count = o->count;
     w.m.cancel.grace_ms = o->grace_ms;
     w.m.cancel.kill = o->kill != 0;
+    w.m.cancel.unstarted = o->unstarted != 0;
     w.m.cancel.reason = bytes_str (o->reason);
     return w;
 }

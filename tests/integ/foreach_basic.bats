@@ -168,7 +168,7 @@ END
 
 # The shell ignores INT in what it starts in the background.
 interruptible() {
-    exec env --default-signal=INT,TERM "$@"
+    exec env --default-signal=INT,TERM,HUP "$@"
 }
 
 @test "Ctrl-C ends the tasks, reports, and says 255" {
@@ -183,6 +183,47 @@ interruptible() {
     says "$T/log/foreach" "drover foreach: interrupted: 0 of 3 tasks had ended"
     [ ! -e pid-3 ]
     dead "$(cat pid-1)"
+}
+
+@test "HUP starts nothing more, and what runs goes on to its end" {
+    mkfifo gate-a gate-b
+    start_job foreach interruptible drover foreach -k -j 2 'touch on-{}; cat gate-{}; echo {}' ::: a b c d
+    wait_until test -e on-a
+    wait_until test -e on-b
+    kill -HUP "$JOB_PID"
+    wait_until says "$T/log/foreach" "drover foreach: hung up: nothing more is started"
+    : >gate-a
+    : >gate-b
+    wait_until dead "$JOB_PID"
+    local status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 255
+    same "$(grep -v hung "$T/log/foreach" | paste -sd' ')" "a b"
+    says "$T/log/foreach" "drover foreach: hung up: 2 of 4 tasks had ended"
+    [ ! -e on-c ]
+}
+
+@test "HUP when all tasks have started changes nothing, and Ctrl-C after it cancels" {
+    mkfifo gate
+    start_job foreach interruptible drover foreach 'touch on; cat gate; exit 3' ::: a
+    wait_until test -e on
+    kill -HUP "$JOB_PID"
+    wait_until says "$T/log/foreach" "hung up"
+    : >gate
+    wait_until dead "$JOB_PID"
+    local status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 1
+    start_job second interruptible drover foreach -j 1 'echo $$ >pid; exec sleep 100{#}' ::: a b
+    wait_until test -s pid
+    kill -HUP "$JOB_PID"
+    wait_until says "$T/log/second" "hung up"
+    kill -INT "$JOB_PID"
+    wait_until dead "$JOB_PID"
+    status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 255
+    dead "$(cat pid)"
 }
 
 @test "Ctrl-C twice does not wait for a task that will not end" {

@@ -154,6 +154,8 @@ static void on_grant (struct peer *w, const struct wire *m)
 
 static void on_cancel_rows (struct peer *w, const struct msg_cancel_rows *m)
 {
+    if (m->unstarted) /* here every row has started */
+        return;
     for (size_t i = 0; i < w->n_held; i++)
         if (w->held[i].batch == m->batch &&
             (!m->count || (w->held[i].row >= m->first && w->held[i].row - m->first < m->count)))

@@ -52,6 +52,26 @@ static void running_command_is_cancelled_by_its_executor (void **state)
     rig_free (&r);
 }
 
+static void a_cancellation_of_unstarted_rows_leaves_those_that_run (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 5, 1, 1, 1);
+    rig_claim (r, 1);
+    struct wire w = {.kind = WIRE_CANCEL_ROWS};
+    w.m.cancel_rows = (struct msg_cancel_rows){
+        .batch = 1, .upto = 2, .unstarted = 1, .reason = bytes_str ("hung up")};
+    rig_say (r, &w);
+    rig_all (r, 1, 4, OUTCOME_CANCELLED);
+    rig_grant (r, 1, 5, 3, 1, 1, 1); /* it was on its way */
+    rig_all (r, 5, 3, OUTCOME_CANCELLED);
+    assert_int_equal (r->executor[1].cancels, 0);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    rig_all (r, 0, 1, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 static void command_that_does_not_end_is_killed (void **state)
 {
     (void)state;
@@ -463,6 +483,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (queued_rows_are_cancelled_at_once),
         cmocka_unit_test (running_command_is_cancelled_by_its_executor),
+        cmocka_unit_test (a_cancellation_of_unstarted_rows_leaves_those_that_run),
         cmocka_unit_test (command_that_does_not_end_is_killed),
         cmocka_unit_test (rows_that_an_executor_holds_are_cancelled_at_once),
         cmocka_unit_test (cancelled_function_costs_only_its_row),

@@ -73,6 +73,32 @@ static void rows_can_be_cancelled_and_the_others_go_on (void **state)
     bed_free (&b);
 }
 
+static void a_cancellation_of_unstarted_rows_lets_the_others_end (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, 0, 0, 10);
+    struct wire m = {.kind = WIRE_CANCEL};
+    m.m.cancel.ref = 3;
+    m.m.cancel.batch = 1;
+    m.m.cancel.unstarted = 1;
+    peer_post (c, &m);
+    bed_settle (b);
+    assert_int_equal (peer_count (w, WIRE_CANCEL_ROWS), 1);
+    assert_false (worker_row (w, v->id, 0)->cancelled);
+    assert_int_equal (client_reply (c, 3), -1);
+    assert_false (v->ended);
+    bed_run (b, 1000);
+    assert_int_equal (client_reply (c, 3), WIRE_OK);
+    assert_int_equal (v->end.state, BATCH_CANCELLED);
+    assert_true (v->end.done >= 2);
+    assert_int_equal (v->end.done + v->end.cancelled, 10);
+    assert_true (v->end.cancelled > 0);
+    bed_free (&b);
+}
+
 /* The worker had given it back before it heard of the cancellation; or was lost. */
 static void a_cancelled_row_that_comes_back_does_not_run_again (void **state)
 {
@@ -334,6 +360,7 @@ int main (void)
         cmocka_unit_test (cancel_of_waiting_rows_gives_outcomes_at_once),
         cmocka_unit_test (cancel_is_answered_when_processes_are_gone),
         cmocka_unit_test (rows_can_be_cancelled_and_the_others_go_on),
+        cmocka_unit_test (a_cancellation_of_unstarted_rows_lets_the_others_end),
         cmocka_unit_test (a_cancelled_row_that_comes_back_does_not_run_again),
         cmocka_unit_test (wait_conditions),
         cmocka_unit_test (a_dropped_wait_is_not_answered),

@@ -111,7 +111,7 @@ void cancel_rows (struct agent *a, const struct wire *w, int64_t now, struct age
     c->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
     recall_all (a, b, c, now, fx);
     cancel_queued (a, b, c);
-    struct executor *e = LIST_FIRST (&b->busy);
+    struct executor *e = m->unstarted ? NULL : LIST_FIRST (&b->busy);
     while (e) {
         struct executor *next = LIST_NEXT (e, batch_link);
         cancel_running (a, e, c, m, now, fx);
