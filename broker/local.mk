@@ -3,6 +3,7 @@
 
 noinst_LIBRARIES += \
 	broker/libbrokercore.a \
+	broker/libstatedb.a \
 	broker/libstore.a
 
 broker_libbrokercore_a_SOURCES = \
@@ -31,6 +32,25 @@ broker_libstore_a_SOURCES = \
 	broker/store/store.h \
 	broker/store/store_mem.c
 
+# The store on disk apart: whoever links the core with another store needs no SQLite.
+broker_libstatedb_a_SOURCES = \
+	broker/store/mark.c \
+	broker/store/mark.h \
+	broker/store/state_dir.c \
+	broker/store/state_dir.h \
+	broker/store/statedb.c \
+	broker/store/statedb.h \
+	broker/store/statedb_impl.h \
+	broker/store/statedb_replay.c \
+	broker/store/statedb_salvage.c \
+	broker/store/statedb_schema.c \
+	broker/store/statedb_verify.c \
+	broker/store/statedb_write.c \
+	broker/store/store_sqlite.c \
+	broker/store/store_sqlite.h \
+	broker/store/wal_scan.c \
+	broker/store/wal_scan.h
+
 bin_PROGRAMS += drover-broker
 drover_broker_SOURCES = \
 	broker/main.c \
@@ -39,6 +59,6 @@ drover_broker_SOURCES = \
 	broker/turn.c \
 	broker/turn.h
 drover_broker_LDADD = \
-	broker/libbrokercore.a broker/libstore.a \
+	broker/libbrokercore.a broker/libstatedb.a broker/libstore.a \
 	common/libnet.la common/libwire.la common/libmodel.la common/libbase.la \
-	$(ZMQ_LIBS) $(MSGPACK_LIBS)
+	$(ZMQ_LIBS) $(MSGPACK_LIBS) $(SQLITE_LIBS) $(XXHASH_LIBS) -lpthread

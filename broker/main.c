@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "broker/options.h"
+#include "broker/store/store_sqlite.h"
 #include "broker/turn.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -138,9 +139,20 @@ static int open_links (struct broker *b, struct err *e)
     return 0;
 }
 
+/* Commits hold, or one has failed: the turn that follows looks. */
+static void on_store (void *arg, int fd, short events)
+{
+    (void)arg;
+    (void)fd;
+    (void)events;
+}
+
 static int add_descriptors (struct broker *b, struct err *e)
 {
     if (loop_add_fd (b->loop, b->signal_fd, POLLIN, on_signal, b, e) < 0)
+        return -1;
+    int ready = store_ready_fd (b->store);
+    if (ready >= 0 && loop_add_fd (b->loop, ready, POLLIN, on_store, b, e) < 0)
         return -1;
     if (b->o.lifetime_fd < 0)
         return 0;
@@ -185,8 +197,42 @@ static void announce (struct broker *b)
                        "workers and read results",
                        url);
     }
-    if (!b->o.private)
+    if (b->o.state)
+        log_event (LOG_INFO, "state directory=%s durability=%s", b->o.state, store_name (b->store));
+    else if (!b->o.private)
         log_event (LOG_INFO, "memory only: what is queued is gone when this process ends");
+}
+
+/* What a supervisor can tell apart: damage, a disk that fails, a directory in use, a refusal. */
+static int state_status (const struct err *e)
+{
+    switch (e->code) {
+    case EBADMSG:
+        return EX_DATAERR;
+    case EBUSY:
+        return EX_TEMPFAIL;
+    case EIO:
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+        return EX_IOERR;
+    case ENOMEM:
+        return EX_OSERR;
+    default:
+        return EX_CONFIG;
+    }
+}
+
+static int open_state (struct broker *b, struct err *e)
+{
+    const struct options *o = &b->o;
+    struct statedb_options so = {
+        .dir = o->state, .made_by = DROVER_VERSION, .fast = o->fast, .salvage = o->salvage};
+    b->store = o->state ? store_sqlite_open (&so, e) : store_mem ();
+    if (!b->store)
+        return state_status (e);
+    b->turn = turn_new (&o->sched, b->store, e);
+    return b->turn ? 0 : state_status (e);
 }
 
 static int prepare (struct broker *b, struct err *e)
@@ -204,10 +250,12 @@ static int prepare (struct broker *b, struct err *e)
     cfg->pid = (uint64_t)getpid ();
     cfg->start_us = clock_mono_us ();
     cfg->start_wall_us = clock_wall_us ();
-    b->store = store_mem ();
-    if (!(b->turn = turn_new (cfg, b->store, e)) || !(b->loop = loop_new (e)))
+    int status = open_state (b, e);
+    if (status)
+        return status;
+    if (!(b->loop = loop_new (e)))
         return EX_OSERR;
-    int status = open_links (b, e);
+    status = open_links (b, e);
     if (status)
         return status;
     if (add_descriptors (b, e) < 0)
@@ -223,7 +271,9 @@ static int serve (struct broker *b, struct err *e)
     int rc;
     while ((rc = turn_finish (b->turn, e)) == 0)
         loop_wait (b->loop, turn_deadline (b->turn));
-    return rc < 0 ? EX_SOFTWARE : 0;
+    if (rc > 0)
+        return 0;
+    return b->o.state ? state_status (e) : EX_SOFTWARE;
 }
 
 static void clean_up (struct broker *b)

@@ -24,6 +24,12 @@ enum {
     OPT_CLIENT_GONE,
     OPT_QUEUE_BYTES,
     OPT_RESULT_BYTES,
+    OPT_STATE,
+    OPT_DURABILITY,
+    OPT_SALVAGE,
+    OPT_KEEP_RESULTS,
+    OPT_KEEP_BYTES,
+    OPT_REATTACH,
 };
 
 static const struct option OPTIONS[] = {
@@ -40,6 +46,12 @@ static const struct option OPTIONS[] = {
     {"client-gone-after", required_argument, NULL, OPT_CLIENT_GONE},
     {"queue-bytes", required_argument, NULL, OPT_QUEUE_BYTES},
     {"result-bytes", required_argument, NULL, OPT_RESULT_BYTES},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"durability", required_argument, NULL, OPT_DURABILITY},
+    {"salvage", no_argument, NULL, OPT_SALVAGE},
+    {"keep-results", required_argument, NULL, OPT_KEEP_RESULTS},
+    {"keep-bytes", required_argument, NULL, OPT_KEEP_BYTES},
+    {"reattach-grace", required_argument, NULL, OPT_REATTACH},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -59,13 +71,21 @@ static const char HELP[] =
     "(10s)\n"
     "  --queue-bytes SIZE       tasks and results held in memory; above, clients wait (1G)\n"
     "  --result-bytes SIZE      unread results of one batch; above, it is not continued (64M)\n"
+    "  --state DIR              keep batches and results there, and come back with them\n"
+    "  --durability HOW         full: hold also when the power fails (the default with --state);\n"
+    "                           fast: when the broker is killed; memory: as without --state\n"
+    "  --keep-results D         forget a finished detached batch after so long (never)\n"
+    "  --keep-bytes SIZE        or the oldest of them when they take more (half of --queue-bytes)\n"
+    "  --reattach-grace D       after a restart nobody is given up for so long (60s)\n"
+    "  --salvage                run on what is consistent in a damaged state\n"
     "  --log-level LEVEL        error, warn, info (default), debug\n"
     "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
     "  --listen-fd N            the first --listen is this socket, listening already\n"
     "  --private                serve one client, quietly\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 stopped, 2 usage, 69 cannot listen, 71 system error, 78 tcp without keys.\n";
+    "Exit status: 0 stopped, 2 usage, 65 state is damaged, 69 cannot listen, 71 system error,\n"
+    "74 disk, 75 state is in use, 78 refused: tcp without keys, state open to others or too new.\n";
 
 static int usage (const char *option, const char *value, const char *mend)
 {
@@ -80,6 +100,27 @@ static int duration (const char *option, const char *text, int64_t *us)
         return usage (option, text, "give a duration such as 500ms, 10s or 5m, up to a day");
     *us = (int64_t)ms * US_PER_MS;
     return -1;
+}
+
+static int age (const char *option, const char *text, int64_t *us)
+{
+    uint64_t ms;
+    if (units_duration_ms (text, &ms) < 0 || ms == 0 || ms > 3650ull * 86400000)
+        return usage (option, text, "give a duration such as 12h or 30d, up to ten years");
+    *us = (int64_t)ms * US_PER_MS;
+    return -1;
+}
+
+static int durability (struct options *o, const char *text)
+{
+    static const char *const NAMES[] = {"memory", "fast", "full"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp (text, NAMES[i]) == 0) {
+            o->durability = NAMES[i];
+            o->fast = i == 1;
+            return -1;
+        }
+    return usage ("--durability", text, "say memory, fast or full");
 }
 
 static int size (const char *option, const char *text, uint64_t *bytes)
@@ -159,6 +200,20 @@ static int set (struct options *o, int opt, const char *arg)
         return size ("--queue-bytes", arg, &o->sched.queue_bytes);
     case OPT_RESULT_BYTES:
         return size ("--result-bytes", arg, &o->sched.result_bytes);
+    case OPT_STATE:
+        o->state = arg;
+        return -1;
+    case OPT_DURABILITY:
+        return durability (o, arg);
+    case OPT_SALVAGE:
+        o->salvage = true;
+        return -1;
+    case OPT_KEEP_RESULTS:
+        return age ("--keep-results", arg, &o->sched.keep_us);
+    case OPT_KEEP_BYTES:
+        return size ("--keep-bytes", arg, &o->sched.keep_bytes);
+    case OPT_REATTACH:
+        return duration ("--reattach-grace", arg, &o->sched.reattach_us);
     case 'h':
         fputs (HELP, stdout);
         return 0;
@@ -169,6 +224,20 @@ static int set (struct options *o, int opt, const char *arg)
         fputs ("drover-broker: see drover-broker --help\n", stderr);
         return EXIT_USAGE;
     }
+}
+
+static int check_state (const struct options *o)
+{
+    bool memory = o->durability && strcmp (o->durability, "memory") == 0;
+    if (o->state && !*o->state)
+        return usage ("--state", "''", "name a directory");
+    if (o->state && memory)
+        return usage ("--durability", "memory", "keeps nothing: leave --state out");
+    if (!o->state && o->durability && !memory)
+        return usage ("--durability", o->durability, "say with --state where it is kept");
+    if (!o->state && o->salvage)
+        return usage ("--salvage", "", "say with --state what");
+    return -1;
 }
 
 static int from_environment (struct options *o)
@@ -199,5 +268,7 @@ int options_parse (struct options *o, int argc, char **argv)
         return usage ("argument", argv[optind], "drover-broker takes only options; see --help");
     if (o->listen_fd >= 0 && !o->n_listen)
         return usage ("--listen-fd", "", "say with --listen where it listens");
+    if ((status = check_state (o)) >= 0)
+        return status;
     return from_environment (o);
 }

@@ -17,6 +17,10 @@ struct options {
     bool private; /* one client's own: no words at start */
     const char *endpoint_file;
     enum log_level level;
+    const char *state;      /* directory; NULL: memory only */
+    const char *durability; /* as it was said; NULL: not at all */
+    bool fast;              /* commits are not synced one by one */
+    bool salvage;
     struct sched_config sched;
 };
 

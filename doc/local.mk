@@ -22,4 +22,5 @@ dist_man_MANS += \
 EXTRA_DIST += \
 	doc/DESIGN.md \
 	doc/JSON.md \
-	doc/PROTOCOL.md
+	doc/PROTOCOL.md \
+	doc/STATE.md

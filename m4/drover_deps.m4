@@ -10,7 +10,7 @@ AC_DEFUN([DROVER_DEPS], [
   DROVER_DEP([ZMQ], [libzmq >= 4.3], [libzmq3-dev])
   DROVER_DEP([MSGPACK], [msgpack >= 3.3], [libmsgpack-dev])
   DROVER_DEP([JANSSON], [jansson >= 2.13], [libjansson-dev])
-  DROVER_DEP([SQLITE], [sqlite3 >= 3.34], [libsqlite3-dev])
+  DROVER_DEP([SQLITE], [sqlite3 >= 3.37], [libsqlite3-dev])
   DROVER_DEP([XXHASH], [libxxhash >= 0.8], [libxxhash-dev])
   AC_CHECK_HEADER([uthash.h], [],
     [AC_MSG_ERROR([uthash.h is missing. On Debian: apt-get install uthash-dev (or run ./quickstart)])])

@@ -9,6 +9,7 @@ UNIT_MODEL = common/libmodel.la $(UNIT_BASE)
 UNIT_WIRE = common/libwire.la $(UNIT_MODEL)
 UNIT_NET = common/libnet.la $(UNIT_WIRE)
 UNIT_BROKER = broker/libbrokercore.a broker/libstore.a $(UNIT_WIRE)
+UNIT_STATE = broker/libstatedb.a broker/libstore.a $(UNIT_WIRE) $(SQLITE_LIBS) $(XXHASH_LIBS) -lpthread
 UNIT_WORKER = worker/libworkercore.a $(UNIT_WIRE)
 UNIT_EXEC = worker/libexec.a $(UNIT_WIRE)
 UNIT_CLIENT = client/libclient.la $(UNIT_NET)
@@ -55,6 +56,8 @@ unit_tests = \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
 	tests/unit/test_source \
+	tests/unit/test_statedb \
+	tests/unit/test_store_sqlite \
 	tests/unit/test_store_turn \
 	tests/unit/test_summary \
 	tests/unit/test_template \
@@ -128,6 +131,13 @@ tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED) $
 tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
 tests_unit_test_turn_SOURCES = tests/unit/test_turn.c $(SCHED_BED)
 tests_unit_test_turn_LDADD = $(UNIT_BROKER)
+STATE_RIG = tests/unit/state_rig.c tests/unit/state_rig.h \
+	tests/sim/fake_log.c tests/sim/fake_log.h
+BAD_DISK = tests/unit/bad_disk.c tests/unit/bad_disk.h
+tests_unit_test_statedb_SOURCES = tests/unit/test_statedb.c $(STATE_RIG)
+tests_unit_test_statedb_LDADD = $(UNIT_STATE)
+tests_unit_test_store_sqlite_SOURCES = tests/unit/test_store_sqlite.c $(STATE_RIG) $(BAD_DISK)
+tests_unit_test_store_sqlite_LDADD = $(UNIT_STATE)
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h
 tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c $(EXEC_RIG)
 tests_unit_test_cgroup_LDADD = $(UNIT_EXEC)
@@ -227,6 +237,7 @@ integ_tests = \
 	tests/integ/output.bats \
 	tests/integ/private.bats \
 	tests/integ/run.bats \
+	tests/integ/state.bats \
 	tests/integ/weird_names.bats \
 	tests/integ/worker_life.bats \
 	tests/integ/worker_py.bats

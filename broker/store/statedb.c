@@ -1,0 +1,265 @@
+/* Opening and closing. The order at the start is: look at the files, have SQLite open
+ * them, look at what it found, fold the log in. Only then is anything written. */
+#include "broker/store/statedb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/store/state_dir.h"
+#include "broker/store/statedb_impl.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+int statedb_error (struct statedb *db, const char *what, struct err *e)
+{
+    int code = sqlite3_extended_errcode (db->sql), system = sqlite3_system_errno (db->sql);
+    const char *words = sqlite3_errmsg (db->sql);
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return err_sys (e, system ? system : ENOSPC, "%s %s", what, db->path);
+    case SQLITE_NOMEM:
+        return err_set (e, ENOMEM, "%s %s: no memory", what, db->path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return err_set (e, EBADMSG, "%s is damaged: %s (error %d of SQLite)", db->path, words,
+                        code);
+    case SQLITE_READONLY:
+        return err_set (e, EROFS, "%s %s: %s", what, db->path, words);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set (e, EBUSY, "%s %s: another program holds it", what, db->path);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return err_set (e, system ? system : EIO, "%s %s: %s (%s, error %d of SQLite)", what,
+                        db->path, strerror (system ? system : EIO), words, code);
+    default:
+        return err_set (e, EIO, "%s %s: %s (error %d of SQLite)", what, db->path, words, code);
+    }
+}
+
+/* --- opening --- */
+
+static int exec (struct statedb *db, const char *sql, const char *what, struct err *e)
+{
+    return sqlite3_exec (db->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                      : statedb_error (db, what, e);
+}
+
+/* Called by SQLite behind each commit, in place of its own checkpoints. */
+static int on_log (void *arg, sqlite3 *sql, const char *name, int pages)
+{
+    struct statedb *db = arg;
+    (void)sql;
+    (void)name;
+    db->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int open_sql (struct statedb *db, const char *vfs, int flags, struct err *e)
+{
+    int rc = sqlite3_open_v2 (db->path, &db->sql,
+                              flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+    if (rc == SQLITE_OK) {
+        sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_db_config (db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config (db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        return 0;
+    }
+    if (!db->sql)
+        return err_set (e, ENOMEM, "cannot open %s: no memory", db->path);
+    return statedb_error (db, "cannot open", e);
+}
+
+/* SQLite gives its files the mode of the database: others never see into it, whatever the umask. */
+static int make_file (const char *path, struct err *e)
+{
+    int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_sys (e, errno, "cannot open %s", path);
+    close (fd);
+    return 0;
+}
+
+static void close_sql (struct statedb *db)
+{
+    for (int i = 0; i < STMTS; i++) {
+        sqlite3_finalize (db->stmt[i]);
+        db->stmt[i] = NULL;
+    }
+    sqlite3_close (db->sql);
+    db->sql = NULL;
+}
+
+/* A newer format is refused before anything is opened for writing. */
+static int look_at_format (struct statedb *db, const char *vfs, uint64_t *format, struct err *e)
+{
+    *format = 0;
+    int rc = open_sql (db, vfs, SQLITE_OPEN_READONLY, e);
+    if (rc == 0)
+        rc = statedb_format (db->sql, db->path, format, e);
+    if (rc == 0 && *format > STATE_FORMAT)
+        rc = statedb_migrate (db->sql, db->path, *format, STATE_FORMAT, STATE_MIGRATIONS, e);
+    close_sql (db);
+    return rc;
+}
+
+static int set_up (struct statedb *db, struct err *e)
+{
+    static const char PRAGMAS[] =
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;"
+        "PRAGMA journal_size_limit = 67108864; PRAGMA busy_timeout = 0;"
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;"
+        "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;";
+    if (exec (db, PRAGMAS, "cannot open", e) < 0 ||
+        exec (db, db->fast ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+              "cannot open", e) < 0)
+        return -1;
+    sqlite3_wal_hook (db->sql, on_log, db);
+    return 0;
+}
+
+static int make_or_migrate (struct statedb *db, const struct statedb_options *o, uint64_t format,
+                            enum mark_found found, struct err *e)
+{
+    if (format)
+        return statedb_migrate (db->sql, db->path, format, STATE_FORMAT, STATE_MIGRATIONS, e);
+    if (found == MARK_READ && db->mark.commit)
+        return err_set (e, EBADMSG,
+                        "%s is missing or empty, and %s knows of commit %" PRIu64
+                        ": bring it back, or remove the whole directory to begin anew",
+                        db->path, db->mark_path, db->mark.commit);
+    return statedb_create (db, o->made_by, e);
+}
+
+int statedb_fold (struct statedb *db, struct err *e)
+{
+    if (sqlite3_wal_checkpoint_v2 (db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+        SQLITE_OK)
+        return statedb_error (db, "cannot fold the log into", e);
+    db->log_pages = 0;
+    db->log_old = false;
+    return 0;
+}
+
+/* From here on the mark speaks of this life. It says at least what holds, so a full disk does no
+ * harm to it. */
+static int begin_mark (struct statedb *db, const char *boot, struct err *e)
+{
+    db->mark_fd = mark_open (db->mark_path, e);
+    if (db->mark_fd < 0)
+        return -1;
+    db->mark = (struct mark){.fast = db->fast, .commit = db->meta.commit};
+    memcpy (db->mark.state, db->meta.state, sizeof db->mark.state);
+    snprintf (db->mark.boot, sizeof db->mark.boot, "%s", boot);
+    return mark_write (db->mark_fd, &db->mark, true, e);
+}
+
+/* After a failed fsync the system may hold pages for written that are not on the disk: they are
+ * dropped, so that what is read now was. */
+static void drop_cache (const char *path)
+{
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    posix_fadvise (fd, 0, 0, POSIX_FADV_DONTNEED);
+    close (fd);
+}
+
+static int open_checked (struct statedb *db, const struct statedb_options *o, const char *boot,
+                         struct err *e)
+{
+    enum mark_found found;
+    struct wal_report wal;
+    uint64_t format;
+    if (make_file (db->path, e) < 0 || statedb_verify_files (db, boot, &found, &wal, e) < 0 ||
+        look_at_format (db, o->vfs, &format, e) < 0 ||
+        open_sql (db, o->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) < 0 ||
+        set_up (db, e) < 0 || make_or_migrate (db, o, format, found, e) < 0 ||
+        statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
+        statedb_verify_open (db, found, boot, &wal, e) < 0)
+        return -1;
+    /* A disk that takes nothing now is for the first commit to find: reading goes on. */
+    struct err why;
+    db->log_old = true;
+    if (statedb_fold (db, &why) < 0)
+        log_event (LOG_WARN, "the log could not be folded in why=\"%s\"", why.text);
+    return begin_mark (db, boot, e);
+}
+
+static struct statedb *open_one (const struct statedb_options *o, struct err *e)
+{
+    char boot[37];
+    struct statedb *db = mem_zalloc (sizeof *db);
+    STAILQ_INIT (&db->touched);
+    STAILQ_INIT (&db->removed);
+    db->mark_fd = -1;
+    db->fast = o->fast;
+    db->dir = mem_strdup (o->dir);
+    db->path = state_dir_file (o->dir, "state.db");
+    db->wal_path = state_dir_file (o->dir, "state.db-wal");
+    db->mark_path = state_dir_file (o->dir, "mark");
+    db->sum = XXH3_createState ();
+    mark_boot (boot);
+    if (o->from_disk) {
+        drop_cache (db->path);
+        drop_cache (db->wal_path);
+    }
+    if (!db->sum)
+        err_set (e, ENOMEM, "cannot open %s: no memory", db->path);
+    else if (open_checked (db, o, o->boot ? o->boot : boot, e) == 0)
+        return db;
+    statedb_close (&db, false);
+    return NULL;
+}
+
+struct statedb *statedb_open (const struct statedb_options *o, struct err *e)
+{
+    struct statedb *db = open_one (o, e);
+    if (!o->salvage || (db && statedb_replay (db, NULL, NULL, NULL, e) == 0))
+        return db;
+    statedb_close (&db, false);
+    if (e->code != EBADMSG || statedb_salvage (o, e) < 0)
+        return NULL;
+    return open_one (o, e);
+}
+
+void statedb_close (struct statedb **dbp, bool clean)
+{
+    struct statedb *db = *dbp;
+    struct state_batch *b, *tmp;
+    struct err e;
+    *dbp = NULL;
+    if (!db)
+        return;
+    if (clean && db->sql && statedb_fold (db, &e) < 0)
+        log_event (LOG_WARN, "the log could not be folded in why=\"%s\"", e.text);
+    else if (clean && db->sql) /* then SQLite removes it */
+        sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    close_sql (db);
+    HASH_ITER (hh, db->batches, b, tmp) {
+        HASH_DEL (db->batches, b);
+        free (b);
+    }
+    while ((b = STAILQ_FIRST (&db->removed))) {
+        STAILQ_REMOVE_HEAD (&db->removed, link);
+        free (b);
+    }
+    if (db->mark_fd >= 0)
+        close (db->mark_fd);
+    XXH3_freeState (db->sum);
+    free (db->dir);
+    free (db->path);
+    free (db->wal_path);
+    free (db->mark_path);
+    free (db);
+}
+
+uint64_t statedb_commit_number (const struct statedb *db)
+{
+    return db->meta.commit;
+}
