@@ -186,6 +186,7 @@ bomb() {
     wait_until dead "$JOB_PID"
     same "$(drover foreach --local echo ::: 1)" 1
     wait_until none_sleeps
+    same "$(drover foreach --local echo ::: 1)" 1 # the first does not wait long for their end
     same "$(cgroups_of "$worker")" ""
 }
 

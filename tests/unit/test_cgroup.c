@@ -263,7 +263,7 @@ static void what_a_dead_worker_left_is_ended (void **state)
     if (!*state)
         skip ();
     kill_a_worker (name);
-    sweep_own (&own); /* or another worker's that starts at this moment */
+    sweep_own (&own); /* or that of another worker that starts now; it does not wait for long */
     exec_wait_count (marker, 0);
     sweep_own (&own);
     assert_false (is_there (name));

@@ -18,7 +18,8 @@
 
 #define DEPTH_MAX 32
 #define SEEN_MAX 20000 /* cgroups; a host with more keeps what is behind them */
-#define WAIT_MS 2000
+#define WAIT_OWN_MS 50
+#define WAIT_EVERYWHERE_MS 2000
 #define STAT_MAX 1024
 
 struct sweep {
@@ -91,9 +92,9 @@ static void look_in (struct sweep *s, int fd, const char *path, unsigned depth)
     closedir (dir);
 }
 
-static unsigned sweep (int fd, const char *path, bool deep)
+static unsigned sweep (int fd, const char *path, bool deep, int64_t wait_ms)
 {
-    struct sweep s = {.deep = deep, .until_us = clock_mono_us () + WAIT_MS * US_PER_MS};
+    struct sweep s = {.deep = deep, .until_us = clock_mono_us () + wait_ms * US_PER_MS};
     if (cgroup_self (&s.self, NULL) == 0)
         look_in (&s, fd, path, 0);
     return s.removed;
@@ -101,11 +102,11 @@ static unsigned sweep (int fd, const char *path, bool deep)
 
 unsigned sweep_own (const struct cgroup *g)
 {
-    return sweep (g->own_fd, ".", false);
+    return sweep (g->own_fd, ".", false, WAIT_OWN_MS);
 }
 
 unsigned sweep_everywhere (void)
 {
     char path[PATH_MAX];
-    return cgroup_mount (path, NULL) ? 0 : sweep (AT_FDCWD, path, true);
+    return cgroup_mount (path, NULL) ? 0 : sweep (AT_FDCWD, path, true, WAIT_EVERYWHERE_MS);
 }
