@@ -144,6 +144,9 @@ static void on_frames (struct turn *t, uint64_t route, struct wire_frames *f)
         ev.kind = EVENT_MALFORMED;
         ev.code = code;
         ev.text = e.text;
+        ev.kind_byte = (unsigned)w.kind;
+        ev.seq = w.seq;
+        ev.ack = w.ack;
     }
     step (t, &ev);
     wire_fini (&w);

@@ -161,6 +161,7 @@ program_tests = \
 	tests/fuzz/fuzz_chan \
 	tests/fuzz/fuzz_outcome \
 	tests/fuzz/fuzz_rows \
+	tests/fuzz/fuzz_sched \
 	tests/fuzz/fuzz_template \
 	tests/fuzz/fuzz_wire \
 	tests/sim/sim
@@ -173,6 +174,8 @@ tests_fuzz_fuzz_outcome_SOURCES = tests/fuzz/fuzz_outcome.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_outcome_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz_rows.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_rows_LDADD = $(FUZZ_WIRE)
+tests_fuzz_fuzz_sched_SOURCES = tests/fuzz/fuzz_sched.c $(FUZZ_SMOKE)
+tests_fuzz_fuzz_sched_LDADD = broker/libbrokercore.a $(FUZZ_WIRE)
 tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_template_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_SMOKE)

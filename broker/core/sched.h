@@ -51,7 +51,8 @@ void sched_config_defaults (struct sched_config *c);
 
 enum sched_event_kind {
     EVENT_MESSAGE,   /* `route`, `message`: decoded */
-    EVENT_MALFORMED, /* `route`: sent what is no message; `code`, `text` say why */
+    EVENT_MALFORMED, /* `route`: sent what is no message; `code`, `text` say why, `kind_byte`,
+                        `seq`, `ack` as far as they are known */
     EVENT_GONE,      /* `route`: a send found no such peer */
     EVENT_TICK,      /* at sched_deadline(); `lag_us`: how late the loop was; `read_to_us` */
     EVENT_STOP,      /* the broker is to end */
@@ -63,6 +64,8 @@ struct sched_event {
     const struct wire *message; /* borrowed; what is kept is referenced */
     enum wire_code code;
     const char *text;
+    unsigned kind_byte;
+    uint64_t seq, ack;
     int64_t lag_us;
     int64_t read_to_us; /* everything that arrived before was read: silence is judged up to here */
 };

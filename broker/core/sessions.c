@@ -439,12 +439,16 @@ void session_on_malformed (struct sched *s, const struct sched_event *ev, int64_
                            struct effects *fx)
 {
     struct session *se = by_route (s, ev->route);
-    if (se) {
-        misbehaved (s, se, ev->code, 0, ev->text, now, fx);
+    struct wire w = {.kind = (enum wire_kind)ev->kind_byte, .seq = ev->seq, .ack = ev->ack};
+    if (!se) {
+        s->malformed++;
+        say_error (NULL, ev->route, ev->code, ev->kind_byte, 0, ev->text, fx);
         return;
     }
-    s->malformed++;
-    say_error (NULL, ev->route, ev->code, 0, 0, ev->text, fx);
+    session_dirty (s, se);
+    /* what is only new to us takes its number, or all that follow would count as a gap */
+    if (ev->code != WIRE_UNSUPPORTED || !w.seq || in_order (s, se, &w, now, fx))
+        misbehaved (s, se, ev->code, ev->kind_byte, ev->text, now, fx);
 }
 
 void session_on_gone (struct sched *s, const struct sched_event *ev, int64_t now)

@@ -93,7 +93,7 @@ struct slice slice_borrowed (const void *bytes, size_t len)
 struct slice slice_sub (const struct slice *s, size_t offset, size_t len)
 {
     assert (offset <= s->len && len <= s->len - offset);
-    struct slice part = {.ptr = s->ptr + offset, .len = len};
+    struct slice part = {.ptr = offset ? s->ptr + offset : s->ptr, .len = len}; /* may be NULL */
     if (s->blob)
         part.blob = blob_ref (s->blob);
     return part;

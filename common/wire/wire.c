@@ -172,14 +172,23 @@ static int skip_rest (struct bytes in, size_t at, uint32_t items, const struct w
     return 0;
 }
 
+/* The head of the array: sequence number and acknowledgement, in whatever kind. */
+static int get_preamble (struct wire *w, struct bytes in, size_t *at, uint32_t *items)
+{
+    *at = FIXED;
+    if (scan_array (in, at, items) != 0 || *items < 2 || scan_u64 (in, at, &w->seq) != 0 ||
+        scan_u64 (in, at, &w->ack) != 0)
+        return -1;
+    return 0;
+}
+
 /* The array of the header: sequence number, acknowledgement, fields. */
 static int get_fields (struct wire *w, struct bytes in, const struct wire_kind_info *k,
                        enum wire_code *code, struct err *e)
 {
-    size_t at = FIXED;
+    size_t at;
     uint32_t items;
-    if (scan_array (in, &at, &items) != 0 || items < 2 || scan_u64 (in, &at, &w->seq) != 0 ||
-        scan_u64 (in, &at, &w->ack) != 0)
+    if (get_preamble (w, in, &at, &items) != 0)
         return err_set (e, EBADMSG, "%s: the header is no array that starts with two numbers",
                         k->name);
     items -= 2;
@@ -212,10 +221,16 @@ static const struct wire_kind_info *get_fixed (struct wire *w, struct bytes in,
         return NULL;
     }
     const struct wire_kind_info *k = wire_kind_info (w->kind);
-    if (!k)
+    *code = WIRE_MALFORMED;
+    size_t at;
+    uint32_t items;
+    if (!k && get_preamble (w, in, &at, &items) != 0) {
+        err_set (e, EBADMSG, "a message of an unknown kind, %u, without its numbers",
+                 (unsigned)w->kind);
+    } else if (!k) {
+        *code = WIRE_UNSUPPORTED;
         err_set (e, ENOTSUP, "messages of kind %u are not known here", (unsigned)w->kind);
-    else
-        *code = WIRE_MALFORMED;
+    }
     return k;
 }
 
@@ -271,9 +286,13 @@ int wire_decode (struct wire *w, const struct wire_frames *f, enum wire_code *co
         *code = WIRE_OK;
         return 0;
     }
-    enum wire_kind kind = w->kind;
+    struct wire told = {.kind = w->kind};
+    if (*code == WIRE_UNSUPPORTED) {
+        told.seq = w->seq;
+        told.ack = w->ack;
+    }
     wire_fini (w);
-    w->kind = kind;
+    *w = told;
     return -1;
 }
 

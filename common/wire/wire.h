@@ -161,7 +161,8 @@ struct wire_frames {
 };
 
 /* Decode frames; the message keeps references of its own. On failure `w` is empty, and `*code` (may
- * be NULL) is WIRE_MALFORMED or WIRE_UNSUPPORTED; w->kind is the kind byte where there was one.
+ * be NULL) is WIRE_MALFORMED or WIRE_UNSUPPORTED; w->kind is the kind byte where there was one, and
+ * of an unsupported message of our version `seq` and `ack` are there as well: it takes its number.
  * Allocates less than 4 times the header's length, whatever the bytes say. */
 int wire_decode (struct wire *w, const struct wire_frames *f, enum wire_code *code, struct err *e);
 

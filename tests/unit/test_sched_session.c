@@ -109,6 +109,28 @@ static void a_message_has_a_number_exactly_where_its_kind_has_one (void **state)
     bed_free (&b);
 }
 
+/* A peer of a later version, which knows more kinds. */
+static void after_a_message_of_an_unknown_kind_the_session_goes_on (void **state)
+{
+    (void)state;
+    static const char BYTES[] =
+        "\xd7\x01\xc8\x00\xdc\x00\x03\xcf\0\0\0\0\0\0\0\x01\xcf\0\0\0\0\0\0\0\0\x07";
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct wire_frames f = {.count = 1};
+    f.frame[0] = slice_of_take (blob_copy (BYTES, sizeof BYTES - 1));
+    fake_link_push_take (b->link, c->route, &f);
+    bed_settle (b);
+    assert_int_equal (c->n_errors, 1);
+    assert_int_equal (c->error, WIRE_UNSUPPORTED);
+    struct wire open = {.kind = WIRE_OPEN, .seq = 2};
+    peer_say (c, &open);
+    bed_settle (b);
+    assert_int_equal (c->n_errors, 1);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_free (&b);
+}
+
 static void who_acknowledges_what_was_never_sent_is_refused (void **state)
 {
     (void)state;
@@ -256,6 +278,7 @@ int main (void)
         cmocka_unit_test (nothing_counts_before_hello),
         cmocka_unit_test (malformed_messages_cost_the_session_not_the_process),
         cmocka_unit_test (a_message_has_a_number_exactly_where_its_kind_has_one),
+        cmocka_unit_test (after_a_message_of_an_unknown_kind_the_session_goes_on),
         cmocka_unit_test (who_acknowledges_what_was_never_sent_is_refused),
         cmocka_unit_test (after_a_gap_the_peer_must_come_again),
         cmocka_unit_test (versions_that_do_not_meet_are_told_so),
