@@ -253,8 +253,11 @@ enum drover_note {
     DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it */
     DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function */
     DROVER_NOTE_WORKER_LOST,
-    DROVER_NOTE_AWAY = 1000, /* the broker does not answer; the library goes on trying */
-    DROVER_NOTE_INSECURE     /* this session has no keys */
+    DROVER_NOTE_AWAY =
+        1000,               /* the broker does not answer, or stopped; the library goes on trying */
+    DROVER_NOTE_INSECURE,   /* this session has no keys */
+    DROVER_NOTE_BUSY,       /* the broker takes no new batch yet; the library tries again */
+    DROVER_NOTE_OUTPUT_LOST /* bytes in the middle of the output of a task are missing */
 };
 
 typedef struct drover_notice {

@@ -24,6 +24,8 @@ client_libclient_la_SOURCES = \
 	client/lib/item.h \
 	client/lib/loops.c \
 	client/lib/open.c \
+	client/lib/opening.c \
+	client/lib/opening.h \
 	client/lib/partial.c \
 	client/lib/partial.h \
 	client/lib/private.c \
@@ -31,6 +33,8 @@ client_libclient_la_SOURCES = \
 	client/lib/request.c \
 	client/lib/request.h \
 	client/lib/request_api.c \
+	client/lib/restart.c \
+	client/lib/restart.h \
 	client/lib/result.c \
 	client/lib/result.h \
 	client/lib/session.c \

@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test_client_batch \
 	tests/unit/test_client_core \
 	tests/unit/test_client_handle \
+	tests/unit/test_client_restart \
 	tests/unit/test_client_session \
 	tests/unit/test_exec_cgroup \
 	tests/unit/test_exec_command \
@@ -84,6 +85,8 @@ tests_unit_test_client_batch_SOURCES = tests/unit/test_client_batch.c $(CLIENT_R
 tests_unit_test_client_batch_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_core_SOURCES = tests/unit/test_client_core.c $(CLIENT_RIG)
 tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_restart_SOURCES = tests/unit/test_client_restart.c $(CLIENT_RIG)
+tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
@@ -201,7 +204,7 @@ tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/l
 # The three cores are not made to live in one process: each is joined to one object that shows only
 # its face, so that the names within do not meet.
 OBJCOPY = objcopy
-SIM_CLIENT = core_init core_fini core_message core_tick core_next core_open core_attach core_ask \
+SIM_CLIENT = core_init core_fini core_deadline core_idle core_message core_tick core_next core_open core_attach core_ask \
 	core_forget core_flush batch_add_spec batch_add batch_close batch_room session_connected \
 	session_deadline session_idle session_next session_reconnect session_state session_unsent \
 	store_init store_fini
@@ -214,7 +217,7 @@ tests/sim/part_worker.o: worker/libworkercore.a
 	@$(MKDIR_P) tests/sim
 	$(AM_V_GEN)$(LD) -r -o $@.all --whole-archive worker/libworkercore.a && \
 	$(OBJCOPY) -w --keep-global-symbol='agent_*' $@.all $@ && rm $@.all
-tests/sim/part_client.o: client/libclient.la
+tests/sim/part_client.o: client/libclient.la Makefile
 	@$(MKDIR_P) tests/sim
 	$(AM_V_GEN)$(LD) -r -o $@.all $(SIM_CLIENT:%=-u %) client/.libs/libclient.a && \
 	$(OBJCOPY) $(SIM_CLIENT:%=--keep-global-symbol=%) $@.all $@ && rm $@.all

@@ -14,16 +14,21 @@ struct input {
     uint64_t sent;
     uint64_t taken;
     bool eof;
-    bool wanted; /* the caller was told to wait */
+    bool wanted;     /* the caller was told to wait */
+    struct buf kept; /* [taken, sent) */
     UT_hash_handle hh;
 };
 
-void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle)
+void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle,
+                 const struct msg_open *open)
 {
     b->session = session;
     b->store = store;
     b->handle = handle;
     b->follow = true;
+    opening_init (&b->opening, open);
+    b->opening.open.batch = open ? handle : 0;
+    b->flags = open ? open->flags : 0;
     buf_init (&b->chunk, BATCH_CHUNK_MAX + WIRE_PIECE_MAX);
 }
 
@@ -32,11 +37,22 @@ void batch_fini (struct batch *b)
     struct input *in, *next;
     HASH_ITER (hh, b->inputs, in, next) {
         HASH_DEL (b->inputs, in);
+        buf_fini (&in->kept);
         free (in);
     }
+    opening_fini (&b->opening);
     partials_fini (&b->partials, b->store);
     ranges_fini (&b->done);
     buf_fini (&b->chunk);
+}
+
+int batch_post (struct batch *b, enum chan_lane lane, const struct wire *w, struct err *e)
+{
+    struct wire_frames f;
+    if (wire_encode (w, &f, e) != 0)
+        return -1;
+    opening_post_take (&b->opening, b->session, lane, &f);
+    return 0;
 }
 
 static int may_submit (const struct batch *b, struct err *e)
@@ -60,10 +76,12 @@ int batch_add_spec (struct batch *b, struct wire *spec, struct err *e)
     spec->kind = WIRE_SPEC;
     spec->m.spec.batch = b->handle;
     spec->m.spec.spec = (uint64_t)b->specs;
-    if (session_post (b->session, LANE_BULK, spec, e) != 0)
+    if (batch_post (b, LANE_BULK, spec, e) != 0)
         return -1;
     if (spec->m.spec.flags & SPEC_LIVE_OUTPUT)
         b->live_output = true;
+    if (spec->m.spec.keep_bytes)
+        b->cuts_output = true;
     return b->specs++;
 }
 
@@ -86,7 +104,7 @@ int batch_flush (struct batch *b, struct err *e)
     w.body[0] = slice_of_take (blob_copy (b->chunk.bytes, b->chunk.len));
     if (!w.body[0].blob)
         return err_set (e, ENOMEM, "no memory for a chunk of %zu bytes", b->chunk.len);
-    int rc = session_post (b->session, LANE_BULK, &w, e);
+    int rc = batch_post (b, LANE_BULK, &w, e);
     slice_fini (&w.body[0]);
     if (rc != 0)
         return -1;
@@ -127,7 +145,7 @@ static int post_parts (struct batch *b, struct wire *w, const struct slice *row,
     }
     for (size_t i = 0; i < parts; i++) {
         if (rc == 0)
-            session_post_frames_take (b->session, LANE_BULK, &f[i]);
+            opening_post_take (&b->opening, b->session, LANE_BULK, &f[i]);
         else
             wire_frames_fini (&f[i]);
     }
@@ -236,7 +254,7 @@ int batch_close (struct batch *b, struct err *e)
     struct wire w = {.kind = WIRE_CLOSE};
     w.m.close.batch = b->handle;
     w.m.close.total = b->rows;
-    if (session_post (b->session, LANE_BULK, &w, e) != 0) /* behind its rows */
+    if (batch_post (b, LANE_BULK, &w, e) != 0) /* behind its rows */
         return -1;
     b->closed = true;
     return 0;
@@ -247,6 +265,8 @@ uint64_t batch_room (const struct batch *b, bool enough)
     if (b->attached || b->closed || b->over)
         return 0;
     size_t backlog = session_backlog (b->session) + b->chunk.len;
+    if (opening_waits (&b->opening))
+        backlog += b->opening.bytes;
     if (backlog >= (enough ? BATCH_BACKLOG_MAX / 2 : BATCH_BACKLOG_MAX))
         return 0;
     if (!b->max_pending)
@@ -277,20 +297,21 @@ static struct input *input_of (struct batch *b, uint64_t row)
         return in;
     in = mem_zalloc (sizeof *in);
     in->row = row;
+    buf_init (&in->kept, BATCH_INPUT_WINDOW);
     HASH_ADD (hh, b->inputs, row, sizeof in->row, in);
     return in;
 }
 
-static int post_input (struct batch *b, const struct input *in, struct bytes bytes, bool eof,
-                       struct err *e)
+static int post_input (struct batch *b, const struct input *in, uint64_t offset, struct bytes bytes,
+                       bool eof, struct err *e)
 {
     struct wire w = {.kind = WIRE_INPUT};
     w.m.input.batch = b->handle;
     w.m.input.row = in->row;
-    w.m.input.offset = in->sent;
+    w.m.input.offset = offset;
     w.m.input.eof = eof;
     w.body[0] = slice_borrowed (bytes.ptr, bytes.len);
-    return session_post (b->session, LANE_BULK, &w, e);
+    return batch_post (b, LANE_BULK, &w, e);
 }
 
 int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof, struct err *e)
@@ -309,8 +330,14 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
     if (!bytes.len && !eof)
         return 0;
     /* rows that wait in the open chunk go first: input is for a row the broker knows */
-    if (batch_flush (b, e) != 0 || post_input (b, in, bytes, eof, e) != 0)
+    if (batch_flush (b, e) != 0)
         return -1;
+    if (buf_append (&in->kept, bytes.ptr, bytes.len) != 0)
+        return err_set (e, ENOMEM, "no memory for the input of row %" PRIu64, row);
+    if (post_input (b, in, in->sent, bytes, eof, e) != 0) {
+        in->kept.len -= bytes.len;
+        return -1;
+    }
     in->sent += bytes.len;
     in->eof = eof;
     return (int64_t)bytes.len;
@@ -319,10 +346,47 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
 bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset)
 {
     struct input *in = input_of (b, row);
-    if (offset > in->taken && offset <= in->sent)
+    if (offset > in->taken && offset <= in->sent) {
+        buf_drop (&in->kept, (size_t)(offset - in->taken));
         in->taken = offset;
+    }
     bool wanted = in->wanted && in->taken + BATCH_INPUT_WINDOW > in->sent;
     if (wanted)
         in->wanted = false;
     return wanted;
+}
+
+void batch_inputs_again (struct batch *b)
+{
+    const struct input *in;
+    for (in = b->inputs; in; in = in->hh.next)
+        if ((in->kept.len || in->eof) && !ranges_has (&b->done, in->row))
+            post_input (b, in, in->taken, bytes_of (in->kept.bytes, in->kept.len), in->eof, NULL);
+}
+
+/* Only results that nobody else may want are confirmed. */
+static void confirm (struct batch *b, uint64_t record)
+{
+    struct wire w = {.kind = WIRE_CONFIRM};
+    if (b->attached || b->flags & BATCH_DETACHED || !session_durable (b->session) ||
+        session_state (b->session) == SESSION_LOST)
+        return;
+    w.m.confirm.batch = b->handle;
+    w.m.confirm.record = record;
+    session_post (b->session, LANE_CONTROL, &w, NULL);
+    b->confirmed = record;
+    b->unconfirmed = 0;
+}
+
+void batch_seen (struct batch *b, uint64_t record, size_t bytes)
+{
+    b->delivered = record;
+    b->unconfirmed += bytes;
+    if (record >= b->confirmed + BATCH_CONFIRM_RECORDS || b->unconfirmed >= BATCH_CONFIRM_BYTES)
+        confirm (b, record);
+}
+
+void batch_seen_end (struct batch *b)
+{
+    confirm (b, b->record + 1); /* END stands behind the last */
 }

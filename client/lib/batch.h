@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "client/lib/opening.h"
 #include "client/lib/partial.h"
 #include "client/lib/session.h"
 #include "common/base/buf.h"
@@ -26,8 +27,17 @@
 #define BATCH_BACKLOG_MAX ((size_t)1 << 20) /* bytes posted and not acknowledged, before a wait */
 #define BATCH_INPUT_WINDOW ((uint64_t)256 << 10) /* live input beyond what the task has taken */
 #define BATCH_SPECS_MAX 1000000
+#define BATCH_CONFIRM_RECORDS                                                                      \
+    1000 /* delivered records are confirmed when there are so many, ...                            \
+          */
+#define BATCH_CONFIRM_BYTES ((size_t)1 << 20) /* ... or so many bytes of them */
 
 struct input;
+
+struct waits {      /* of a batch, in the channel: restart.c */
+    uint64_t chunk; /* the first */
+    bool open, close;
+};
 
 struct batch {
     UT_hash_handle hh; /* in the core, by handle */
@@ -44,6 +54,7 @@ struct batch {
     bool over;        /* the broker has no more to say about it, or is gone */
     bool ended;       /* END was delivered */
     bool live_output; /* pieces are delivered as they come */
+    bool cuts_output; /* a spec keeps only so much of it */
     bool wants_room;  /* was told to wait */
 
     int specs;
@@ -55,16 +66,32 @@ struct batch {
     uint64_t rows;        /* added */
     uint64_t max_pending; /* 0: no limit */
 
+    struct opening opening;
+    bool told_busy;       /* the user was */
+    bool reopening;       /* asked a broker that was restarted what it has */
+    uint64_t kept_chunks; /* the broker acknowledged so many, ... */
+    bool kept_open;       /* ... that there is the batch, ... */
+    bool kept_close;      /* ... and its end */
+    struct waits waits;
+
     uint64_t record;    /* the last that came */
+    uint64_t delivered; /* the last that the program has seen */
+    uint64_t confirmed; /* the last of which the broker was told that */
+    size_t unconfirmed; /* bytes of those between */
     struct ranges done; /* rows whose outcome was delivered */
     uint64_t tally[OUTCOME_KINDS];
     struct partials partials;
     struct input *inputs; /* uthash by row */
 };
 
-/* A zeroed batch begins its life; `session` and `store` must outlive it. */
-void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle);
+/* A zeroed batch begins its life; `session` and `store` must outlive it. `open`: it is to be opened
+ * so; NULL: it is one to attach to. */
+void batch_init (struct batch *b, struct session *session, struct store *store, uint64_t handle,
+                 const struct msg_open *open);
 void batch_fini (struct batch *b);
+
+/* Queue a numbered message about it. Fails as wire_encode() does. */
+int batch_post (struct batch *b, enum chan_lane lane, const struct wire *w, struct err *e);
 
 /* Number of the spec, or -1. `m` and bodies as wire_encode() takes them; batch and spec are set
  * here. */
@@ -96,5 +123,13 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
 
 /* The task has taken its input up to `offset`: true if somebody waits to send more. */
 bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset);
+
+/* Post the input again that was sent and not taken. */
+void batch_inputs_again (struct batch *b);
+
+/* The program has seen a record of so many bytes; or, with the last, the end of the batch. The
+ * broker is told now and then, where it wants to know. */
+void batch_seen (struct batch *b, uint64_t record, size_t bytes);
+void batch_seen_end (struct batch *b);
 
 #endif

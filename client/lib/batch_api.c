@@ -1,7 +1,9 @@
 /* batch_api: batches and their rows, as the program calls them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "client/lib/fault.h"
 #include "client/lib/handle.h"
@@ -38,12 +40,28 @@ static drover_batch_t *batch_new (drover_t *h, void *user)
     return b;
 }
 
+#define KEY_BYTES 16
+
+/* By its key a batch is found again when the broker was restarted. Without luck of the system there
+ * is none, and it does not outlive the broker. */
+static void make_key (char *key)
+{
+    uint8_t random[KEY_BYTES];
+    if (getrandom (random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        return;
+    for (unsigned i = 0; i < KEY_BYTES; i++)
+        snprintf (key + 2 * i, 3, "%02x", random[i]);
+}
+
 drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
                                    drover_error_t *e)
 {
     static const drover_batch_options_t none;
     const drover_batch_options_t *o = options ? options : &none;
     struct err why = {0};
+    char key[2 * KEY_BYTES + 1] = "";
+    if (!o->key || !o->key[0])
+        make_key (key);
     struct msg_open m = {
         .flags = o->flags,
         .jobs = o->jobs,
@@ -51,7 +69,7 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         .deadline_ms = o->deadline_ms,
         .runs = o->runs,
         .result_bytes = o->result_bytes,
-        .key = bytes_str (o->key),
+        .key = bytes_str (key[0] ? key : o->key),
         .name = bytes_str (o->name),
     };
     drover_batch_t *b = batch_new (h, o->user);
@@ -224,7 +242,7 @@ int drover_signal (drover_batch_t *b, uint64_t row, int signo, drover_error_t *e
     if (handle_alive (b->h, e) != 0)
         return -1;
     if (batch_flush (&b->b, &why) != 0 ||
-        session_post (b->h->core.session, LANE_BULK, &w, &why) != 0) /* behind its row */
+        batch_post (&b->b, LANE_BULK, &w, &why) != 0) /* behind its row */
         return fail (b->h, &why, e);
     handle_send (b->h);
     handle_settle (b->h);

@@ -9,8 +9,13 @@
 #include "client/lib/deliver.h"
 #include "client/lib/fault.h"
 #include "client/lib/item.h"
+#include "client/lib/restart.h"
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
+
+#define BUSY_MS 1000      /* where the broker does not say when to try again */
+#define BUSY_MAX_MS 60000 /* it is not believed that it takes longer */
 
 static struct batch *batch_of (struct core *c, uint64_t handle)
 {
@@ -59,19 +64,32 @@ static void put_reply (struct core *c, uint64_t ref, enum wire_code code, const 
     i->w.m.reply.text = bytes_str (i->text);
 }
 
-/* The broker will say no more about it: rows without an outcome get one here, and END follows. */
-void core_break (struct core *c, struct batch *b, const char *why)
+/* The broker will say no more about it. */
+static void set_over (struct core *c, struct batch *b)
 {
-    if (b->over)
-        return;
     b->over = true;
+    c->n_busy -= opening_waits (&b->opening);
+    opening_done (&b->opening);
+}
+
+/* Rows without an outcome get one here, and END follows. */
+static void end_here (struct core *c, struct batch *b, enum outcome_how how,
+                      enum wire_batch_state state, const char *why)
+{
+    set_over (c, b);
     struct item *rows = put (c, ITEM_UNFINISHED, b, why);
-    rows->how = OUTCOME_BROKER_LOST;
+    rows->how = how;
     struct item *end = put (c, ITEM_END, b, why);
     end->w.kind = WIRE_END;
-    end->w.m.end.state = BATCH_BROKEN;
+    end->w.m.end.state = state;
     end->w.m.end.total = b->rows;
     end->w.m.end.reason = bytes_str (end->text);
+}
+
+void core_break (struct core *c, struct batch *b, const char *why)
+{
+    if (!b->over)
+        end_here (c, b, OUTCOME_BROKER_LOST, BATCH_BROKEN, why);
 }
 
 /* --- what comes in ------------------------------------------------------------------------------
@@ -114,6 +132,9 @@ static void on_opened (struct core *c, struct wire *w)
     if (!b)
         return;
     bool again = b->opened;
+    if (b->reopening && !restart_opened (c, b, &w->m.opened))
+        return;
+    opening_done (&b->opening);
     b->id = w->m.opened.id;
     b->opened = true;
     if (!again)
@@ -125,7 +146,7 @@ static void on_end (struct core *c, struct wire *w)
     struct batch *b = batch_of (c, w->m.end.batch);
     if (!b)
         return;
-    b->over = true;
+    set_over (c, b);
     if (!b->attached && w->m.end.state != BATCH_RUNNING) {
         struct item *rows = put (c, ITEM_UNFINISHED, b, NULL);
         rows->text = mem_strndup ((const char *)w->m.end.reason.ptr, w->m.end.reason.len);
@@ -173,27 +194,93 @@ static void on_notice (struct core *c, struct wire *w)
 
 static bool is_request (uint64_t kind)
 {
-    return kind == WIRE_CANCEL || kind == WIRE_WAIT || kind == WIRE_QUERY || kind == WIRE_DRAIN;
+    struct wire w = {.kind = (enum wire_kind)kind};
+    return request_ref (&w) != NULL;
 }
 
-/* The broker refused something. What it says about a batch it knows is followed by END; a batch it
- * does not know, or that clashes with another, ends here. */
+static bool of_batch (void *arg, const struct wire_frames *f)
+{
+    return restart_handle (f) == *(const uint64_t *)arg;
+}
+
+static bool is_cancelled (struct core *c, const struct batch *b)
+{
+    for (struct request *q = c->requests.by_ref; q; q = q->hh.next)
+        if (q->handle == b->handle)
+            return true;
+    return false;
+}
+
+/* It takes no new batch now: all that was said of this one is said again later, unless the user has
+ * cancelled it meanwhile. */
+static void put_off (struct core *c, struct batch *b, const struct msg_error *m)
+{
+    char text[600];
+    int64_t wait_us = (int64_t)(m->retry_ms ? m->retry_ms : BUSY_MS) * US_PER_MS;
+    if (m->retry_ms > BUSY_MAX_MS)
+        wait_us = (int64_t)BUSY_MAX_MS * US_PER_MS;
+    session_sift (c->session, of_batch, &b->handle);
+    if (is_cancelled (c, b)) {
+        core_cancel_unopened (c, b, "cancelled");
+        return;
+    }
+    opening_put_off (&b->opening, c->now_us + session_about (c->session, wait_us));
+    c->n_busy++;
+    if (b->told_busy)
+        return;
+    b->told_busy = true;
+    snprintf (text, sizeof text,
+              "the broker is busy (%.*s, %" PRIu64 " of %" PRIu64
+              "); trying again until it takes the batch",
+              (int)m->text.len, (const char *)m->text.ptr, m->have, m->limit);
+    core_notice (c, DROVER_NOTE_BUSY, text);
+}
+
+/* The broker refused something about a batch. What it says about a batch it knows is followed by
+ * END; a batch it does not know, or that clashes with another, ends here. */
+static void refused_batch (struct core *c, struct batch *b, struct wire *w)
+{
+    const struct msg_error *m = &w->m.error;
+    bool fatal = m->code == WIRE_UNKNOWN || m->code == WIRE_CONFLICT || m->kind == WIRE_OPEN;
+    if (b->told_busy && !b->opened && m->code == WIRE_UNKNOWN)
+        return; /* what was on its way behind the OPEN that was put off */
+    if (m->code == WIRE_BUSY && m->kind == WIRE_OPEN && !b->opened) {
+        put_off (c, b, m);
+        return;
+    }
+    char *text = mem_strndup ((const char *)m->text.ptr, m->text.len);
+    put_message (c, ITEM_REFUSED, b, w);
+    if (fatal)
+        core_break (c, b, text);
+    free (text);
+}
+
+static void refused_request (struct core *c, const struct msg_error *m)
+{
+    struct request *q = requests_find (&c->requests, m->ref);
+    if (!q)
+        return;
+    char *text = mem_strndup ((const char *)m->text.ptr, m->text.len);
+    core_answer_request (c, q, (enum wire_code)m->code, text);
+    free (text);
+}
+
 static void on_error (struct core *c, struct wire *w)
 {
     const struct msg_error *m = &w->m.error;
-    char *text = mem_strndup ((const char *)m->text.ptr, m->text.len);
-    struct request *q = is_request (m->kind) ? requests_find (&c->requests, m->ref) : NULL;
-    struct batch *b = is_request (m->kind) || m->kind < WIRE_OPEN ? NULL : batch_of (c, m->ref);
-    bool fatal = m->code == WIRE_UNKNOWN || m->code == WIRE_CONFLICT || m->kind == WIRE_OPEN;
-    if (q) {
-        put_reply (c, q->ref, (enum wire_code)m->code, text);
-        requests_forget (&c->requests, q);
-    } else if (m->kind != WIRE_INPUT && m->kind != WIRE_SIGNAL) { /* those may come too late */
-        put_message (c, ITEM_REFUSED, b, w);
-        if (b && fatal)
-            core_break (c, b, text);
+    struct batch *b = NULL;
+    if (is_request (m->kind)) {
+        refused_request (c, m);
+        return;
     }
-    free (text);
+    if (m->kind == WIRE_INPUT || m->kind == WIRE_SIGNAL) /* those may come too late */
+        return;
+    if (m->kind >= WIRE_OPEN)
+        HASH_FIND (hh, c->batches, &m->ref, sizeof m->ref, b);
+    if (!b)
+        put_message (c, ITEM_REFUSED, NULL, w);
+    else if (!b->over)
+        refused_batch (c, b, w);
 }
 
 static void (*const HANDLERS[256]) (struct core *, struct wire *) = {
@@ -274,6 +361,7 @@ static void begin_again (struct core *c)
 
 void core_message (struct core *c, int64_t now, struct wire *w)
 {
+    c->now_us = now;
     switch (session_message (c->session, now, w)) {
     case SESSION_DELIVER:
         if (HANDLERS[w->kind & 255])
@@ -281,6 +369,10 @@ void core_message (struct core *c, int64_t now, struct wire *w)
         break;
     case SESSION_RESET:
         begin_again (c);
+        put (c, ITEM_CONNECTED, NULL, NULL);
+        break;
+    case SESSION_RESTARTED:
+        restart_begin (c);
         /* fall through */
     case SESSION_WELCOMED:
     case SESSION_RESUMED:
@@ -300,10 +392,17 @@ void core_tick (struct core *c, int64_t now)
 {
     if (session_tick (c->session, now) == SESSION_GONE)
         lose (c);
-    if (session_away (c->session))
-        core_notice (c, DROVER_NOTE_AWAY, "the broker does not answer; waiting for it");
+    const char *away = session_away (c->session);
+    if (away)
+        core_notice (c, DROVER_NOTE_AWAY, away);
+    if (!LIST_EMPTY (&c->ghosts) && session_idle (c->session))
+        restart_forget_ghosts (c);
     struct batch *b, *next;
     HASH_ITER (hh, c->batches, b, next) {
+        if (b->opening.again_us <= now && session_state (c->session) == SESSION_OPEN && !b->over) {
+            opening_again (&b->opening, c->session);
+            c->n_busy--;
+        }
         if (!b->wants_room || batch_room (b, true) == 0)
             continue;
         b->wants_room = false;
@@ -322,9 +421,9 @@ void core_fail (struct core *c, enum wire_code code, const char *text)
 /* --- what is asked for --------------------------------------------------------------------------
  */
 
-static void adopt (struct core *c, struct batch *b)
+static void adopt (struct core *c, struct batch *b, const struct msg_open *open)
 {
-    batch_init (b, c->session, c->store, ++c->last_handle);
+    batch_init (b, c->session, c->store, ++c->last_handle, open);
     HASH_ADD (hh, c->batches, handle, sizeof b->handle, b);
 }
 
@@ -337,13 +436,14 @@ static int gone (const struct core *c, struct err *e)
 
 int core_open (struct core *c, struct batch *b, const struct msg_open *open, struct err *e)
 {
-    struct wire w = {.kind = WIRE_OPEN, .m.open = *open};
-    w.m.open.batch = c->last_handle + 1;
-    if (gone (c, e) != 0 || session_post (c->session, LANE_CONTROL, &w, e) != 0)
+    if (gone (c, e) != 0)
         return -1;
-    adopt (c, b);
-    b->flags = open->flags;
-    return 0;
+    adopt (c, b, open);
+    if (opening_say (&b->opening, c->session, e) == 0)
+        return 0;
+    HASH_DEL (c->batches, b);
+    batch_fini (b);
+    return -1;
 }
 
 int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, bool follow,
@@ -351,7 +451,7 @@ int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, 
 {
     if (gone (c, e) != 0)
         return -1;
-    adopt (c, b);
+    adopt (c, b, NULL);
     b->attached = true;
     b->closed = true;
     b->id = id;
@@ -361,23 +461,24 @@ int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, 
     return 0;
 }
 
-static void drop_items (struct core *c, const struct batch *b)
+/* No more of it, but what was added goes its way: so behind its rows. */
+static void detach (struct core *c, struct batch *b)
 {
-    struct item *i, *next;
-    for (i = TAILQ_FIRST (&c->items); i; i = next) {
-        next = TAILQ_NEXT (i, link);
-        if (i->batch == b)
-            deliver_drop (c, i);
-    }
+    struct wire w = {.kind = WIRE_DETACH, .m.detach.batch = b->handle};
+    if (b->over || session_state (c->session) == SESSION_LOST)
+        return;
+    if (!b->attached)
+        batch_flush (b, NULL);
+    if (!b->attached && session_durable (c->session))
+        restart_add_ghost (c, b);
+    session_post (c->session, b->attached ? LANE_CONTROL : LANE_BULK, &w, NULL);
 }
 
 void core_forget (struct core *c, struct batch *b)
 {
-    drop_items (c, b);
-    if (!b->over && session_state (c->session) != SESSION_LOST) {
-        struct wire w = {.kind = WIRE_DETACH, .m.detach.batch = b->handle};
-        session_post (c->session, LANE_CONTROL, &w, NULL);
-    }
+    deliver_forget (c, b);
+    detach (c, b);
+    c->n_busy -= opening_waits (&b->opening);
     HASH_DEL (c->batches, b);
     batch_fini (b);
 }
@@ -399,6 +500,11 @@ bool core_has_unsent (const struct core *c)
     return false;
 }
 
+bool core_idle (const struct core *c)
+{
+    return session_idle (c->session) && !c->n_busy;
+}
+
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
 {
     if (gone (c, e) != 0)
@@ -406,6 +512,23 @@ uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *
     /* a range may speak of rows that are still waiting to leave: behind them, then */
     bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
     return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
+}
+
+void core_cancel_unopened (struct core *c, struct batch *b, const char *reason)
+{
+    struct request *q, *next;
+    HASH_ITER (hh, c->requests.by_ref, q, next) {
+        if (q->handle == b->handle)
+            core_answer_request (c, q, WIRE_OK, "");
+    }
+    if (!b->over)
+        end_here (c, b, OUTCOME_CANCELLED, BATCH_CANCELLED, reason);
+}
+
+void core_answer_request (struct core *c, struct request *q, enum wire_code code, const char *text)
+{
+    put_reply (c, q->ref, code, text);
+    requests_forget (&c->requests, q);
 }
 
 uint64_t core_answer (struct core *c, enum wire_code code, const char *text)
@@ -436,6 +559,19 @@ void core_init (struct core *c, const struct session_config *config, struct stor
 {
     *c = (struct core){.store = store, .session = session_new (config, now)};
     TAILQ_INIT (&c->items);
+    LIST_INIT (&c->ghosts);
+}
+
+int64_t core_deadline (const struct core *c)
+{
+    int64_t at = session_deadline (c->session);
+    const struct batch *b;
+    if (!c->n_busy || session_state (c->session) != SESSION_OPEN)
+        return at;
+    for (b = c->batches; b; b = b->hh.next)
+        if (b->opening.again_us < at)
+            at = b->opening.again_us;
+    return at;
 }
 
 void core_fini (struct core *c)
@@ -446,5 +582,6 @@ void core_fini (struct core *c)
     result_unref (&c->result);
     HASH_CLEAR (hh, c->batches); /* their memory is the callers' */
     requests_fini (&c->requests);
+    restart_forget_ghosts (c);
     session_free (&c->session);
 }

@@ -2,9 +2,10 @@
  *
  * Messages come in through core_message(), frames go out through session_next(), events come out of
  * core_next(), one by one, in the order in which the broker sent what they are made of. Nothing is
- * delivered twice: records of a batch are taken in order and once, a row ends once. Where a session
- * is lost, what was open ends with it: the rows without an outcome as broker_lost, requests with
- * the reason, and END behind them.
+ * delivered twice: records of a batch are taken in order and once, a row ends once. Where a broker
+ * was restarted that keeps its state, all goes on (restart.h); where a session is lost, what was
+ * open ends with it: the rows without an outcome as broker_lost, requests with the reason, and END
+ * behind them.
  *
  * No socket, clock or thread. The only file is the store's, and only when output is over its
  * limits. An event and all it points to stay valid until the next call of core_next().
@@ -24,6 +25,8 @@
 
 struct item;
 TAILQ_HEAD (items, item);
+struct ghost;
+LIST_HEAD (ghosts, ghost);
 
 struct core {
     struct session *session;
@@ -33,6 +36,9 @@ struct core {
     struct requests requests;
     struct items items; /* what is to be delivered */
     size_t queued;      /* bytes of messages in them */
+    struct ghosts ghosts;
+    unsigned n_busy; /* batches that wait for a broker that is busy */
+    int64_t now_us;  /* of the message in hand */
     struct item *present;
     struct result *result; /* of the present event, or being filled */
     struct item *filling;  /* the item of a result that is half made */
@@ -61,6 +67,9 @@ void core_message (struct core *c, int64_t now, struct wire *w);
 
 /* Time has passed, after all that came was read. */
 void core_tick (struct core *c, int64_t now);
+
+/* When core_tick() has something to do. */
+int64_t core_deadline (const struct core *c);
 
 /* The session is over, for a reason from outside. */
 void core_fail (struct core *c, enum wire_code code, const char *text);
@@ -94,11 +103,18 @@ bool core_has_unsent (const struct core *c);
  */
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e);
 
-/* Answer a request from here. */
+/* Answer a request from here: a new one, or this one. */
+void core_answer_request (struct core *c, struct request *q, enum wire_code code, const char *text);
 uint64_t core_answer (struct core *c, enum wire_code code, const char *text);
 
 /* The broker will say no more about a batch: rows without an outcome get one, and END follows. */
 void core_break (struct core *c, struct batch *b, const char *why);
+
+/* End a batch that the broker has not opened, because it is busy. */
+void core_cancel_unopened (struct core *c, struct batch *b, const char *reason);
+
+/* Nothing waits to be acknowledged, or for a broker that is busy. */
+bool core_idle (const struct core *c);
 
 /* Forget a request and what has come of its answer; with `tell` the broker hears of it. */
 void core_drop (struct core *c, uint64_t ref, bool tell);

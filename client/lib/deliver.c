@@ -1,6 +1,8 @@
 #include "client/lib/deliver.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +22,22 @@ static const char *text_to (char *to, size_t size, struct bytes text)
     return to;
 }
 
+/* Its record need not be kept for us any more. */
+static void seen (const struct item *i)
+{
+    if (!i->batch)
+        return;
+    if (i->kind == ITEM_RESULTS)
+        batch_seen (i->batch, i->w.m.results.record, i->w.body[0].len);
+    else if (i->kind == ITEM_OUTPUT)
+        batch_seen (i->batch, i->w.m.output.record, i->w.body[0].len);
+    else if (i->kind == ITEM_END)
+        batch_seen_end (i->batch);
+}
+
 static void free_item (struct core *c, struct item *i)
 {
+    seen (i);
     c->queued -= i->w.header.len + i->w.body[0].len;
     if (c->named == i)
         c->named = NULL;
@@ -38,6 +54,20 @@ void deliver_drop (struct core *c, struct item *i)
         result_fini (c->result);
     }
     free_item (c, i);
+}
+
+void deliver_forget (struct core *c, const struct batch *b)
+{
+    if (c->present && c->present->batch == b) {
+        seen (c->present);
+        c->present->batch = NULL;
+    }
+    struct item *i, *next;
+    for (i = TAILQ_FIRST (&c->items); i; i = next) {
+        next = TAILQ_NEXT (i, link);
+        if (i->batch == b)
+            deliver_drop (c, i);
+    }
 }
 
 void deliver_end (struct core *c)
@@ -157,19 +187,41 @@ static int unfinished (struct core *c, struct item *i, struct err *e)
     return make_result (c, i, &o, e);
 }
 
+/* Where a limit cuts the middle out, something is meant to be missing. */
+static void report_gap (struct core *c, const struct batch *b, const struct piece *p, uint64_t gap)
+{
+    char text[120];
+    if (!gap || b->cuts_output || b->attached)
+        return;
+    snprintf (text, sizeof text,
+              "%" PRIu64 " bytes of the output of task %" PRIu64 " of batch %" PRIu64
+              " are missing",
+              gap, p->row + 1, b->id);
+    core_notice (c, DROVER_NOTE_OUTPUT_LOST, text);
+}
+
 static int output (struct core *c, struct item *i, struct err *e)
 {
     const struct msg_output *m = &i->w.m.output;
     struct batch *b = i->batch;
     struct bytes bytes = bytes_of (i->w.body[0].ptr, i->w.body[0].len);
+    struct piece p = {m->row, m->attempt, (unsigned)m->stream, m->offset, bytes};
+    uint64_t gap;
     if (!b->attached && (m->row >= b->rows || ranges_has (&b->done, m->row)))
         return 0;
     if (!b->live_output) {
-        struct piece p = {m->row, m->attempt, (unsigned)m->stream, m->offset, bytes};
-        return partials_add (&b->partials, c->store, &p, e);
+        int rc = partials_add (&b->partials, c->store, &p, &gap, e);
+        if (rc == 0)
+            report_gap (c, b, &p, gap);
+        return rc;
     }
+    bytes = partials_pass (&b->partials, c->store, &p, &gap);
+    report_gap (c, b, &p, gap);
+    if (!bytes.len)
+        return 0;
+    uint64_t offset = m->offset + (p.bytes.len - bytes.len);
     c->output =
-        (drover_output_t){m->row, m->attempt, (int)m->stream, m->offset, {bytes.ptr, bytes.len}};
+        (drover_output_t){m->row, m->attempt, (int)m->stream, offset, {bytes.ptr, bytes.len}};
     c->event.output = &c->output;
     c->event.row = m->row;
     return event (c, DROVER_EVENT_OUTPUT, b);

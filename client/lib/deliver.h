@@ -9,6 +9,9 @@
 /* The present event is over. */
 void deliver_end (struct core *c);
 
+/* Nothing refers to the batch any more. */
+void deliver_forget (struct core *c, const struct batch *b);
+
 /* Remove an item from the queue, delivered or not. */
 void deliver_drop (struct core *c, struct item *i);
 

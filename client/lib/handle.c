@@ -121,7 +121,7 @@ static bool has_work (drover_t *h)
 
 static int64_t next_deadline (const drover_t *h)
 {
-    int64_t at = session_deadline (h->core.session);
+    int64_t at = core_deadline (&h->core);
     return h->reconnect_at < at ? h->reconnect_at : at;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -93,6 +94,14 @@ static void warn_insecure (drover_t *h)
     free (text);
 }
 
+static uint64_t random_seed (void)
+{
+    uint64_t seed = 0;
+    if (getrandom (&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)clock_mono_us ();
+    return seed;
+}
+
 static void begin_session (drover_t *h, const drover_options_t *o)
 {
     h->name = o->name ? mem_strdup (o->name) : NULL;
@@ -103,6 +112,7 @@ static void begin_session (drover_t *h, const drover_options_t *o)
         .host = h->host,
         .version = DROVER_VERSION,
         .pid = (uint64_t)getpid (),
+        .seed = random_seed (),
         .connect_us = us_or (o->connect_ms, CONNECT_MS),
         .lost_us = us_or (o->lost_ms, LOST_MS),
     };

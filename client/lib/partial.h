@@ -18,7 +18,7 @@ struct partials {
     struct partial *by_row; /* uthash */
 };
 
-struct piece {
+struct piece { /* of the output of a row */
     uint64_t row;
     uint64_t attempt;
     unsigned stream; /* 1 stdout, 2 stderr */
@@ -26,8 +26,13 @@ struct piece {
     struct bytes bytes;
 };
 
-/* Add a piece, or drop it where it is old or was there before. On failure it was not added. */
-int partials_add (struct partials *p, struct store *store, const struct piece *piece,
+/* Take what is new of a piece: none of one that is old, and none of what was there before. *gap:
+ * how many bytes before it are missing. Only the place is kept, the bytes are the caller's. */
+struct bytes partials_pass (struct partials *p, struct store *store, const struct piece *piece,
+                            uint64_t *gap);
+
+/* The same, and add it. On failure it was not taken. */
+int partials_add (struct partials *p, struct store *store, const struct piece *piece, uint64_t *gap,
                   struct err *e);
 
 /* The outcome of a row came: move what was collected of its attempt to out[0] and out[1] (which are

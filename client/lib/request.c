@@ -4,7 +4,7 @@
 
 #include "common/base/mem.h"
 
-static uint64_t *ref_of (struct wire *w)
+uint64_t *request_ref (struct wire *w)
 {
     switch (w->kind) {
     case WIRE_CANCEL:
@@ -14,8 +14,13 @@ static uint64_t *ref_of (struct wire *w)
     case WIRE_QUERY:
         return &w->m.query.ref;
     case WIRE_DRAIN:
-    default:
         return &w->m.drain.ref;
+    case WIRE_RETRY:
+        return &w->m.retry.ref;
+    case WIRE_REMOVE:
+        return &w->m.remove.ref;
+    default:
+        return NULL;
     }
 }
 
@@ -23,7 +28,7 @@ uint64_t requests_ask (struct requests *r, struct session *s, enum chan_lane lan
                        uint64_t handle, struct err *e)
 {
     struct wire_frames f;
-    *ref_of (w) = r->last + 1;
+    *request_ref (w) = r->last + 1;
     if (wire_encode (w, &f, e) != 0)
         return 0;
     struct request *q = mem_zalloc (sizeof *q);

@@ -16,6 +16,7 @@ struct request {
     uint64_t ref;
     uint64_t handle; /* of the batch it is about, where only this session knows it; else 0 */
     bool begun;      /* some of the answer has come */
+    bool queued;     /* restart.c: it waits in the channel to be sent (again) */
     struct wire_frames frames;
     UT_hash_handle hh;
 };
@@ -25,7 +26,10 @@ struct requests {
     uint64_t last;
 };
 
-/* Ask: `w` is a CANCEL, WAIT, QUERY or DRAIN; its ref is set here. `lane`: bulk, if it is about
+/* The ref of a message that asks; NULL where the kind is none that does. */
+uint64_t *request_ref (struct wire *w);
+
+/* Ask: `w` is of a kind that has a ref, which is set here. `lane`: bulk, if it is about
  * rows that may not have left yet. Returns the ref, or 0. */
 uint64_t requests_ask (struct requests *r, struct session *s, enum chan_lane lane, struct wire *w,
                        uint64_t handle, struct err *e);

@@ -42,6 +42,13 @@ uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *
 {
     struct wire w = cancel_message (options);
     w.m.cancel.batch = b->b.handle;
+    if (opening_waits (&b->b.opening) && w.m.cancel.count) {
+        fault_set (e, DROVER_EBUSY, "the broker has not taken the batch yet");
+        return 0;
+    }
+    if (opening_waits (&b->b.opening)) /* the broker has nothing to cancel */
+        core_cancel_unopened (&b->h->core, &b->b,
+                              options && options->reason ? options->reason : "");
     if (!b->b.over)
         return ask (b->h, &w, b->b.handle, e);
     uint64_t ref = core_answer (&b->h->core, WIRE_OK, "the batch is over");
@@ -187,7 +194,7 @@ uint64_t drover_pair_number (const drover_pair_t *pairs, size_t count, const cha
 static bool synced (drover_t *h, void *arg)
 {
     (void)arg;
-    return session_idle (h->core.session);
+    return core_idle (&h->core);
 }
 
 int drover_sync (drover_t *h, int64_t timeout_ms, drover_error_t *e)

@@ -12,9 +12,12 @@
 #define ACK_DELAY_US (20 * US_PER_MS) /* an acknowledgement waits for company that long ... */
 #define ACK_MSGS 16                   /* ... or until so many messages wait for it */
 #define OPENING_US (6 * US_PER_S)     /* a HELLO without an answer: try another connection */
+#define RETRY_US (1 * US_PER_S)       /* ... to a broker that stopped: that soon at first */
 #define LAG_US (1 * US_PER_S)         /* a tick later than this is our own fault */
 #define NOTHING ((struct bytes){NULL, 0})
 #define URGENT_MAX 32 /* unnumbered messages queued; more of them are not needed */
+
+static const char NO_ANSWER[] = "the broker does not answer; waiting for it";
 
 struct session {
     struct session_config c;
@@ -24,24 +27,29 @@ struct session {
     unsigned urgent_count;
     bool from_chan; /* where the last frames of session_next() came from */
     bool reconnect;
-    bool away;   /* to be told */
-    bool silent; /* was told, or is to be; until the next WELCOME */
-    bool bye;    /* goes when the channel has nothing to send */
+    bool durable;
+    const char *away; /* to be told */
+    bool silent;      /* was told, or is to be; until the next WELCOME */
+    bool bye;         /* goes when the channel has nothing to send */
     bool said_bye;
     bool over;
     bool reset_clean;
 
     uint64_t token;
     uint64_t broker;
+    uint64_t dice;        /* 0: none */
     uint64_t window_msgs; /* of the broker */
     int64_t ping_us;
     int64_t suspect_us;
 
-    int64_t opened;  /* HELLO went out */
-    int64_t heard;   /* last sign of life */
-    int64_t asked;   /* the first ping since then; CLOCK_NEVER: none */
-    int64_t pinged;  /* the last ping */
-    int64_t missing; /* since when there is no session; CLOCK_NEVER: there is one */
+    int64_t call_at;  /* CLOSED: a new connection is made then; CLOCK_NEVER: it is being made */
+    int64_t retry_us; /* how long the next HELLO waits for its answer, about */
+    int64_t patience; /* how long the present one does */
+    int64_t opened;   /* HELLO went out */
+    int64_t heard;    /* last sign of life */
+    int64_t asked;    /* the first ping since then; CLOCK_NEVER: none */
+    int64_t pinged;   /* the last ping */
+    int64_t missing;  /* since when there is no session; CLOCK_NEVER: there is one */
     int64_t ticked;
     int64_t owed; /* since when an acknowledgement is owed; CLOCK_NEVER: none */
     unsigned owed_msgs;
@@ -66,6 +74,14 @@ static void say (struct session *s, struct wire *w)
         s->urgent_count++;
 }
 
+static int64_t about (struct session *s, int64_t us)
+{
+    if (!s->dice)
+        return us;
+    s->dice = s->dice * 6364136223846793005u + 1442695040888963407u;
+    return us / 2 + (int64_t)((s->dice >> 33) % (uint64_t)(us + 1));
+}
+
 static void say_hello (struct session *s, int64_t now)
 {
     drop_urgent (s); /* what was to be said before HELLO would only be refused */
@@ -85,6 +101,9 @@ static void say_hello (struct session *s, int64_t now)
     say (s, &w);
     s->state = SESSION_OPENING;
     s->opened = now;
+    s->call_at = CLOCK_NEVER;
+    s->patience = about (s, s->retry_us);
+    s->retry_us = 2 * s->retry_us < OPENING_US ? 2 * s->retry_us : OPENING_US;
     s->asked = CLOCK_NEVER;
     s->owed = CLOCK_NEVER;
     if (s->missing == CLOCK_NEVER)
@@ -107,6 +126,47 @@ static enum session_news lose_to_nonsense (struct session *s)
     return lose (s, WIRE_MALFORMED, "the broker acknowledged what was never sent", NOTHING);
 }
 
+/* One silence is told once, however many connections are tried in it. */
+static void notice_silence (struct session *s, const char *text)
+{
+    if (!s->silent)
+        s->away = text;
+    s->silent = true;
+}
+
+static void hang_up (struct session *s)
+{
+    s->state = SESSION_CLOSED;
+    s->reconnect = true;
+    drop_urgent (s);
+}
+
+/* The broker is about to stop, and will be back with all it acknowledged, perhaps at once. */
+static enum session_news wait_for_next (struct session *s, int64_t now)
+{
+    notice_silence (s, "the broker was stopped; waiting for it to come back");
+    if (s->missing == CLOCK_NEVER)
+        s->missing = now;
+    s->state = SESSION_CLOSED;
+    drop_urgent (s);
+    s->retry_us = RETRY_US;
+    s->call_at = now + about (s, RETRY_US);
+    return SESSION_NOTHING;
+}
+
+/* A session of a broker that does not know the old one: what is kept of that, if anything. */
+static enum session_news begin_anew (struct session *s, const struct msg_welcome *m)
+{
+    if (s->durable && m->features & FEATURE_DURABLE) {
+        chan_renumber (s->chan);
+        return SESSION_RESTARTED;
+    }
+    s->reset_clean = m->broker == s->broker && chan_idle (s->chan);
+    chan_free (&s->chan);
+    s->chan = chan_new (m->window_msgs, m->window_bytes);
+    return SESSION_RESET;
+}
+
 static enum session_news on_welcome (struct session *s, int64_t now, const struct msg_welcome *m)
 {
     if (s->state != SESSION_OPENING)
@@ -120,11 +180,9 @@ static enum session_news on_welcome (struct session *s, int64_t now, const struc
         if (chan_resume (s->chan, m->received) != 0)
             return lose_to_nonsense (s);
     } else if (s->token) {
-        news = SESSION_RESET;
-        s->reset_clean = m->broker == s->broker && chan_idle (s->chan);
-        chan_free (&s->chan);
-        s->chan = chan_new (m->window_msgs, m->window_bytes);
+        news = begin_anew (s, m);
     }
+    s->durable = m->features & FEATURE_DURABLE;
     s->window_msgs = m->window_msgs;
     chan_window (s->chan, m->window_msgs, m->window_bytes);
     s->token = m->token;
@@ -133,7 +191,9 @@ static enum session_news on_welcome (struct session *s, int64_t now, const struc
     s->suspect_us = (int64_t)(m->suspect_ms ? m->suspect_ms : 6000) * US_PER_MS;
     s->state = SESSION_OPEN;
     s->missing = CLOCK_NEVER;
-    s->away = s->silent = false;
+    s->away = NULL;
+    s->silent = false;
+    s->retry_us = OPENING_US;
     s->pinged = now;
     struct wire ack = {.kind = WIRE_ACK, .m.ack = {.window_bytes = OUR_WINDOW_BYTES}};
     say (s, &ack);
@@ -157,9 +217,12 @@ static enum session_news on_error (struct session *s, int64_t now, const struct 
     case WIRE_FENCED:
     case WIRE_LOST: /* the broker gave this session up; a new HELLO tells what is left of it */
         return on_no_session (s, now);
+    case WIRE_STOPPING:
+        if (s->durable)
+            return wait_for_next (s, now);
+        /* fall through */
     case WIRE_REPLACED:
     case WIRE_REVOKED:
-    case WIRE_STOPPING:
         return lose (s, (enum wire_code)m->code, "the broker ended the session", m->text);
     default:
         break;
@@ -169,10 +232,16 @@ static enum session_news on_error (struct session *s, int64_t now, const struct 
     return s->state == SESSION_OPEN ? SESSION_DELIVER : SESSION_NOTHING;
 }
 
-static enum session_news on_bye (struct session *s, const struct msg_bye *m)
+static enum session_news on_bye (struct session *s, int64_t now, const struct msg_bye *m)
 {
     if (s->state != SESSION_OPEN)
         return SESSION_NOTHING;
+    if (s->durable && m->code == WIRE_STOPPING) {
+        struct wire ok = {.kind = WIRE_BYE_OK};
+        wait_for_next (s, now);
+        say (s, &ok);
+        return SESSION_NOTHING;
+    }
     return lose (s, m->code ? (enum wire_code)m->code : WIRE_STOPPING,
                  "the broker ended the session", m->text);
 }
@@ -226,7 +295,7 @@ static enum session_news on_unnumbered (struct session *s, int64_t now, const st
     case WIRE_ERROR:
         return on_error (s, now, &w->m.error);
     case WIRE_BYE:
-        return on_bye (s, &w->m.bye);
+        return on_bye (s, now, &w->m.bye);
     case WIRE_BYE_OK:
         s->over = s->said_bye;
         return SESSION_NOTHING;
@@ -235,24 +304,15 @@ static enum session_news on_unnumbered (struct session *s, int64_t now, const st
     }
 }
 
-/* One silence is told once, however many connections are tried in it. */
-static void notice_silence (struct session *s)
-{
-    s->away = s->away || !s->silent;
-    s->silent = true;
-}
-
 static enum session_news watch_silence (struct session *s, int64_t now)
 {
     if (now - s->pinged >= s->ping_us)
         session_ping (s, now, (uint64_t)now);
     if (s->asked == CLOCK_NEVER || now - s->asked < s->suspect_us)
         return SESSION_NOTHING;
-    notice_silence (s);
+    notice_silence (s, NO_ANSWER);
     s->missing = s->asked;
-    s->state = SESSION_CLOSED;
-    s->reconnect = true;
-    drop_urgent (s);
+    hang_up (s);
     return SESSION_NOTHING;
 }
 
@@ -262,12 +322,13 @@ static enum session_news watch_opening (struct session *s, int64_t now)
     int64_t limit = first ? s->c.connect_us : s->c.lost_us;
     if (limit != CLOCK_NEVER && now - s->missing >= limit)
         return lose (s, WIRE_LOST, first ? "no answer" : "the broker went away", NOTHING);
-    if (s->state == SESSION_OPENING && now - s->opened >= OPENING_US) {
+    if (s->state == SESSION_OPENING && now - s->opened >= s->patience) {
         if (!first)
-            notice_silence (s);
-        s->state = SESSION_CLOSED;
-        s->reconnect = true;
-        drop_urgent (s);
+            notice_silence (s, NO_ANSWER);
+        hang_up (s);
+    } else if (s->state == SESSION_CLOSED && now >= s->call_at) {
+        s->call_at = CLOCK_NEVER;
+        hang_up (s);
     }
     return SESSION_NOTHING;
 }
@@ -285,7 +346,9 @@ struct session *session_new (const struct session_config *c, int64_t now)
     s->chan = chan_new (FIRST_WINDOW_MSGS, FIRST_WINDOW_BYTES);
     s->ping_us = 2 * US_PER_S;
     s->suspect_us = 6 * US_PER_S;
-    s->asked = s->owed = CLOCK_NEVER;
+    s->dice = c->seed;
+    s->retry_us = s->patience = OPENING_US;
+    s->asked = s->owed = s->call_at = CLOCK_NEVER;
     s->missing = s->heard = s->ticked = now;
     return s;
 }
@@ -344,9 +407,8 @@ int64_t session_deadline (const struct session *s)
             at = sooner (at, s->owed + ACK_DELAY_US);
         return at;
     case SESSION_OPENING:
-        at = s->opened + OPENING_US; /* and the limit below */
-        /* fall through */
     case SESSION_CLOSED: {
+        at = s->state == SESSION_OPENING ? s->opened + s->patience : s->call_at;
         int64_t limit = s->token ? s->c.lost_us : s->c.connect_us;
         return limit == CLOCK_NEVER ? at : sooner (at, s->missing + limit);
     }
@@ -383,6 +445,18 @@ int session_post (struct session *s, enum chan_lane lane, const struct wire *w, 
 void session_post_frames_take (struct session *s, enum chan_lane lane, struct wire_frames *f)
 {
     chan_post_take (s->chan, lane, f, 0);
+}
+
+void session_post_first (struct session *s, const struct wire *w)
+{
+    struct wire_frames f;
+    if (wire_encode (w, &f, NULL) == 0)
+        chan_post_first_take (s->chan, &f);
+}
+
+void session_sift (struct session *s, chan_sift_fn *drop, void *arg)
+{
+    chan_sift (s->chan, drop, arg);
 }
 
 void session_ping (struct session *s, int64_t now, uint64_t stamp)
@@ -492,11 +566,21 @@ const struct err *session_why (const struct session *s)
     return &s->why;
 }
 
-bool session_away (struct session *s)
+const char *session_away (struct session *s)
 {
-    bool away = s->away;
-    s->away = false;
+    const char *away = s->away;
+    s->away = NULL;
     return away;
+}
+
+int64_t session_about (struct session *s, int64_t us)
+{
+    return about (s, us);
+}
+
+bool session_durable (const struct session *s)
+{
+    return s->durable;
 }
 
 size_t session_backlog (const struct session *s)

@@ -26,6 +26,8 @@ struct session_config {
     const char *host;
     const char *version;
     uint64_t pid;
+    uint64_t seed; /* random: clients that lost the same broker must not come back in step. 0: the
+                      times in the middle */
     int64_t connect_us; /* the first answer must come within; CLOCK_NEVER: no limit */
     int64_t lost_us;    /* how long to go on without a broker after that */
 };
@@ -42,9 +44,12 @@ enum session_news {
     SESSION_NOTHING, /* it was the session's own business, a duplicate, or nonsense */
     SESSION_DELIVER, /* it is for the caller */
     SESSION_WELCOMED,
-    SESSION_RESUMED, /* WELCOME again: nothing was lost */
-    SESSION_RESET,   /* WELCOME again, but a new session: what was posted and granted is void */
-    SESSION_GONE     /* the session is lost */
+    SESSION_RESUMED,   /* WELCOME again: nothing was lost */
+    SESSION_RESET,     /* WELCOME again, but a new session: what was posted and granted is void */
+    SESSION_RESTARTED, /* likewise, of a broker that has all it acknowledged: what it did not is
+                        * still here, and waits for what session_post_first() says about its batches
+                        */
+    SESSION_GONE       /* the session is lost */
 };
 
 /* now: microseconds of the monotonic clock, never going back. */
@@ -68,6 +73,12 @@ int session_post (struct session *s, enum chan_lane lane, const struct wire *w, 
 
 /* Queue frames of a numbered message (taken). */
 void session_post_frames_take (struct session *s, enum chan_lane lane, struct wire_frames *f);
+
+/* Queue a numbered message before all that is queued. */
+void session_post_first (struct session *s, const struct wire *w);
+
+/* Look at what waits to be sent, and drop some of it: chan_sift(). */
+void session_sift (struct session *s, chan_sift_fn *drop, void *arg);
 
 /* Ask for a round trip; session_pong() then tells the stamp of the last answer. */
 void session_ping (struct session *s, int64_t now, uint64_t stamp);
@@ -95,8 +106,15 @@ enum session_state session_state (const struct session *s);
 /* Why it is lost: e->code is an enum wire_code, or WIRE_LOST; the text is never empty then. */
 const struct err *session_why (const struct session *s);
 
-/* Whether the broker was silent for so long that the user should know; once for each silence. */
-bool session_away (struct session *s);
+/* Why the user should know that the broker is away, and is waited for: it was silent for long, or
+ * said that it stops. Once for each silence, else NULL. */
+const char *session_away (struct session *s);
+
+/* Whether the broker comes back with all it acknowledged. */
+bool session_durable (const struct session *s);
+
+/* From half to one and a half of a time. */
+int64_t session_about (struct session *s, int64_t us);
 
 /* Bytes posted and not acknowledged; whether nothing is. */
 size_t session_backlog (const struct session *s);

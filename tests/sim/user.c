@@ -294,7 +294,7 @@ static void turn (struct user *u)
     core_flush (&u->core);
     take_events (u);
     transmit (u);
-    int64_t at = session_deadline (u->core.session);
+    int64_t at = core_deadline (&u->core);
     if (next_act (u) < at)
         at = next_act (u);
     wake_at (u, at > s->now ? at : s->now + 1);

@@ -19,6 +19,7 @@ struct core core;
 struct store store;
 struct batch batch;
 int64_t now;
+static bool durable;
 static uint64_t seq;   /* of the broker's messages */
 static uint64_t acked; /* what the broker has received, where a test lets it acknowledge */
 const drover_event_t *event;
@@ -40,6 +41,7 @@ void welcome (uint64_t broker, uint64_t token, bool resumed)
     struct wire w = {.kind = WIRE_WELCOME};
     w.m.welcome = (struct msg_welcome){
         .major = WIRE_MAJOR,
+        .features = durable ? FEATURE_DURABLE : 0,
         .broker = broker,
         .token = token,
         .resumed = resumed,
@@ -49,8 +51,20 @@ void welcome (uint64_t broker, uint64_t token, bool resumed)
     };
     session_connected (core.session, now);
     if (!resumed)
-        seq = 0;
+        seq = acked = 0;
     comes (w);
+}
+
+void restart (void)
+{
+    static uint64_t lives = 100;
+    lives++;
+    welcome (lives, lives, false);
+}
+
+void set_durable (bool is)
+{
+    durable = is;
 }
 
 /* The next numbered message that leaves, or kind 0. */
@@ -66,6 +80,21 @@ struct wire leaves (void)
         wire_fini (&w);
     }
     return (struct wire){0};
+}
+
+struct wire expect_leaves (unsigned kind)
+{
+    struct wire w = leaves ();
+    if (w.kind != kind)
+        fail_msg ("%s left, not %s", w.kind ? wire_name (w.kind) : "nothing",
+                  kind ? wire_name (kind) : "nothing");
+    return w;
+}
+
+void expect_leave (unsigned kind)
+{
+    struct wire w = expect_leaves (kind);
+    wire_fini (&w);
 }
 
 void acknowledge_all (void)
@@ -168,6 +197,8 @@ void expect_result (uint64_t row, int how, const char *out)
 void open_batch (uint64_t flags, unsigned rows)
 {
     struct msg_open open = {.flags = flags};
+    if (durable)
+        open.key = bytes_str ("key");
     batch = (struct batch){0};
     assert_int_equal (core_open (&core, &batch, &open, NULL), 0);
     add_spec (&batch, 0);
@@ -180,9 +211,9 @@ void opened (uint64_t id)
     assert_int_equal (next (), DROVER_EVENT_OPENED);
 }
 
-int setup (void **state)
+static int begin (bool with_state)
 {
-    (void)state;
+    durable = with_state;
     now = 1000 * SECOND;
     seq = acked = 0;
     store_init (&store, NULL, 1 << 20, 16 << 20);
@@ -191,6 +222,18 @@ int setup (void **state)
     assert_int_equal (next (), DROVER_EVENT_CONNECTED);
     open_batch (0, 3);
     return 0;
+}
+
+int setup (void **state)
+{
+    (void)state;
+    return begin (false);
+}
+
+int setup_durable (void **state)
+{
+    (void)state;
+    return begin (true);
 }
 
 int teardown (void **state)

@@ -15,8 +15,10 @@ extern struct batch batch;
 extern int64_t now;
 extern const drover_event_t *event; /* the present one */
 
-/* A fixture: a session is open, a batch too. */
+/* A fixture: a session is open, a batch too. The second with a broker that keeps its state, and a
+ * batch with the key "key". */
 int setup (void **state);
+int setup_durable (void **state);
 int teardown (void **state);
 
 /* A message of the broker; it gets its number here. */
@@ -25,11 +27,21 @@ void comes (struct wire w);
 /* WELCOME on a new connection. */
 void welcome (uint64_t broker, uint64_t token, bool resumed);
 
+/* The broker is restarted, and welcomes the client to a new session. */
+void restart (void);
+
+/* What it offers from the next WELCOME on. */
+void set_durable (bool durable);
+
 /* The next numbered message that leaves, or kind 0. */
 struct wire leaves (void);
 
 /* Let all leave, and acknowledge it. */
 void acknowledge_all (void);
+
+/* What leaves next is of this kind; 0: nothing does. Returns it, for wire_fini(). */
+struct wire expect_leaves (unsigned kind);
+void expect_leave (unsigned kind);
 
 /* The kind of the next event, or -1. */
 int next (void);

@@ -257,7 +257,7 @@ static void silence_is_noticed_by_who_ticks_only_at_deadlines (void **state)
 {
     (void)state;
     int64_t began = now;
-    bool away = false;
+    const char *away = NULL;
     while (!away && now < began + 20 * SECOND) {
         now = session_deadline (s);
         session_tick (s, now);
@@ -274,7 +274,7 @@ static void one_silence_is_told_once (void **state)
     for (int i = 0; i < 100; i++) {
         now += SECOND / 2;
         session_tick (s, now);
-        told += session_away (s);
+        told += session_away (s) != NULL;
         if (session_reconnect (s))
             session_connected (s, now);
     }

@@ -1,0 +1,701 @@
+/* The client's core and a broker that was restarted with all it acknowledged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/client_rig.h"
+
+static void opened_again (uint64_t known, uint64_t chunks, uint64_t closed)
+{
+    struct wire w = {.kind = WIRE_OPENED};
+    w.m.opened = (struct msg_opened){
+        .batch = batch.handle, .id = 7, .known = known, .chunks = chunks, .closed = closed};
+    comes (w);
+}
+
+/* The batch is open, and so much of it was acknowledged. */
+static void all_acknowledged (void)
+{
+    core_flush (&core);
+    acknowledge_all ();
+    opened (7);
+}
+
+static void connected (void)
+{
+    assert_int_equal (next (), DROVER_EVENT_CONNECTED);
+}
+
+static void expect_broken (const char *why)
+{
+    unsigned lost = 0;
+    int kind;
+    while ((kind = next ()) == DROVER_EVENT_RESULT)
+        lost += event->result->how == DROVER_BROKER_LOST;
+    assert_int_equal (kind, DROVER_EVENT_END);
+    assert_int_equal (event->end->state, DROVER_BATCH_BROKEN);
+    assert_non_null (strstr (event->end->reason, why));
+    assert_int_equal (lost, event->end->broker_lost);
+}
+
+static void a_batch_is_opened_again_by_its_key_and_goes_on (void **state)
+{
+    (void)state;
+    batch_close (&batch, NULL);
+    all_acknowledged ();
+    comes_done (1, 0, "a");
+    expect_result (0, DROVER_DONE, "a");
+    restart ();
+    connected ();
+    struct wire w = expect_leaves (WIRE_OPEN);
+    assert_int_equal (w.seq, 1);
+    assert_int_equal (w.m.open.batch, batch.handle);
+    assert_int_equal (w.m.open.record, 1);
+    assert_memory_equal (w.m.open.key.ptr, "key", 3);
+    wire_fini (&w);
+    expect_leave (0);
+    opened_again (1, 1, 1);
+    expect_nothing (); /* nobody needs to know */
+    comes_done (1, 0, "a");
+    expect_nothing ();
+    comes_done (2, 1, "b");
+    expect_result (1, DROVER_DONE, "b");
+    comes_done (3, 2, "c");
+    expect_result (2, DROVER_DONE, "c");
+    comes_end (BATCH_FINISHED);
+    assert_int_equal (next (), DROVER_EVENT_END);
+    assert_int_equal (event->end->done, 3);
+}
+
+static void what_was_not_acknowledged_follows_in_order (void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, WIRE_CLOSE, 0};
+    batch_close (&batch, NULL);
+    while (leaves ().kind)
+        continue;
+    restart ();
+    for (uint64_t i = 0; i < 5; i++) {
+        struct wire w = expect_leaves (kinds[i]);
+        assert_int_equal (w.seq, kinds[i] ? i + 1 : 0);
+        wire_fini (&w);
+    }
+    connected ();
+    opened (7); /* not known: the first OPEN had not arrived */
+    expect_nothing ();
+}
+
+static void chunks_that_the_broker_has_are_not_sent_again (void **state)
+{
+    (void)state;
+    core_flush (&core);
+    while (leaves ().kind) /* the acknowledgement of these is lost */
+        continue;
+    add_rows (&batch, 2);
+    batch_close (&batch, NULL);
+    restart ();
+    opened_again (1, 1, 0);
+    expect_leave (WIRE_OPEN);
+    expect_leave (WIRE_SPEC);
+    struct wire w = expect_leaves (WIRE_ROWS);
+    assert_int_equal (w.m.rows.chunk, 1);
+    wire_fini (&w);
+    expect_leave (WIRE_CLOSE);
+    expect_leave (0);
+}
+
+static void a_second_restart_before_the_answer_changes_nothing (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    add_rows (&batch, 2);
+    batch_close (&batch, NULL);
+    restart ();
+    expect_leave (WIRE_OPEN);
+    restart ();
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_ROWS, WIRE_CLOSE, 0};
+    for (int i = 0; i < 4; i++)
+        expect_leave (kinds[i]);
+    connected ();
+    connected ();
+    opened_again (1, 0, 0); /* it has lost a chunk that its last life had acknowledged */
+    expect_broken ("older");
+}
+
+static void a_state_that_went_back_is_not_gone_on_with (void **state)
+{
+    (void)state;
+    static const struct msg_opened told[] = {
+        {.known = 0, .chunks = 0, .closed = 0}, /* restored from a time before the batch, */
+        {.known = 1, .chunks = 0, .closed = 1}, /* before its rows, */
+        {.known = 1, .chunks = 1, .closed = 0}, /* before its end */
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        teardown (NULL);
+        setup_durable (NULL);
+        batch_close (&batch, NULL);
+        all_acknowledged ();
+        restart ();
+        connected ();
+        expect_leave (WIRE_OPEN);
+        opened_again (told[i].known, told[i].chunks, told[i].closed);
+        expect_broken ("the broker's state is older than what it acknowledged");
+        expect_leave (WIRE_CANCEL); /* what it has of it is not to run */
+        expect_leave (WIRE_DETACH);
+        expect_leave (0);
+    }
+}
+
+static void results_that_were_not_given_out_are_a_refusal_in_words (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    restart ();
+    connected ();
+    struct wire w = {.kind = WIRE_ERROR};
+    w.m.error = (struct msg_error){.code = WIRE_CONFLICT,
+                                   .kind = WIRE_OPEN,
+                                   .ref = batch.handle,
+                                   .text = bytes_str ("older than the results it gave out")};
+    comes (w);
+    comes_end (BATCH_BROKEN);
+    assert_int_equal (next (), DROVER_EVENT_REFUSED);
+    assert_int_equal (event->refused->code, DROVER_ECONFLICT);
+    expect_broken ("older than the results");
+    expect_nothing ();
+}
+
+static void a_broker_without_state_in_its_place_is_none (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    set_durable (false);
+    restart ();
+    expect_broken ("lost this session");
+    connected ();
+    expect_leave (0);
+}
+
+static void a_batch_that_was_half_sent_in_parts_goes_on_in_its_middle (void **state)
+{
+    (void)state;
+    size_t size = 600000;
+    char *big = calloc (1, size);
+    struct bytes v = bytes_of (big, size);
+    all_acknowledged ();
+    assert_int_equal (batch_add (&batch, 0, &v, 1, NULL), 3);
+    struct wire w = expect_leaves (WIRE_ROWS);
+    comes ((struct wire){.kind = WIRE_ACK, .ack = w.seq, .m.ack = {.window_bytes = 1 << 20}});
+    wire_fini (&w);
+    restart ();
+    expect_leave (WIRE_OPEN);
+    connected ();
+    opened_again (1, 1, 0); /* the first part is no chunk yet */
+    for (uint64_t part = 1; part < 3; part++) {
+        w = expect_leaves (WIRE_ROWS);
+        assert_int_equal (w.m.rows.offset, part * WIRE_PIECE_MAX);
+        wire_fini (&w);
+    }
+    expect_leave (0);
+    expect_nothing ();
+    free (big);
+}
+
+/* --- requests --- */
+
+static uint64_t ask (struct wire w, uint64_t handle)
+{
+    uint64_t ref = core_ask (&core, &w, handle, NULL);
+    assert_true (ref);
+    return ref;
+}
+
+static void comes_reply (uint64_t ref, uint64_t more)
+{
+    struct wire w = {.kind = WIRE_REPLY};
+    w.m.reply.ref = ref;
+    w.m.reply.more = more;
+    comes (w);
+}
+
+static void requests_without_an_answer_are_asked_again_once (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    uint64_t wait = ask ((struct wire){.kind = WIRE_WAIT, .m.wait.id = 7}, 0);
+    acknowledge_all ();
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
+    uint64_t second = ask (cancel, batch.handle);
+    while (leaves ().kind)
+        continue;
+    restart ();
+    expect_leave (WIRE_OPEN);
+    struct wire w = expect_leaves (WIRE_CANCEL); /* not acknowledged: where it was */
+    assert_int_equal (w.m.cancel.ref, second);
+    wire_fini (&w);
+    w = expect_leaves (WIRE_WAIT);
+    assert_int_equal (w.m.wait.ref, wait);
+    wire_fini (&w);
+    expect_leave (0);
+    connected ();
+    comes_reply (wait, 0);
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->ref, wait);
+}
+
+static void an_answer_that_had_begun_ends_in_words (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    uint64_t ref = ask ((struct wire){.kind = WIRE_QUERY}, 0);
+    acknowledge_all ();
+    comes_reply (ref, 1);
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    restart ();
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->reply->code, DROVER_ELOST);
+    assert_int_equal (event->reply->more, 0);
+}
+
+static void a_cancellation_of_what_is_over_is_answered (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
+    uint64_t ref = ask (cancel, batch.handle);
+    while (leaves ().kind)
+        continue;
+    for (unsigned i = 0; i < 3; i++) {
+        comes_done (i + 1, i, "a");
+        expect_result (i, DROVER_DONE, "a");
+    }
+    comes_end (BATCH_FINISHED);
+    assert_int_equal (next (), DROVER_EVENT_END);
+    restart ();
+    expect_leave (0); /* nothing of it is said to a broker that may have forgotten it */
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->ref, ref);
+    assert_int_equal (event->reply->code, DROVER_OK);
+}
+
+static void what_was_attached_to_is_attached_to_behind_the_last_record (void **state)
+{
+    (void)state;
+    struct batch other = {0};
+    all_acknowledged ();
+    assert_int_equal (core_attach (&core, &other, 99, 1, true, NULL), 0);
+    acknowledge_all ();
+    comes ((struct wire){.kind = WIRE_OPENED, .m.opened = {.batch = other.handle, .id = 99}});
+    assert_int_equal (next (), DROVER_EVENT_OPENED);
+    struct outcome o = {.row = 5, .attempt = 1};
+    struct wire r = results (1, &o, 1);
+    r.m.results.batch = other.handle;
+    comes (r);
+    assert_int_equal (next (), DROVER_EVENT_RESULT);
+    restart ();
+    struct wire open = expect_leaves (WIRE_OPEN);
+    struct wire w = expect_leaves (WIRE_ATTACH);
+    assert_int_equal (w.m.attach.id, 99);
+    assert_int_equal (w.m.attach.record, 2);
+    assert_int_equal (w.m.attach.follow, 1);
+    wire_fini (&w);
+    wire_fini (&open);
+    core_forget (&core, &other);
+}
+
+/* --- live input --- */
+
+static void takes_input (const char *bytes, bool eof)
+{
+    assert_true (batch_input (&batch, 0, bytes_str (bytes), eof, NULL) >= 0);
+}
+
+static void input_that_was_not_taken_is_said_again (void **state)
+{
+    (void)state;
+    core_forget (&core, &batch);
+    open_batch (BATCH_INPUT, 1);
+    all_acknowledged ();
+    takes_input ("one", false);
+    takes_input ("two", false);
+    acknowledge_all ();
+    comes ((struct wire){.kind = WIRE_INPUT_TAKEN,
+                         .m.input_taken = {.batch = batch.handle, .row = 0, .offset = 2}});
+    takes_input ("", true);
+    restart ();
+    expect_leave (WIRE_OPEN);
+    struct wire w = expect_leaves (WIRE_INPUT);
+    assert_int_equal (w.m.input.offset, 2);
+    assert_int_equal (w.m.input.eof, 1);
+    assert_int_equal (w.body[0].len, 4);
+    assert_memory_equal (w.body[0].ptr, "etwo", 4);
+    wire_fini (&w);
+    expect_leave (0);
+}
+
+/* --- CONFIRM --- */
+
+static uint64_t confirms (void)
+{
+    struct wire w;
+    uint64_t last = 0;
+    while ((w = leaves ()).kind) {
+        if (w.kind == WIRE_CONFIRM)
+            last = w.m.confirm.record;
+        wire_fini (&w);
+    }
+    return last;
+}
+
+static void many_results (unsigned count)
+{
+    add_rows (&batch, count - 3);
+    all_acknowledged ();
+    for (unsigned i = 0; i < count; i++)
+        comes_done (i + 1, i, "x");
+}
+
+static void what_the_program_has_seen_is_confirmed_now_and_then (void **state)
+{
+    (void)state;
+    many_results (1200);
+    assert_int_equal (confirms (), 0); /* not what only came */
+    for (unsigned i = 0; i < 1000; i++)
+        expect_result (i, DROVER_DONE, "x");
+    assert_int_equal (confirms (), 0);
+    expect_result (1000, DROVER_DONE, "x");
+    assert_int_equal (confirms (), 1000);
+    for (unsigned i = 1001; i < 1200; i++)
+        expect_result (i, DROVER_DONE, "x");
+    assert_int_equal (confirms (), 0);
+    comes_end (BATCH_FINISHED);
+    assert_int_equal (next (), DROVER_EVENT_END);
+    assert_int_equal (confirms (), 0);
+    expect_nothing ();
+    assert_int_equal (confirms (), 1201); /* END stands behind the last */
+}
+
+static void an_end_is_confirmed_though_its_batch_is_freed_at_once (void **state)
+{
+    (void)state;
+    many_results (3);
+    for (unsigned i = 0; i < 3; i++)
+        expect_result (i, DROVER_DONE, "x");
+    comes_end (BATCH_FINISHED);
+    assert_int_equal (next (), DROVER_EVENT_END);
+    core_forget (&core, &batch);
+    assert_int_equal (confirms (), 4);
+    expect_nothing ();
+    open_batch (0, 1);
+}
+
+static void large_results_are_confirmed_sooner (void **state)
+{
+    (void)state;
+    static char text[250001];
+    memset (text, 'x', sizeof text - 1);
+    add_rows (&batch, 3);
+    all_acknowledged ();
+    for (unsigned i = 0; i < 6; i++)
+        comes_done (i + 1, i, text);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal (next (), DROVER_EVENT_RESULT);
+        assert_int_equal (confirms (), i < 5 ? 0 : 5);
+    }
+}
+
+static void results_of_detached_batches_are_not_confirmed (void **state)
+{
+    (void)state;
+    core_forget (&core, &batch);
+    open_batch (BATCH_DETACHED, 3);
+    many_results (1200);
+    for (unsigned i = 0; i < 1200; i++)
+        expect_result (i, DROVER_DONE, "x");
+    assert_int_equal (confirms (), 0);
+}
+
+/* --- output --- */
+
+static void output_that_comes_twice_counts_once (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    comes_output (1, 0, 1, 0, "one");
+    comes_output (2, 0, 1, 0, "one");
+    comes_output (3, 0, 1, 2, "etwo");
+    comes_output (4, 0, 1, 0, "onetwo");
+    comes_done (5, 0, "three");
+    expect_result (0, DROVER_DONE, "onetwothree");
+}
+
+static void live_output_that_comes_twice_is_delivered_once (void **state)
+{
+    (void)state;
+    core_forget (&core, &batch);
+    struct msg_open open = {.key = bytes_str ("live")};
+    batch = (struct batch){0};
+    core_open (&core, &batch, &open, NULL);
+    add_spec (&batch, SPEC_LIVE_OUTPUT);
+    add_rows (&batch, 1);
+    all_acknowledged ();
+    comes_output (1, 0, 1, 0, "one");
+    comes_output (2, 0, 1, 0, "one");
+    comes_output (3, 0, 1, 2, "etwo");
+    assert_int_equal (next (), DROVER_EVENT_OUTPUT);
+    assert_int_equal (event->output->bytes.len, 3);
+    assert_int_equal (next (), DROVER_EVENT_OUTPUT);
+    assert_int_equal (event->output->offset, 3);
+    assert_memory_equal (event->output->bytes.ptr, "two", 3);
+    comes_output (4, 0, 2, 0, "anew"); /* another attempt */
+    assert_int_equal (next (), DROVER_EVENT_OUTPUT);
+    assert_int_equal (event->output->bytes.len, 4);
+    expect_nothing ();
+}
+
+static void output_that_is_missing_is_said (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    comes_output (1, 0, 1, 0, "one");
+    comes_output (2, 0, 1, 10, "two");
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    assert_int_equal (event->notice->code, DROVER_NOTE_OUTPUT_LOST);
+    assert_non_null (strstr (event->notice->text, "7 bytes of the output of task 1"));
+    comes_done (3, 0, "");
+    expect_result (0, DROVER_DONE, "onetwo");
+}
+
+/* --- a broker that says goodbye --- */
+
+static void says_bye (void)
+{
+    comes ((struct wire){.kind = WIRE_BYE, .m.bye = {.code = WIRE_STOPPING}});
+    core_tick (&core, now);
+}
+
+static void a_broker_that_stops_is_waited_for_and_that_is_said_once (void **state)
+{
+    (void)state;
+    struct wire_frames f;
+    struct wire w;
+    all_acknowledged ();
+    says_bye ();
+    assert_true (session_next (core.session, now, &f));
+    assert_int_equal (wire_decode (&w, &f, NULL, NULL), 0);
+    assert_int_equal (w.kind, WIRE_BYE_OK);
+    wire_fini (&w);
+    wire_frames_fini (&f);
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    assert_int_equal (event->notice->code, DROVER_NOTE_AWAY);
+    assert_non_null (strstr (event->notice->text, "stopped"));
+    assert_false (session_reconnect (core.session));
+    assert_true (core_deadline (&core) <= now + SECOND);
+    now += SECOND;
+    core_tick (&core, now);
+    assert_true (session_reconnect (core.session)); /* the old connection goes with it */
+    session_connected (core.session, now);
+    comes (
+        (struct wire){.kind = WIRE_ERROR, .m.error = {.code = WIRE_STOPPING, .kind = WIRE_HELLO}});
+    now += SECOND;
+    core_tick (&core, now);
+    assert_true (session_reconnect (core.session));
+    expect_nothing ();
+    restart ();
+    connected ();
+    expect_leave (WIRE_OPEN);
+    opened_again (1, 1, 0);
+    expect_nothing ();
+}
+
+static void a_broker_that_does_not_come_back_is_given_up (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    int64_t began = now;
+    says_bye ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    while (session_state (core.session) != SESSION_LOST && now < began + 100 * SECOND) {
+        now = core_deadline (&core);
+        core_tick (&core, now);
+        if (session_reconnect (core.session))
+            session_connected (core.session, now);
+    }
+    assert_int_equal (now - began, 60 * SECOND);
+    expect_broken ("went away");
+    assert_int_equal (next (), DROVER_EVENT_LOST);
+}
+
+/* --- batches that are freed before all was acknowledged --- */
+
+static void rows_of_a_batch_that_was_freed_still_go_their_way (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    add_rows (&batch, 2);
+    uint64_t handle = batch.handle;
+    core_forget (&core, &batch);
+    restart ();
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_ROWS, WIRE_DETACH, 0};
+    for (int i = 0; i < 4; i++) {
+        struct wire w = expect_leaves (kinds[i]);
+        if (w.kind == WIRE_OPEN)
+            assert_int_equal (w.m.open.batch, handle);
+        wire_fini (&w);
+    }
+    acknowledge_all ();
+    comes ((struct wire){.kind = WIRE_ACK, .ack = 3, .m.ack = {.window_bytes = 1 << 20}});
+    core_tick (&core, now);
+    restart ();
+    expect_leave (0);
+    connected ();
+    open_batch (0, 1);
+}
+
+/* --- a broker that is busy --- */
+
+static void says_busy (void)
+{
+    struct wire w = {.kind = WIRE_ERROR};
+    w.m.error = (struct msg_error){.code = WIRE_BUSY,
+                                   .kind = WIRE_OPEN,
+                                   .ref = batch.handle,
+                                   .text = bytes_str ("batches"),
+                                   .retry_ms = 2000,
+                                   .have = 10,
+                                   .limit = 10};
+    comes (w);
+}
+
+static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, WIRE_ROWS, WIRE_CLOSE, 0};
+    core_flush (&core);
+    while (leaves ().kind)
+        continue;
+    says_busy ();
+    comes (
+        (struct wire){.kind = WIRE_ERROR,
+                      .m.error = {.code = WIRE_UNKNOWN, .kind = WIRE_ROWS, .ref = batch.handle}});
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    assert_int_equal (event->notice->code, DROVER_NOTE_BUSY);
+    assert_non_null (strstr (event->notice->text, "batches, 10 of 10"));
+    expect_nothing ();
+    acknowledge_all ();
+    add_rows (&batch, 2);
+    batch_close (&batch, NULL);
+    expect_leave (0);
+    assert_false (core_idle (&core));
+    assert_true (core_deadline (&core) <= now + 2 * SECOND);
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    for (int i = 0; i < 6; i++)
+        expect_leave (kinds[i]);
+    says_busy (); /* again; that is not said again */
+    expect_nothing ();
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    for (int i = 0; i < 6; i++)
+        expect_leave (kinds[i]);
+    opened (7);
+    for (unsigned i = 0; i < 5; i++) {
+        comes_done (i + 1, i, "x");
+        expect_result (i, DROVER_DONE, "x");
+    }
+}
+
+static void a_batch_that_waits_can_be_cancelled (void **state)
+{
+    (void)state;
+    while (leaves ().kind)
+        continue;
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    core_cancel_unopened (&core, &batch, "interrupted");
+    for (unsigned i = 0; i < 3; i++)
+        expect_result (i, DROVER_CANCELLED, "");
+    assert_int_equal (next (), DROVER_EVENT_END);
+    assert_int_equal (event->end->state, DROVER_BATCH_CANCELLED);
+    now += 100 * SECOND;
+    core_tick (&core, now);
+    expect_leave (0);
+}
+
+static void a_cancellation_on_its_way_ends_a_batch_that_is_put_off (void **state)
+{
+    (void)state;
+    while (leaves ().kind)
+        continue;
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
+    ask (cancel, batch.handle);
+    while (leaves ().kind)
+        continue;
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->reply->code, DROVER_OK);
+    for (unsigned i = 0; i < 3; i++)
+        expect_result (i, DROVER_CANCELLED, "");
+    assert_int_equal (next (), DROVER_EVENT_END);
+}
+
+static void a_batch_that_waits_outlives_a_restart (void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, 0};
+    core_flush (&core);
+    while (leaves ().kind)
+        continue;
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    restart ();
+    expect_leave (0);
+    connected ();
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    for (int i = 0; i < 4; i++)
+        expect_leave (kinds[i]);
+    opened (7);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown (f, setup_durable, teardown)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST (a_batch_is_opened_again_by_its_key_and_goes_on),
+        TEST (what_was_not_acknowledged_follows_in_order),
+        TEST (chunks_that_the_broker_has_are_not_sent_again),
+        TEST (a_second_restart_before_the_answer_changes_nothing),
+        TEST (a_state_that_went_back_is_not_gone_on_with),
+        TEST (results_that_were_not_given_out_are_a_refusal_in_words),
+        TEST (a_broker_without_state_in_its_place_is_none),
+        TEST (a_batch_that_was_half_sent_in_parts_goes_on_in_its_middle),
+        TEST (requests_without_an_answer_are_asked_again_once),
+        TEST (an_answer_that_had_begun_ends_in_words),
+        TEST (a_cancellation_of_what_is_over_is_answered),
+        TEST (what_was_attached_to_is_attached_to_behind_the_last_record),
+        TEST (input_that_was_not_taken_is_said_again),
+        TEST (what_the_program_has_seen_is_confirmed_now_and_then),
+        TEST (an_end_is_confirmed_though_its_batch_is_freed_at_once),
+        TEST (large_results_are_confirmed_sooner),
+        TEST (results_of_detached_batches_are_not_confirmed),
+        TEST (output_that_comes_twice_counts_once),
+        TEST (live_output_that_comes_twice_is_delivered_once),
+        TEST (output_that_is_missing_is_said),
+        TEST (a_broker_that_stops_is_waited_for_and_that_is_said_once),
+        TEST (a_broker_that_does_not_come_back_is_given_up),
+        TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
+        TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
+        TEST (a_batch_that_waits_can_be_cancelled),
+        TEST (a_cancellation_on_its_way_ends_a_batch_that_is_put_off),
+        TEST (a_batch_that_waits_outlives_a_restart),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
