@@ -6,7 +6,8 @@
  * Into a cgroup it is clone3() with the flags of vfork(): the child is born there. (To be moved
  * there instead, it would have to wait for all forks of the system to stand still.) The C library
  * has no such call, and one through its syscall() would return twice into one stack frame, so it is
- * made here, with a stack for the child inside the frame of the parent that stands still.
+ * made here, with a stack for the child inside the frame of the parent that stands still, for the
+ * one processor it was tried on; elsewhere tasks have the subreaper only.
  */
 #include "worker/exec/spawn.h"
 
@@ -141,29 +142,6 @@ static long clone3_call (struct clone_args *args, void (*fn) (const struct job *
                      : "0"((long)SYS_clone3), "D"(args), "S"(sizeof *args), "r"(child_fn),
                        "r"(child_arg)
                      : "rcx", "r11", "cc", "memory");
-    return rc;
-}
-#elif defined(__aarch64__)
-#define HAVE_CLONE3 1
-static long clone3_call (struct clone_args *args, void (*fn) (const struct job *),
-                         const struct job *arg)
-{
-    register long rc __asm__("x0") = (long)args;
-    register long size __asm__("x1") = sizeof *args;
-    register long number __asm__("x8") = SYS_clone3;
-    register void (*child_fn) (const struct job *) __asm__("x9") = fn;
-    register const struct job *child_arg __asm__("x10") = arg;
-    __asm__ volatile("svc #0\n\t"
-                     "cbnz x0, 1f\n\t"
-                     "mov x29, xzr\n\t"
-                     "mov x30, xzr\n\t"
-                     "mov x0, x10\n\t"
-                     "blr x9\n\t"
-                     "brk #0\n"
-                     "1:"
-                     : "+r"(rc)
-                     : "r"(size), "r"(number), "r"(child_fn), "r"(child_arg)
-                     : "cc", "memory");
     return rc;
 }
 #else
