@@ -46,6 +46,8 @@ common_libwire_la_SOURCES = \
 	common/wire/kinds.h \
 	common/wire/outcome.c \
 	common/wire/outcome.h \
+	common/wire/pace.c \
+	common/wire/pace.h \
 	common/wire/pack.h \
 	common/wire/rows.c \
 	common/wire/rows.h \

@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_agent_session \
 	tests/unit/test_cgroup \
 	tests/unit/test_chan \
+	tests/unit/test_chan_line \
 	tests/unit/test_client_batch \
 	tests/unit/test_client_core \
 	tests/unit/test_client_handle \
@@ -45,6 +46,7 @@ unit_tests = \
 	tests/unit/test_link \
 	tests/unit/test_loop \
 	tests/unit/test_outcome \
+	tests/unit/test_pace \
 	tests/unit/test_ranges \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
@@ -101,9 +103,11 @@ tests_unit_test_shquote_LDADD = $(UNIT_MODEL)
 tests_unit_test_source_LDADD = $(UNIT_CLI)
 tests_unit_test_template_LDADD = $(UNIT_WIRE)
 tests_unit_test_chan_LDADD = $(UNIT_WIRE)
+tests_unit_test_chan_line_LDADD = $(UNIT_WIRE)
 tests_unit_test_link_LDADD = $(UNIT_NET)
 tests_unit_test_loop_LDADD = $(UNIT_NET)
 tests_unit_test_outcome_LDADD = $(UNIT_WIRE)
+tests_unit_test_pace_LDADD = $(UNIT_WIRE)
 tests_unit_test_rows_LDADD = $(UNIT_WIRE)
 tests_unit_test_scan_LDADD = $(UNIT_WIRE)
 tests_unit_test_url_LDADD = $(UNIT_NET)
@@ -243,6 +247,7 @@ integ_tests = \
 	tests/integ/output.bats \
 	tests/integ/private.bats \
 	tests/integ/run.bats \
+	tests/integ/slow_line.bats \
 	tests/integ/state.bats \
 	tests/integ/weird_names.bats \
 	tests/integ/worker_life.bats \
@@ -291,6 +296,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/integ/lib.bash \
 	tests/marked.bash \
 	tests/run \
+	tests/slow_line.py \
 	tests/vectors
 
 # The tests by name, for tests/run; the sources that the build knows, for tests/check/listed.

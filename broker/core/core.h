@@ -303,7 +303,7 @@ void session_end (struct sched *s, struct session *se, int64_t now, struct effec
 void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now,
                     struct effects *fx);
 void sessions_stop (struct sched *s, struct effects *fx);
-void sessions_flush (struct sched *s, struct effects *fx);
+void sessions_flush (struct sched *s, int64_t now, struct effects *fx);
 void session_error (struct sched *s, struct session *se, enum wire_code code, unsigned kind,
                     uint64_t ref, struct effects *fx, const char *fmt, ...)
     __attribute__ ((format (printf, 7, 8)));

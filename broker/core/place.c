@@ -78,6 +78,20 @@ static void send_specs (struct sched *s, struct worker *w, struct batch *b, uint
 
 /* --- one grant --- */
 
+/* A part as it came from the client, or in pieces where the worker's line is slower. */
+static void post_part (struct sched *s, struct worker *w, const struct slice *part, struct wire *m)
+{
+    size_t piece = chan_piece_bytes (w->session->chan);
+    for (size_t at = 0; at < part->len; at += piece) {
+        size_t len = least (part->len - at, piece);
+        m->body[0] = slice_sub (part, at, len);
+        session_post (s, w->session, m);
+        slice_fini (&m->body[0]);
+        m->m.grant.offset += len;
+        m->m.grant.slot_count = 0; /* once is enough */
+    }
+}
+
 static void post_rows (struct sched *s, struct worker *w, struct chunk *c, struct wire *m)
 {
     if (!c->n_parts) {
@@ -87,12 +101,8 @@ static void post_rows (struct sched *s, struct worker *w, struct chunk *c, struc
         return;
     }
     m->m.grant.total = c->total;
-    for (size_t i = 0; i < c->n_parts; i++) {
-        m->body[0] = c->parts[i];
-        session_post (s, w->session, m);
-        m->m.grant.offset += c->parts[i].len;
-        m->m.grant.slot_count = 0; /* once is enough */
-    }
+    for (size_t i = 0; i < c->n_parts; i++)
+        post_part (s, w, &c->parts[i], m);
 }
 
 /* How many rows from r.lo on can go in one message: of one chunk and one attempt. */

@@ -143,8 +143,7 @@ void sched_committed (struct sched *s, uint64_t commit)
 
 void sched_flush (struct sched *s, int64_t now_us, struct effects *fx)
 {
-    (void)now_us;
-    sessions_flush (s, fx);
+    sessions_flush (s, now_us, fx);
 }
 
 int64_t sched_deadline (const struct sched *s)

@@ -371,6 +371,7 @@ static void misbehaved (struct sched *s, struct session *se, enum wire_code code
 static bool in_order (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                       struct effects *fx)
 {
+    chan_now (se->chan, now);
     chan_hold_ack (se->chan, s->turn);
     switch (chan_accept (se->chan, w->seq, w->ack)) {
     case CHAN_NEW:
@@ -549,9 +550,10 @@ static void check_full (struct sched *s, struct effects *fx)
             send_ack (s, se, fx);
 }
 
-static void flush_one (struct sched *s, struct session *se, struct effects *fx)
+static void flush_one (struct sched *s, struct session *se, int64_t now, struct effects *fx)
 {
     struct wire_frames f;
+    chan_now (se->chan, now);
     chan_release (se->chan, s->committed);
     while (se->route && chan_next (se->chan, &f))
         effect_send_take (fx, se->route, &f);
@@ -559,13 +561,13 @@ static void flush_one (struct sched *s, struct session *se, struct effects *fx)
         send_ack (s, se, fx);
 }
 
-void sessions_flush (struct sched *s, struct effects *fx)
+void sessions_flush (struct sched *s, int64_t now, struct effects *fx)
 {
     check_full (s, fx);
     struct session *se = TAILQ_FIRST (&s->dirty);
     while (se) {
         struct session *next = TAILQ_NEXT (se, dirty_link);
-        flush_one (s, se, fx);
+        flush_one (s, se, now, fx);
         if (se->hold <= s->committed || !se->route) {
             TAILQ_REMOVE (&s->dirty, se, dirty_link);
             se->dirty = false;

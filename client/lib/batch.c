@@ -130,14 +130,15 @@ static int pack_row (struct buf *to, const struct bytes *values, size_t count, s
 /* Either all parts are posted or none. */
 static int post_parts (struct batch *b, struct wire *w, const struct slice *row, struct err *e)
 {
-    size_t parts = (row->len + WIRE_PIECE_MAX - 1) / WIRE_PIECE_MAX;
+    size_t piece = session_piece (b->session);
+    size_t parts = (row->len + piece - 1) / piece;
     struct wire_frames *f = calloc (parts, sizeof *f);
     if (!f)
         return err_set (e, ENOMEM, "no memory for the parts of a row");
     int rc = 0;
     for (size_t i = 0; i < parts && rc == 0; i++) {
-        size_t at = i * WIRE_PIECE_MAX;
-        size_t len = row->len - at < WIRE_PIECE_MAX ? row->len - at : WIRE_PIECE_MAX;
+        size_t at = i * piece;
+        size_t len = row->len - at < piece ? row->len - at : piece;
         w->m.rows.offset = at;
         w->body[0] = slice_sub (row, at, len);
         rc = wire_encode (w, &f[i], e);

@@ -53,6 +53,7 @@ struct session {
     int64_t ticked;
     int64_t owed; /* since when an acknowledgement is owed; CLOCK_NEVER: none */
     unsigned owed_msgs;
+    bool ack_asked; /* the broker waits for it */
     uint64_t pong;
     struct err why;
 };
@@ -246,24 +247,26 @@ static enum session_news on_bye (struct session *s, int64_t now, const struct ms
                  "the broker ended the session", m->text);
 }
 
-static void owe (struct session *s, int64_t now)
+static void owe (struct session *s, int64_t now, const struct wire *w)
 {
     if (!chan_owes_ack (s->chan))
         return;
     if (s->owed == CLOCK_NEVER)
-        s->owed = now, s->owed_msgs = 0;
+        s->owed = now, s->owed_msgs = 0, s->ack_asked = false;
     s->owed_msgs++;
+    s->ack_asked |= w->flags & WIRE_FLAG_ACK_NOW;
 }
 
 /* The numbers in the preamble. */
 static enum session_news take_numbers (struct session *s, int64_t now, const struct wire *w)
 {
+    chan_now (s->chan, now);
     switch (chan_accept (s->chan, w->seq, w->ack)) {
     case CHAN_NEW:
-        owe (s, now);
+        owe (s, now, w);
         return SESSION_DELIVER;
     case CHAN_DUPLICATE:
-        owe (s, now);
+        owe (s, now, w);
         return SESSION_NOTHING;
     case CHAN_GAP: /* something was lost with a connection that nobody saw break */
         say_hello (s, now);
@@ -335,7 +338,8 @@ static enum session_news watch_opening (struct session *s, int64_t now)
 
 static bool ack_due (const struct session *s, int64_t now)
 {
-    return s->owed != CLOCK_NEVER && (s->owed_msgs >= ACK_MSGS || now - s->owed >= ACK_DELAY_US);
+    return s->owed != CLOCK_NEVER &&
+           (s->ack_asked || s->owed_msgs >= ACK_MSGS || now - s->owed >= ACK_DELAY_US);
 }
 
 struct session *session_new (const struct session_config *c, int64_t now)
@@ -514,6 +518,7 @@ static void say_last (struct session *s, int64_t now)
 bool session_next (struct session *s, int64_t now, struct wire_frames *f)
 {
     bool any = next_urgent (s, f);
+    chan_now (s->chan, now);
     if (!any && s->state == SESSION_OPEN) {
         any = chan_next (s->chan, f);
         s->from_chan = any;
@@ -581,6 +586,11 @@ int64_t session_about (struct session *s, int64_t us)
 bool session_durable (const struct session *s)
 {
     return s->durable;
+}
+
+size_t session_piece (const struct session *s)
+{
+    return chan_piece_bytes (s->chan);
 }
 
 size_t session_backlog (const struct session *s)

@@ -116,6 +116,9 @@ bool session_durable (const struct session *s);
 /* From half to one and a half of a time. */
 int64_t session_about (struct session *s, int64_t us);
 
+/* How long a part of a large row should be: shorter on a slow line. */
+size_t session_piece (const struct session *s);
+
 /* Bytes posted and not acknowledged; whether nothing is. */
 size_t session_backlog (const struct session *s);
 bool session_idle (const struct session *s);

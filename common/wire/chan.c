@@ -16,6 +16,9 @@
 #include <sys/queue.h>
 
 #include "common/base/mem.h"
+#include "common/wire/pace.h"
+
+#define PIECE_MIN (32u << 10)
 
 struct node {
     STAILQ_ENTRY (node) link;
@@ -24,6 +27,7 @@ struct node {
     uint64_t seq; /* 0: not sent yet */
     size_t bytes;
     enum chan_lane lane;
+    bool out; /* of the bulk lane, on its way on this connection */
 };
 
 STAILQ_HEAD (queue, node);
@@ -52,6 +56,9 @@ struct chan {
     uint64_t queued_msgs;  /* in the bulk lane, not sent yet */
     uint64_t queued_bytes; /* likewise */
     size_t backlog;        /* bytes in all queues */
+    struct pace pace;      /* of this connection */
+    uint64_t unasked;      /* bytes since an acknowledgement was asked for */
+    int64_t now_us;
 
     /* in */
     uint64_t received;
@@ -75,6 +82,7 @@ struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes)
     STAILQ_INIT (&c->lane[LANE_CONTROL]);
     STAILQ_INIT (&c->lane[LANE_BULK]);
     STAILQ_INIT (&c->sent);
+    pace_init (&c->pace);
     chan_window (c, window_msgs, window_bytes);
     return c;
 }
@@ -114,10 +122,16 @@ void chan_free (struct chan **cp)
     *cp = NULL;
 }
 
+void chan_now (struct chan *c, int64_t now_us)
+{
+    c->now_us = now_us;
+}
+
 /* Take what was acknowledged out of the list. */
 static void drop_acked (struct chan *c, uint64_t ack)
 {
     struct node *n;
+    size_t arrived = 0;
     while ((n = STAILQ_FIRST (&c->sent)) && n->seq <= ack) {
         if (c->resend == n)
             c->resend = STAILQ_NEXT (n, link);
@@ -127,9 +141,12 @@ static void drop_acked (struct chan *c, uint64_t ack)
             c->bulk_msgs--;
             c->bulk_bytes -= n->bytes;
         }
+        arrived += n->out ? n->bytes : 0;
         c->backlog -= n->bytes;
         free_first (&c->sent);
     }
+    if (arrived)
+        pace_acked (&c->pace, arrived, c->window_bytes ? c->window_bytes : UINT64_MAX, c->now_us);
     if (ack > c->acked)
         c->acked = ack;
 }
@@ -169,7 +186,13 @@ static bool window_open (const struct chan *c, size_t bytes)
     if (!c->bulk_msgs)
         return true;
     return c->bulk_msgs < c->window_msgs && c->bulk_bytes < c->window_bytes &&
-           bytes <= c->window_bytes - c->bulk_bytes;
+           bytes <= c->window_bytes - c->bulk_bytes && pace_open (&c->pace, bytes);
+}
+
+/* What goes out again does not count in the window again, but it takes the line's time. */
+static bool line_open (const struct chan *c, const struct node *n)
+{
+    return n->lane == LANE_CONTROL || pace_open (&c->pace, n->bytes);
 }
 
 /* The queue whose first message may go now, or NULL. */
@@ -177,9 +200,10 @@ static struct queue *ready_queue (struct chan *c)
 {
     if (!STAILQ_EMPTY (&c->first))
         return &c->first;
-    if (!STAILQ_EMPTY (&c->again)) /* its commit held when it was sent the first time */
-        return &c->again;
-    struct node *n = STAILQ_FIRST (&c->lane[LANE_CONTROL]);
+    struct node *n = STAILQ_FIRST (&c->again);
+    if (n) /* its commit held when it was sent the first time */
+        return line_open (c, n) ? &c->again : NULL;
+    n = STAILQ_FIRST (&c->lane[LANE_CONTROL]);
     if (n && n->hold <= c->released)
         return &c->lane[LANE_CONTROL];
     n = STAILQ_FIRST (&c->lane[LANE_BULK]);
@@ -207,15 +231,46 @@ static struct node *send_queued (struct chan *c)
     return n;
 }
 
+/* Something of the bulk lane is there that may not leave now, for want of acknowledgements. */
+static bool is_stuck (const struct chan *c)
+{
+    const struct node *n = c->resend;
+    if (n || (n = STAILQ_FIRST (&c->again)))
+        return !line_open (c, n);
+    n = STAILQ_FIRST (&c->lane[LANE_BULK]);
+    return n && n->hold <= c->released && !window_open (c, n->bytes);
+}
+
+/* Whether the message that is leaving is to be acknowledged at once: the next waits for that, or
+ * would soon. */
+static bool asks (struct chan *c, size_t bytes)
+{
+    c->unasked += bytes;
+    bool half = c->pace.flight > c->pace.limit / 2 && c->unasked > c->pace.limit / 4;
+    if (!half && !is_stuck (c))
+        return false;
+    c->unasked = 0;
+    return true;
+}
+
 bool chan_next (struct chan *c, struct wire_frames *out)
 {
-    struct node *n = c->resend ? c->resend : send_queued (c);
-    if (!n)
+    struct node *n = c->resend;
+    if (n ? !line_open (c, n) : !(n = send_queued (c))) {
+        if (is_stuck (c))
+            pace_waits (&c->pace);
         return false;
+    }
     c->resend = STAILQ_NEXT (n, link);
     c->last = n;
     *out = wire_frames_keep (&n->frames);
     wire_stamp (out, n->seq, c->may_ack);
+    if (n->lane == LANE_BULK) {
+        pace_sent (&c->pace, n->bytes, c->now_us);
+        n->out = true;
+        if (asks (c, n->bytes))
+            wire_flag (out, WIRE_FLAG_ACK_NOW);
+    }
     c->ack_before = c->ack_told;
     c->owed_before = c->owes;
     chan_ack_sent (c, c->may_ack);
@@ -226,6 +281,9 @@ void chan_unsent (struct chan *c)
 {
     if (!c->last)
         return;
+    if (c->last->out)
+        pace_unsent (&c->pace, c->last->bytes);
+    c->last->out = false;
     c->resend = c->last;
     c->last = NULL;
     c->ack_told = c->ack_before;
@@ -323,11 +381,22 @@ void chan_ack_sent (struct chan *c, uint64_t ack)
     c->owes = false;
 }
 
+/* A new connection: nothing is on its way, and nothing is known of the line. */
+static void begin_line (struct chan *c, struct queue *unsent)
+{
+    struct node *n;
+    pace_init (&c->pace);
+    c->unasked = 0;
+    STAILQ_FOREACH (n, unsent, link)
+        n->out = false;
+}
+
 int chan_resume (struct chan *c, uint64_t received)
 {
     if (received > c->numbered || received < c->acked)
         return -1;
     drop_acked (c, received);
+    begin_line (c, &c->sent);
     c->resend = STAILQ_FIRST (&c->sent);
     c->last = NULL;
     return 0;
@@ -341,6 +410,7 @@ void chan_renumber (struct chan *c)
     STAILQ_CONCAT (&c->again, &c->sent);
     STAILQ_FOREACH (n, &c->again, link)
         n->seq = 0;
+    begin_line (c, &c->again);
     c->queued_msgs += c->bulk_msgs;
     c->queued_bytes += c->bulk_bytes;
     c->bulk_msgs = c->bulk_bytes = 0;
@@ -395,7 +465,14 @@ bool chan_wants_bulk (const struct chan *c)
     if (!c->window_msgs || !c->window_bytes)
         return false;
     return c->queued_msgs + c->bulk_msgs < c->window_msgs &&
-           c->queued_bytes + c->bulk_bytes < c->window_bytes;
+           c->queued_bytes + c->bulk_bytes < c->window_bytes &&
+           c->queued_bytes + c->pace.flight < c->pace.limit;
+}
+
+size_t chan_piece_bytes (const struct chan *c)
+{
+    uint64_t half = c->pace.limit / 2;
+    return half < PIECE_MIN ? PIECE_MIN : half < WIRE_PIECE_MAX ? half : WIRE_PIECE_MAX;
 }
 
 bool chan_idle (const struct chan *c)

@@ -33,6 +33,11 @@ enum chan_verdict {
 struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes);
 void chan_free (struct chan **c);
 
+/* What time it is, for all calls that follow: before messages of a turn are handed in and out. From
+ * the times of acknowledgements the channel learns what the line delivers, and lets no more of the
+ * bulk lane be on its way than about 50 ms of that (common/wire/pace.h). */
+void chan_now (struct chan *c, int64_t now_us);
+
 /* Queue an encoded message of a numbered kind (takes the frames). `hold` is the commit it waits
  * for: chan_next() does not hand it out before chan_release() reached that number. Control does not
  * wait for bulk, nor for the window. */
@@ -40,6 +45,10 @@ void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f,
 
 /* Commits up to `commit` hold. */
 void chan_release (struct chan *c, uint64_t commit);
+
+/* How long a piece of a large row or output should be: a piece holds up what follows, so it is
+ * shorter on a slow line. At most WIRE_PIECE_MAX. */
+size_t chan_piece_bytes (const struct chan *c);
 
 /* The next frames to transmit, numbered and with the present acknowledgement, in `out` (the caller
  * finishes them, or link_send() takes them): true, or false when there are none for now. */
@@ -71,13 +80,15 @@ bool chan_owes_ack (const struct chan *c);
 void chan_ack_sent (struct chan *c, uint64_t ack);
 
 /* After a (re)connect: the other side had received up to `received`; everything later goes out
- * again, in order and with the same numbers, before anything new, whatever the window. -1 if that
- * is beyond what was sent, or before what was acknowledged. */
+ * again, in order and with the same numbers, before anything new, whatever the window, but no
+ * faster than the line takes it. -1 if that is beyond what was sent, or before what was
+ * acknowledged. */
 int chan_resume (struct chan *c, uint64_t received);
 
 /* The other side began a new life, and knows nothing of the numbers: they begin again at 1 in both
  * directions. What was not acknowledged is kept, in order, and leaves before what was queued behind
- * it, whatever the window. doc/PROTOCOL.md, "A broker that was restarted". */
+ * it, whatever the window, but no faster than the line takes it. doc/PROTOCOL.md, "A broker that
+ * was restarted". */
 void chan_renumber (struct chan *c);
 
 /* Queue an encoded message of a numbered kind (takes the frames) before all others that have not

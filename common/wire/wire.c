@@ -18,9 +18,11 @@
 #include "common/wire/scan.h"
 
 #define FIXED 4 /* bytes before the array */
+#define AT_FLAGS 3
 #define AT_SEQ (FIXED + 3 + 1)
 #define AT_ACK (AT_SEQ + 8 + 1)
 #define PREAMBLE (AT_ACK + 8)
+#define FLAGS_KNOWN (WIRE_FLAG_MUST_UNDERSTAND | WIRE_FLAG_ACK_NOW)
 #define ARRAY_16 0xdc
 #define UINT_64 0xcf
 
@@ -35,7 +37,7 @@ static void put_preamble (uint8_t *p, const struct wire *w, unsigned items)
     p[0] = WIRE_MAGIC;
     p[1] = WIRE_MAJOR;
     p[2] = (uint8_t)w->kind;
-    p[3] = (uint8_t)w->flags;
+    p[AT_FLAGS] = (uint8_t)w->flags;
     p[FIXED] = ARRAY_16;
     p[FIXED + 1] = (uint8_t)(items >> 8);
     p[FIXED + 2] = (uint8_t)items;
@@ -127,11 +129,22 @@ int wire_encode (const struct wire *w, struct wire_frames *f, struct err *e)
     return -1;
 }
 
-void wire_stamp (struct wire_frames *f, uint64_t seq, uint64_t ack)
+static uint8_t *own_header (struct wire_frames *f)
 {
     assert (f->count && f->frame[0].blob && f->frame[0].len >= PREAMBLE);
     uint8_t *header = blob_bytes (f->frame[0].blob);
     assert (header == f->frame[0].ptr && header[FIXED] == ARRAY_16);
+    return header;
+}
+
+void wire_flag (struct wire_frames *f, unsigned flag)
+{
+    own_header (f)[AT_FLAGS] |= (uint8_t)flag;
+}
+
+void wire_stamp (struct wire_frames *f, uint64_t seq, uint64_t ack)
+{
+    uint8_t *header = own_header (f);
     put_u64 (header + AT_SEQ, seq);
     put_u64 (header + AT_ACK, ack);
 }
@@ -193,7 +206,7 @@ static int get_fields (struct wire *w, struct bytes in, const struct wire_kind_i
                         k->name);
     items -= 2;
     if ((w->flags & WIRE_FLAG_MUST_UNDERSTAND) &&
-        (items > k->fields || (w->flags & ~(unsigned)WIRE_FLAG_MUST_UNDERSTAND))) {
+        (items > k->fields || (w->flags & ~(unsigned)FLAGS_KNOWN))) {
         *code = WIRE_UNSUPPORTED;
         return err_set (e, ENOTSUP, "%s must be understood, and has parts that are new here",
                         k->name);
@@ -214,7 +227,7 @@ static const struct wire_kind_info *get_fixed (struct wire *w, struct bytes in,
         return NULL;
     }
     w->kind = (enum wire_kind)in.ptr[2];
-    w->flags = in.ptr[3];
+    w->flags = in.ptr[AT_FLAGS];
     *code = WIRE_UNSUPPORTED;
     if (in.ptr[1] != WIRE_MAJOR) {
         err_set (e, ENOTSUP, "protocol version %u, here it is %u", in.ptr[1], WIRE_MAJOR);

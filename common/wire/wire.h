@@ -23,6 +23,7 @@
 #define WIRE_HEADER_MAX (32u << 10) /* bytes of a header frame */
 #define WIRE_FLAG_MUST_UNDERSTAND                                                                  \
     0x01 /* of the header: refuse the message if a flag or field is new to you */
+#define WIRE_FLAG_ACK_NOW 0x02 /* the sender waits for the acknowledgement of this message */
 
 enum wire_role { ROLE_NONE, ROLE_CLIENT, ROLE_WORKER, ROLE_ADMIN, ROLE_OBSERVER };
 enum wire_sender {
@@ -173,6 +174,9 @@ int wire_encode (const struct wire *w, struct wire_frames *f, struct err *e);
 /* Set sequence number and acknowledgement in an encoded header of which the caller has the only
  * reference. */
 void wire_stamp (struct wire_frames *f, uint64_t seq, uint64_t ack);
+
+/* Set a WIRE_FLAG_ in such a header. */
+void wire_flag (struct wire_frames *f, unsigned flag);
 
 /* All bytes of the frames. */
 size_t wire_frames_bytes (const struct wire_frames *f);

@@ -342,9 +342,59 @@ static void many_unacknowledged_results_pause_the_executors (void **state)
     r->deaf = false;
     rig_pass (r, 15 * US_PER_S);
     rig_welcome (r, true);
-    rig_acknowledge (r);
+    for (int i = 0; i < 40 && r->paused; i++) /* as much at a time as may be on its way */
+        rig_acknowledge (r);
     assert_false (r->paused);
     free (piece);
+    rig_free (&r);
+}
+
+static void say_output (struct rig *r, unsigned x, uint64_t row, size_t len)
+{
+    char *bytes = calloc (1, len);
+    struct wire w = {.kind = WIRE_OUTPUT, .body[0] = slice_borrowed (bytes, len)};
+    w.m.output = (struct msg_output){.batch = 1, .row = row, .attempt = 1, .stream = 1};
+    rig_event (r, &(struct agent_event){.kind = AGENT_SAID, .executor = x, .message = &w});
+    free (bytes);
+}
+
+static void output_goes_in_pieces_as_long_as_the_line_is_not_known (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 1, 1, 1, 1);
+    rig_claim (r, 1);
+    say_output (r, 1, 0, WIRE_PIECE_MAX);
+    assert_int_equal (r->kinds[WIRE_OUTPUT], 1); /* the next waits */
+    assert_true (r->last[WIRE_OUTPUT].body[0].len <= WIRE_PIECE_MAX / 4);
+    for (int i = 0; i < 10; i++)
+        rig_acknowledge (r);
+    assert_true (r->kinds[WIRE_OUTPUT] >= 4);
+    const struct wire *last = &r->last[WIRE_OUTPUT];
+    assert_int_equal (last->m.output.offset + last->body[0].len, WIRE_PIECE_MAX);
+    rig_free (&r);
+}
+
+static void a_cancelled_row_is_over_before_the_output_of_others_is_out (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (3);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 3, 1, 1, 3);
+    for (unsigned x = 1; x <= 3; x++)
+        rig_claim (r, x);
+    unsigned talker = rig_holder (r, 0), quiet = rig_holder (r, 1), other = rig_holder (r, 2);
+    say_output (r, talker, 0, WIRE_PIECE_MAX);
+    say_output (r, other, 2, 10);
+    rig_cancel (r, 1, 2, 0);
+    rig_finish (r, quiet, OUTCOME_CANCELLED, 1000);
+    rig_finish (r, other, OUTCOME_CANCELLED, 1000);
+    rig_all (r, 1, 1, OUTCOME_CANCELLED);
+    assert_int_equal (r->row[2].outcomes, 0); /* its own output comes first */
+    for (int i = 0; i < 10; i++)
+        rig_acknowledge (r);
+    rig_all (r, 2, 1, OUTCOME_CANCELLED);
     rig_free (&r);
 }
 
@@ -405,6 +455,8 @@ int main (void)
         cmocka_unit_test (spec_is_told_to_an_executor_once),
         cmocka_unit_test (input_waits_with_its_row),
         cmocka_unit_test (many_unacknowledged_results_pause_the_executors),
+        cmocka_unit_test (output_goes_in_pieces_as_long_as_the_line_is_not_known),
+        cmocka_unit_test (a_cancelled_row_is_over_before_the_output_of_others_is_out),
         cmocka_unit_test (surplus_executors_end_after_a_while),
         cmocka_unit_test (refused_executors_are_asked_for_again),
     };

@@ -107,6 +107,20 @@ static void what_came_is_acknowledged_though_nothing_else_goes_out (void **state
     rig_free (&r);
 }
 
+static void an_acknowledgement_that_is_asked_for_goes_at_once (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    struct wire w = {.kind = WIRE_FORGET};
+    rig_say (r, &w);
+    assert_int_equal (r->kinds[WIRE_ACK], 0);
+    w.flags = WIRE_FLAG_ACK_NOW;
+    rig_say (r, &w);
+    assert_int_equal (r->kinds[WIRE_ACK], 1);
+    assert_true (chan_idle (r->chan));
+    rig_free (&r);
+}
+
 static void results_survive_a_reconnect (void **state)
 {
     (void)state;
@@ -269,6 +283,7 @@ int main (void)
         cmocka_unit_test (own_lateness_is_not_the_brokers_silence),
         cmocka_unit_test (ping_is_answered),
         cmocka_unit_test (what_came_is_acknowledged_though_nothing_else_goes_out),
+        cmocka_unit_test (an_acknowledgement_that_is_asked_for_goes_at_once),
         cmocka_unit_test (results_survive_a_reconnect),
         cmocka_unit_test (work_goes_on_while_the_broker_is_away),
         cmocka_unit_test (new_session_voids_what_was_granted),

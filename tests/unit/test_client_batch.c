@@ -86,6 +86,7 @@ static void a_large_row_leaves_in_parts_of_one_chunk (void **state)
     uint64_t offset = 0, total = 0, chunk = 0;
     struct wire w;
     while ((w = leaves ()).kind) {
+        comes ((struct wire){.kind = WIRE_ACK, .ack = w.seq, .m.ack = {.window_bytes = 1 << 20}});
         if (w.kind == WIRE_ROWS && w.m.rows.total) {
             assert_int_equal (w.m.rows.first, 3);
             assert_int_equal (w.m.rows.chunk, 1);

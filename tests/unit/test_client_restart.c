@@ -191,15 +191,18 @@ static void a_batch_that_was_half_sent_in_parts_goes_on_in_its_middle (void **st
     all_acknowledged ();
     assert_int_equal (batch_add (&batch, 0, &v, 1, NULL), 3);
     struct wire w = expect_leaves (WIRE_ROWS);
+    uint64_t total = w.m.rows.total, offset = w.body[0].len;
     comes ((struct wire){.kind = WIRE_ACK, .ack = w.seq, .m.ack = {.window_bytes = 1 << 20}});
     wire_fini (&w);
     restart ();
     expect_leave (WIRE_OPEN);
     connected ();
     opened_again (1, 1, 0); /* the first part is no chunk yet */
-    for (uint64_t part = 1; part < 3; part++) {
+    while (offset < total) {
         w = expect_leaves (WIRE_ROWS);
-        assert_int_equal (w.m.rows.offset, part * WIRE_PIECE_MAX);
+        assert_int_equal (w.m.rows.offset, offset);
+        offset += w.body[0].len;
+        comes ((struct wire){.kind = WIRE_ACK, .ack = w.seq, .m.ack = {.window_bytes = 1 << 20}});
         wire_fini (&w);
     }
     expect_leave (0);

@@ -236,6 +236,17 @@ static void many_messages_are_acknowledged_at_once (void **state)
     expect (WIRE_ACK, 0);
 }
 
+static void an_acknowledgement_that_is_asked_for_goes_at_once (void **state)
+{
+    (void)state;
+    struct wire w = numbered (1, 0);
+    w.flags = WIRE_FLAG_ACK_NOW;
+    comes (w);
+    expect (WIRE_ACK, 0);
+    comes (numbered (2, 0));
+    expect_nothing ();
+}
+
 static void silence_is_asked_about_and_then_ends_the_connection (void **state)
 {
     (void)state;
@@ -434,6 +445,7 @@ int main (void)
         TEST (a_broker_that_forgot_us_gets_one_hello),
         TEST (acknowledgements_wait_for_company),
         TEST (many_messages_are_acknowledged_at_once),
+        TEST (an_acknowledgement_that_is_asked_for_goes_at_once),
         TEST (silence_is_asked_about_and_then_ends_the_connection),
         TEST (silence_is_noticed_by_who_ticks_only_at_deadlines),
         TEST (one_silence_is_told_once),

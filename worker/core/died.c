@@ -95,7 +95,7 @@ static void end_row (struct agent *a, struct executor *e, const struct job *j,
     }
     explain (e, j, ev->wait_status, &o, text, sizeof text);
     fill_times (a, e, j, ev, now, &o);
-    results_make (a, b, j->rows.first, &o);
+    results_make (a, b, j->rows.first, &o, o.how == OUTCOME_CANCELLED && !e->spoke);
     batch_notes_drop (b, j->rows.first);
 }
 

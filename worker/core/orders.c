@@ -43,7 +43,7 @@ static void fail_rows (struct agent *a, struct batch *b, const struct msg_grant 
                         .status = STATUS_REFUSED,
                         .reason = bytes_str (reason)};
     for (uint64_t i = 0; i < m->count; i++)
-        results_make (a, b, m->first + i, &o);
+        results_make (a, b, m->first + i, &o, false);
 }
 
 static void arrived (struct agent *a, struct batch *b, const struct msg_grant *m,

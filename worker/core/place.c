@@ -51,7 +51,7 @@ static bool refuse (struct agent *a, struct batch *b, const struct run *r, const
                         .reason = bytes_str (text)};
     struct run gone;
     runs_take_front (a, b, 1, &gone);
-    results_make (a, b, gone.first, &o);
+    results_make (a, b, gone.first, &o, false);
     slice_fini (&gone.body);
     return true;
 }

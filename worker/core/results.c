@@ -15,7 +15,7 @@ static void post (struct agent *a, struct batch *b, const struct slice *body)
     w.m.results.batch = b->id;
     w.m.results.count = b->out_count;
     w.body[0] = *body;
-    session_post (&a->session, &w);
+    session_post_in (&a->session, b->out_overtakes ? LANE_CONTROL : LANE_BULK, &w);
 }
 
 void results_flush (struct agent *a, struct batch *b)
@@ -55,12 +55,13 @@ static void append (struct batch *b, const struct slice *body)
     buf_append (&b->out_more, body->ptr, body->len);
 }
 
-void results_add (struct agent *a, struct batch *b, const struct slice *body, uint64_t count)
+void results_add (struct agent *a, struct batch *b, const struct slice *body, uint64_t count,
+                  bool overtakes)
 {
     if (!count)
         return;
-    if (b->out_count &&
-        (pending (b) + body->len > MERGE_BYTES || b->out_count + count > MERGE_COUNT_MAX))
+    if (b->out_count && (b->out_overtakes != overtakes || pending (b) + body->len > MERGE_BYTES ||
+                         b->out_count + count > MERGE_COUNT_MAX))
         results_flush (a, b);
     if (!b->out_count) {
         b->out = slice_keep (body);
@@ -69,9 +70,11 @@ void results_add (struct agent *a, struct batch *b, const struct slice *body, ui
         append (b, body);
     }
     b->out_count += count;
+    b->out_overtakes = overtakes;
 }
 
-void results_make (struct agent *a, struct batch *b, uint64_t row, const struct outcome *o)
+void results_make (struct agent *a, struct batch *b, uint64_t row, const struct outcome *o,
+                   bool overtakes)
 {
     struct buf packed;
     buf_init (&packed, MERGE_BYTES);
@@ -80,7 +83,7 @@ void results_make (struct agent *a, struct batch *b, uint64_t row, const struct 
     outcome_pack (&packed, &mine);
     struct slice body = slice_borrowed (packed.bytes, packed.len);
     if (!packed.failed)
-        results_add (a, b, &body, 1);
+        results_add (a, b, &body, 1, overtakes);
     buf_fini (&packed);
 }
 
@@ -89,7 +92,7 @@ void results_cancelled (struct agent *a, struct batch *b, const struct run *r, c
     struct outcome o = {
         .attempt = r->attempt, .how = OUTCOME_CANCELLED, .reason = bytes_str (reason)};
     for (uint64_t i = 0; i < r->count; i++) {
-        results_make (a, b, r->first + i, &o);
+        results_make (a, b, r->first + i, &o, true);
         if (!TAILQ_EMPTY (&b->notes))
             batch_notes_drop (b, r->first + i);
     }

@@ -18,6 +18,7 @@ static void take (struct executor *e, struct job *j, const struct outcome *o, in
 {
     if (!TAILQ_EMPTY (&e->batch->notes))
         batch_notes_drop (e->batch, o->row);
+    e->spoke = false;
     if (++j->answered == j->rows.count)
         job_over (e, j, now);
 }
@@ -27,6 +28,7 @@ struct outcomes {    /* found in a body */
     uint64_t n;
     uint64_t again; /* that came before */
     bool bad;       /* something else is behind them */
+    bool others;    /* some are not cancelled, or output of theirs went before */
 };
 
 /* Outcomes that were had with peek() come first, and are passed over. */
@@ -40,6 +42,7 @@ static struct outcomes account (struct executor *e, struct bytes body, uint64_t 
     while ((got = outcome_read (body, &at, &o)) == 1) {
         struct job *j = TAILQ_FIRST (&e->jobs);
         if (owed (j, &o)) {
+            found.others |= o.how != OUTCOME_CANCELLED || e->spoke;
             take (e, j, &o, now);
             found.n++;
             found.to = at;
@@ -63,7 +66,7 @@ static void pass_on (struct agent *a, struct executor *e, const struct slice *bo
     if (found->n)
         b->deaths = 0;
     e->moved_us = now;
-    results_add (a, b, &fresh, found->n);
+    results_add (a, b, &fresh, found->n, !found->others);
     slice_fini (&fresh);
     executor_settle (a, e, now, fx);
 }
@@ -104,6 +107,24 @@ static bool speaks_of (const struct executor *e, uint64_t batch, uint64_t row)
            row - j->rows.first < j->rows.count;
 }
 
+/* In pieces that do not hold up for long what follows them. */
+static void pass_output (struct agent *a, struct executor *e, const struct wire *w)
+{
+    struct wire out = {.kind = WIRE_OUTPUT, .m = w->m};
+    size_t piece = chan_piece_bytes (a->session.chan);
+    out.m.output.record = 0;
+    size_t at = 0;
+    e->spoke = true;
+    do { /* also of none: the last of a stream may be empty */
+        size_t left = w->body[0].len - at;
+        out.m.output.offset = w->m.output.offset + at;
+        out.body[0] = slice_sub (&w->body[0], at, left < piece ? left : piece);
+        session_post (&a->session, &out);
+        slice_fini (&out.body[0]);
+        at += piece;
+    } while (at < w->body[0].len);
+}
+
 void executor_said (struct agent *a, const struct agent_event *ev, int64_t now,
                     struct agent_effects *fx)
 {
@@ -119,9 +140,8 @@ void executor_said (struct agent *a, const struct agent_event *ev, int64_t now,
             broken (a, e, "RESULTS", now, fx);
         break;
     case WIRE_OUTPUT:
-        out.m.output.record = 0;
         if (speaks_of (e, w->m.output.batch, w->m.output.row))
-            session_post (&a->session, &out);
+            pass_output (a, e, w);
         else
             broken (a, e, "OUTPUT", now, fx);
         break;

@@ -368,11 +368,13 @@ static bool session_business (struct session *s, const struct wire *w, int64_t n
 static bool in_order (struct session *s, const struct wire *w, int64_t now,
                       struct agent_effects *fx)
 {
+    chan_now (s->chan, now);
     switch (chan_accept (s->chan, w->seq, w->ack)) {
     case CHAN_NEW:
         if (w->seq) {
             s->unacked_msgs++;
             s->unacked_bytes += w->body[0].len + w->body[1].len;
+            s->ack_asked |= w->flags & WIRE_FLAG_ACK_NOW;
         }
         return true;
     case CHAN_DUPLICATE:
@@ -473,11 +475,16 @@ static bool is_bulk (enum wire_kind kind)
     return kind == WIRE_RESULTS || kind == WIRE_OUTPUT;
 }
 
-void session_post (struct session *s, const struct wire *w)
+void session_post_in (struct session *s, enum chan_lane lane, const struct wire *w)
 {
     struct wire_frames f;
     if (wire_encode (w, &f, NULL) == 0)
-        chan_post_take (s->chan, is_bulk (w->kind) ? LANE_BULK : LANE_CONTROL, &f, 0);
+        chan_post_take (s->chan, lane, &f, 0);
+}
+
+void session_post (struct session *s, const struct wire *w)
+{
+    session_post_in (s, is_bulk (w->kind) ? LANE_BULK : LANE_CONTROL, w);
 }
 
 void session_post_first (struct session *s, const struct wire *w)
@@ -489,15 +496,17 @@ void session_post_first (struct session *s, const struct wire *w)
 
 void session_end_turn (struct session *s, int64_t now)
 {
+    chan_now (s->chan, now);
     if (s->state != SESSION_LIVE || !chan_owes_ack (s->chan)) {
         s->ack_at_us = CLOCK_NEVER;
         s->unacked_msgs = s->unacked_bytes = 0;
-        s->ack_now = false;
+        s->ack_now = s->ack_asked = false;
         return;
     }
     if (s->ack_at_us == CLOCK_NEVER)
         s->ack_at_us = now + ACK_DELAY_US;
-    if (now >= s->ack_at_us || s->unacked_msgs >= ACK_MSGS || s->unacked_bytes >= ACK_BYTES)
+    if (now >= s->ack_at_us || s->ack_asked || s->unacked_msgs >= ACK_MSGS ||
+        s->unacked_bytes >= ACK_BYTES)
         s->ack_now = true;
 }
 
@@ -520,7 +529,7 @@ static bool acknowledge (struct session *s, struct wire_frames *out)
     if (wire_encode (&w, out, NULL) < 0)
         return false;
     chan_ack_sent (s->chan, w.ack);
-    s->ack_now = false;
+    s->ack_now = s->ack_asked = false;
     s->ack_at_us = CLOCK_NEVER;
     s->unacked_msgs = s->unacked_bytes = 0;
     return true;
