@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 #include "client/cli/task.h"
 
 #define LINE_MAX_BYTES 131071 /* of one argument, as the kernel has it (MAX_ARG_STRLEN) */
-#define SHORT_BYTES 2048      /* values that are shorter fit in any case that matters */
+#define QUOTED_TIMES 5        /* bytes that one byte of a value may become, quoted */
+#define QUOTED_MORE 24        /* ... and a value besides; also digits of a number */
 #define SLOTS_MOST 1000
 #define SLOTS_GREATEST 100000
 
@@ -132,6 +134,22 @@ static void make_name (struct plan *p)
             (size_t)snprintf (p->name + at, sizeof p->name - at, "%s%s", i ? " " : "", o->words[i]);
 }
 
+/* How often a value may stand in a command line, at the most: for fits_anyway(). */
+static void measure (struct plan *p)
+{
+    const struct foreach_opts *o = p->opts;
+    size_t replace = o->replace ? strlen (o->replace) : 0;
+
+    p->places = 1;
+    for (size_t i = 0; i < o->word_count; i++) {
+        p->words_bytes += strlen (o->words[i]) + 1;
+        for (const char *at = o->words[i]; (at = strchr (at, '{')) != NULL; at++)
+            p->places++;
+    }
+    if (replace > 0)
+        p->places += p->words_bytes / replace;
+}
+
 int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
 {
     const char *const *names = NULL;
@@ -139,6 +157,7 @@ int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
     memset (p, 0, sizeof *p);
     p->opts = opts;
     make_name (p);
+    measure (p);
     if (plan_slots (p, e) < 0)
         return -1;
     p->jobs = jobs_new (&opts->inputs, e);
@@ -163,6 +182,19 @@ int plan_error (const struct plan *p, const struct err *e, int status)
 
 /* --- the rows --- */
 
+/* Most lines are far from the limit, and are not made to find that out. */
+static bool fits_anyway (const struct plan *p, const drover_bytes_t *values, size_t count)
+{
+    size_t bytes = QUOTED_MORE;
+
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].len > LINE_MAX_BYTES)
+            return false;
+        bytes += QUOTED_TIMES * values[i].len + QUOTED_MORE;
+    }
+    return p->words_bytes * (count + 1) + p->places * bytes <= LINE_MAX_BYTES;
+}
+
 int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
                        struct err *e)
 {
@@ -170,9 +202,7 @@ int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *valu
     const char *text;
     size_t len = 0;
 
-    for (size_t i = 0; i < count; i++)
-        len += values[i].len;
-    if (p->opts->function || len < SHORT_BYTES)
+    if (p->opts->function || fits_anyway (p, values, count))
         return 0;
     if (drover_command_expand (p->command, values, count, task, 1, &text, &len, &why) < 0)
         return err_of (e, &why);

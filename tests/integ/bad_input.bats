@@ -47,6 +47,23 @@ load lib
     same "$(wc -l <"$T/err")" 1
     head -c 200000 /dev/zero | tr '\0' x >long
     refused 255 "the command line of task 1 would have" drover foreach echo :::: long
+    refused 255 "the system takes 131071" drover invoke :::: long
+    refused 2 "the command line of task 1 would have" drover submit --dry-run echo :::: long
+    head -c 1500 /dev/zero | tr '\0' "'" >quotes
+    refused 255 "task 1 would have" drover foreach "$(printf 'echo {};%.0s' $(seq 50))" :::: quotes
+    head -c 131060 /dev/zero | tr '\0' x >fits
+    ends_with 0 drover foreach 'echo {}>o' :::: fits
+    same "$(wc -c <o)" 131061
+}
+
+@test "what the system of the worker cannot take together is said in words" {
+    head -c 100000 /dev/zero | tr '\0' x >big
+    export A B
+    A=$(cat big) B=$A
+    ulimit -S -s 1024 # a quarter of it for arguments and environment
+    ends_with 1 drover foreach 'true {}' :::: big
+    unset A B
+    says "$T/err" "too long together"
 }
 
 @test "a broker that is not there" {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -105,6 +106,23 @@ static void release_ends (const struct starter *s, struct ends *theirs, struct s
 
 /* --- the process ------------------------------------------------------------------------------ */
 
+/* The kernel takes so many bytes for one argument, its end included; MAX_ARG_STRLEN. */
+enum { ARGUMENT_MAX = 131072 };
+
+static void explain_too_big (const struct spawn_program *p, struct err *e)
+{
+    for (char *const *arg = p->argv; *arg; arg++) {
+        size_t len = strlen (*arg);
+        if (len >= ARGUMENT_MAX) {
+            err_set (e, E2BIG, "cannot run %s: an argument has %zu bytes, the system takes %d",
+                     p->word, len, ARGUMENT_MAX - 1);
+            return;
+        }
+    }
+    err_set (e, E2BIG, "cannot run %s: its arguments and environment are too long together",
+             p->word);
+}
+
 static unsigned explain (const struct spawn_plan *plan, const struct spawn_fault *fault,
                          struct err *e)
 {
@@ -118,7 +136,7 @@ static unsigned explain (const struct spawn_plan *plan, const struct spawn_fault
         return CANNOT_START;
     case SPAWN_EXEC:
         if (fault->code == E2BIG)
-            err_set (e, E2BIG, "cannot run %s: its arguments and environment are too long", word);
+            explain_too_big (&plan->program[plan->programs - 1], e);
         else
             err_sys (e, fault->code, "cannot run %s", word);
         return fault->code == ENOENT || fault->code == ENOTDIR ? NOT_FOUND : CANNOT_RUN;
