@@ -17,7 +17,7 @@ void failures_init (struct failures *f, const char *command, bool places)
 
 bool failures_counts (const drover_result_t *r)
 {
-    return r->how != DROVER_DONE && r->how != DROVER_CANCELLED;
+    return r->how != DROVER_DONE && r->how != DROVER_CANCELLED && r->how != DROVER_BROKER_LOST;
 }
 
 /* Append, as far as there is room. */

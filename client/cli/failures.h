@@ -4,7 +4,8 @@
  *
  * Only the first FAILURES_NAMED have a line of their own, and of those that come one behind the
  * other with the same reason only the first; the rest is counted in a line at the end. Cancelled
- * tasks are many, alike, and expected by who cancelled them: they are not named.
+ * tasks are many, alike, and expected by who cancelled them, and those that a broker took with it
+ * are told of as one: they are not named.
  */
 #ifndef DROVER_CLI_FAILURES_H
 #define DROVER_CLI_FAILURES_H

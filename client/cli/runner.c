@@ -43,7 +43,7 @@ struct runner {
     bool trouble;       /* said, and worth STATUS_FOREACH */
     bool over;          /* nothing will come any more, or nobody waits for it */
     uint64_t failed;    /* tasks that are not done, but for those that HUP left unstarted */
-    uint64_t ended;     /* tasks that have an outcome other than cancelled */
+    uint64_t ended;     /* tasks that have an outcome of their own */
     int64_t started_us; /* monotonic */
 };
 
@@ -133,10 +133,17 @@ static void on_result (struct runner *r, const drover_result_t *result)
 
     summary_add (&r->summary, result->how, result->wall_us, result->host);
     r->failed += !done && !(r->hung_up && result->how == DROVER_CANCELLED);
-    r->ended += result->how != DROVER_CANCELLED;
+    r->ended += result->how != DROVER_CANCELLED && result->how != DROVER_BROKER_LOST;
     r->printer.batch = drover_batch_id (r->batch);
     if (!r->silent && printer_result (&r->printer, result, &e) < 0)
         on_output_error (r, &e);
+}
+
+static void broken (struct runner *r, const char *why)
+{
+    say (command_of (r), "%s; %" PRIu64 " of %" PRIu64 " tasks had ended", why, r->ended,
+         drover_batch_rows (r->batch));
+    r->trouble = true;
 }
 
 static void on_end (struct runner *r, const drover_end_t *end)
@@ -147,7 +154,7 @@ static void on_end (struct runner *r, const drover_end_t *end)
     if (!r->silent && printer_rest (&r->printer, &e) < 0)
         on_output_error (r, &e);
     if (end->state == DROVER_BATCH_BROKEN)
-        runner_trouble (r, end->reason[0] ? end->reason : "the batch ended before its time");
+        broken (r, end->reason[0] ? end->reason : "the batch ended before its time");
     else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled && !r->hung_up)
         say (command_of (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
              end->reason);

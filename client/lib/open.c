@@ -111,6 +111,7 @@ static void begin_session (drover_t *h, const drover_options_t *o)
         .name = h->name,
         .host = h->host,
         .version = DROVER_VERSION,
+        .broker = h->private ? NULL : h->url,
         .pid = (uint64_t)getpid (),
         .seed = random_seed (),
         .connect_us = us_or (o->connect_ms, CONNECT_MS),

@@ -1,5 +1,6 @@
 #include "client/lib/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #define NOTHING ((struct bytes){NULL, 0})
 #define URGENT_MAX 32 /* unnumbered messages queued; more of them are not needed */
 
-static const char NO_ANSWER[] = "the broker does not answer; waiting for it";
+static const char NO_ANSWER[] = "does not answer";
 
 struct session {
     struct session_config c;
@@ -28,9 +29,10 @@ struct session {
     bool from_chan; /* where the last frames of session_next() came from */
     bool reconnect;
     bool durable;
-    const char *away; /* to be told */
-    bool silent;      /* was told, or is to be; until the next WELCOME */
-    bool bye;         /* goes when the channel has nothing to send */
+    const char *away; /* to be told: NULL, or away_text */
+    char away_text[500];
+    bool silent; /* was told, or is to be; until the next WELCOME */
+    bool bye;    /* goes when the channel has nothing to send */
     bool said_bye;
     bool over;
     bool reset_clean;
@@ -127,12 +129,25 @@ static enum session_news lose_to_nonsense (struct session *s)
     return lose (s, WIRE_MALFORMED, "the broker acknowledged what was never sent", NOTHING);
 }
 
-/* One silence is told once, however many connections are tried in it. */
-static void notice_silence (struct session *s, const char *text)
+static int seconds (int64_t us)
 {
-    if (!s->silent)
-        s->away = text;
+    return (int)((us + US_PER_S - 1) / US_PER_S);
+}
+
+/* One silence is told once, however many connections are tried in it. */
+static void notice_silence (struct session *s, const char *what)
+{
+    char limit[40] = "";
+    if (s->silent)
+        return;
     s->silent = true;
+    if (s->c.lost_us != CLOCK_NEVER)
+        snprintf (limit, sizeof limit, " up to %d s", seconds (s->c.lost_us));
+    snprintf (s->away_text, sizeof s->away_text,
+              "the broker%s%.300s %s; waiting%s for it to come back%s", s->c.broker ? " at " : "",
+              s->c.broker ? s->c.broker : "", what, limit,
+              s->durable ? "" : " (if it ended, what it had is lost: it keeps nothing)");
+    s->away = s->away_text;
 }
 
 static void hang_up (struct session *s)
@@ -145,7 +160,7 @@ static void hang_up (struct session *s)
 /* The broker is about to stop, and will be back with all it acknowledged, perhaps at once. */
 static enum session_news wait_for_next (struct session *s, int64_t now)
 {
-    notice_silence (s, "the broker was stopped; waiting for it to come back");
+    notice_silence (s, "was stopped");
     if (s->missing == CLOCK_NEVER)
         s->missing = now;
     s->state = SESSION_CLOSED;
@@ -319,12 +334,20 @@ static enum session_news watch_silence (struct session *s, int64_t now)
     return SESSION_NOTHING;
 }
 
+static enum session_news give_up (struct session *s)
+{
+    char what[400];
+    snprintf (what, sizeof what, "the broker%s%.300s went away, and did not come back within %d s",
+              s->c.broker ? " at " : "", s->c.broker ? s->c.broker : "", seconds (s->c.lost_us));
+    return lose (s, WIRE_LOST, what, NOTHING);
+}
+
 static enum session_news watch_opening (struct session *s, int64_t now)
 {
     bool first = s->token == 0;
     int64_t limit = first ? s->c.connect_us : s->c.lost_us;
     if (limit != CLOCK_NEVER && now - s->missing >= limit)
-        return lose (s, WIRE_LOST, first ? "no answer" : "the broker went away", NOTHING);
+        return first ? lose (s, WIRE_LOST, "no answer", NOTHING) : give_up (s);
     if (s->state == SESSION_OPENING && now - s->opened >= s->patience) {
         if (!first)
             notice_silence (s, NO_ANSWER);

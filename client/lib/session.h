@@ -25,6 +25,7 @@ struct session_config {
     const char *name; /* of the client, for people; all strings are borrowed for its life */
     const char *host;
     const char *version;
+    const char *broker; /* its URL, for messages; NULL: not said */
     uint64_t pid;
     uint64_t seed; /* random: clients that lost the same broker must not come back in step. 0: the
                       times in the middle */

@@ -16,6 +16,7 @@ static const struct session_config config = {
     .name = "test",
     .host = "here",
     .version = "1",
+    .broker = "ipc:///there",
     .pid = 7,
     .connect_us = 5 * SECOND,
     .lost_us = 60 * SECOND,
@@ -259,8 +260,10 @@ static void silence_is_asked_about_and_then_ends_the_connection (void **state)
         session_tick (s, now);
     }
     assert_true (session_reconnect (s));
-    assert_true (session_away (s));
-    assert_false (session_away (s));
+    assert_string_equal (session_away (s),
+                         "the broker at ipc:///there does not answer; waiting up to 60 s for it to "
+                         "come back (if it ended, what it had is lost: it keeps nothing)");
+    assert_null (session_away (s));
     assert_false (session_reconnect (s));
 }
 
@@ -350,6 +353,8 @@ static void a_broker_that_stays_away_is_given_up (void **state)
     assert_true (gone);
     assert_true (now >= (1000 + 60) * SECOND);
     assert_true (now <= (1000 + 70) * SECOND);
+    assert_string_equal (session_why (s)->text, "the broker at ipc:///there went away, and did not "
+                                                "come back within 60 s");
 }
 
 static void another_version_is_refused_in_words (void **state)

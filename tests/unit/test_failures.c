@@ -66,6 +66,7 @@ static void cancelled_and_done_are_no_failures (void **state)
     (void)state;
     assert_false (failures_counts (&(drover_result_t){.how = DROVER_DONE}));
     assert_false (failures_counts (&(drover_result_t){.how = DROVER_CANCELLED}));
+    assert_false (failures_counts (&(drover_result_t){.how = DROVER_BROKER_LOST}));
     assert_true (failures_counts (&(drover_result_t){.how = DROVER_TIMEOUT}));
 }
 
