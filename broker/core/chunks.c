@@ -13,8 +13,6 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
-enum { LARGE_ROW_MAX = 64 << 20 };
-
 static size_t chunk_bytes (const struct chunk *c)
 {
     return c->body.len + c->keys.len + c->have;
@@ -55,10 +53,10 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
 {
     const struct msg_rows *m = &w->m.rows;
     struct chunk *c = NULL;
-    if (m->count != 1 || m->total > LARGE_ROW_MAX || m->offset > m->total ||
+    if (m->count != 1 || m->total > WIRE_ROW_MAX || m->offset > m->total ||
         w->body[0].len > m->total - m->offset || !w->body[0].len)
         return err_set (e, EINVAL, "a part of a large row must be one of %" PRIu64 " bytes at most",
-                        (uint64_t)LARGE_ROW_MAX);
+                        (uint64_t)WIRE_ROW_MAX);
     if (m->offset == 0) {
         c = append (b);
         c->first = m->first;

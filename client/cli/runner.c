@@ -222,6 +222,9 @@ static int take_rows (const struct runner_opts *o, drover_batch_t *batch, int sp
         if (got != 1)
             return got;
         row = drover_batch_add (batch, spec, values, count, &why);
+        if (row < 0 && why.code == DROVER_ETOOBIG)
+            return err_set (e, E2BIG, "task %" PRIu64 ": %s", drover_batch_rows (batch) + 1,
+                            why.text);
         if (row < 0)
             return err_of (e, &why);
         if (added && added (r, row, values, count) != 0)

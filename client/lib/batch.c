@@ -160,7 +160,7 @@ static int add_large (struct batch *b, int spec, const struct bytes *values, siz
     struct buf packed;
     if (batch_flush (b, e) != 0)
         return -1;
-    buf_init (&packed, BATCH_ROW_MAX);
+    buf_init (&packed, WIRE_ROW_MAX);
     struct wire w = rows_message (b, spec, b->rows, 1);
     struct slice row = {0};
     int rc = pack_row (&packed, values, count, e);
@@ -206,10 +206,10 @@ static size_t packed_size (const struct bytes *values, size_t count)
 {
     size_t size = VALUE_HEAD * (1 + count);
     for (size_t i = 0; i < count; i++) {
-        if (values[i].len > BATCH_ROW_MAX)
+        if (values[i].len > WIRE_ROW_MAX)
             return 0;
         size += values[i].len;
-        if (size > BATCH_ROW_MAX)
+        if (size > WIRE_ROW_MAX)
             return 0;
     }
     return size;
@@ -222,7 +222,7 @@ static int row_too_big (const struct bytes *values, size_t count, struct err *e)
         size += values[i].len;
     return err_set (e, EMSGSIZE,
                     "the values of a task are %" PRIu64 " bytes long, the limit is %zu", size,
-                    BATCH_ROW_MAX - VALUE_HEAD * (1 + count));
+                    WIRE_ROW_MAX - VALUE_HEAD * (1 + count));
 }
 
 int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t count,

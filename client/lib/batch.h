@@ -21,7 +21,6 @@
 #include "common/model/ranges.h"
 #include "common/wire/outcome.h"
 
-#define BATCH_ROW_MAX ((size_t)64 << 20)    /* bytes of one row, as packed */
 #define BATCH_CHUNK_MAX ((size_t)64 << 10)  /* bytes of a chunk */
 #define BATCH_CHUNK_ROWS 16384              /* rows of a chunk */
 #define BATCH_BACKLOG_MAX ((size_t)1 << 20) /* bytes posted and not acknowledged, before a wait */

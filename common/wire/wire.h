@@ -17,10 +17,11 @@
 
 #define WIRE_MAGIC 0xd7
 #define WIRE_MAJOR 1
-#define WIRE_BODIES 2               /* body frames at the most */
-#define WIRE_FRAME_MAX (8u << 20)   /* bytes of one frame */
-#define WIRE_PIECE_MAX (256u << 10) /* bytes of a piece of a large row or output */
-#define WIRE_HEADER_MAX (32u << 10) /* bytes of a header frame */
+#define WIRE_BODIES 2                      /* body frames at the most */
+#define WIRE_FRAME_MAX (8u << 20)          /* bytes of one frame */
+#define WIRE_ROW_MAX (WIRE_FRAME_MAX - 64) /* of one row: it must fit in a frame to an executor */
+#define WIRE_PIECE_MAX (256u << 10)        /* bytes of a piece of a large row or output */
+#define WIRE_HEADER_MAX (32u << 10)        /* bytes of a header frame */
 #define WIRE_FLAG_MUST_UNDERSTAND                                                                  \
     0x01 /* of the header: refuse the message if a flag or field is new to you */
 #define WIRE_FLAG_ACK_NOW 0x02 /* the sender waits for the acknowledgement of this message */

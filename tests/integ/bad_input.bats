@@ -56,6 +56,15 @@ load lib
     same "$(wc -c <o)" 131061
 }
 
+@test "the values of a task that are too many bytes are refused with the limit and their size" {
+    for i in 1 2 3 4 5 6 7 8 9; do head -c 1000000 /dev/zero | tr '\0' x; echo; done >nine
+    ends_with 0 drover foreach -N8 --quiet --function drover:echo :::: <(head -n 8 nine)
+    refused 255 "task 1: the values of a task are 9000000 bytes long, the limit is 8388" \
+        drover foreach -N9 --function drover:echo :::: nine
+    head -c 1100000 /dev/zero | tr '\0' x >line
+    refused 255 "line: line 1 is longer than 1048576 bytes" drover foreach --function drover:echo :::: line
+}
+
 @test "what the system of the worker cannot take together is said in words" {
     head -c 100000 /dev/zero | tr '\0' x >big
     export A B

@@ -33,8 +33,6 @@
 #include "common/wire/outcome.h"
 #include "worker/core/agent.h"
 
-#define ROW_BYTES_MAX (WIRE_FRAME_MAX - 64) /* of one row: it must fit in a frame of RUN */
-
 /* --- session ------------------------------------------------------------------------------------
  */
 

@@ -56,7 +56,7 @@ static void arrived (struct agent *a, struct batch *b, const struct msg_grant *m
                     .count = m->count,
                     .attempt = m->attempt};
     struct err e;
-    if (body->len > ROW_BYTES_MAX && m->count == 1) {
+    if (body->len > WIRE_ROW_MAX && m->count == 1) {
         fail_rows (a, b, m, "the row is longer than the 8 MiB that a worker takes");
         return;
     }
@@ -79,7 +79,7 @@ static void part_arrived (struct batch *b, const struct wire *w)
     if (m->offset == 0) {
         blob_unref (&b->part);
         b->part_have = 0;
-        b->part = m->total <= ROW_BYTES_MAX ? blob_new (m->total) : NULL;
+        b->part = m->total <= WIRE_ROW_MAX ? blob_new (m->total) : NULL;
     }
     if (m->offset != b->part_have || w->body[0].len > m->total - m->offset)
         return; /* the rest will not fit either; the row is answered with its last part */
@@ -101,8 +101,8 @@ static void part_complete (struct agent *a, struct batch *b, const struct msg_gr
         arrived (a, b, m, &body);
     else
         fail_rows (a, b, m,
-                   m->total > ROW_BYTES_MAX ? "the row is longer than the 8 MiB that a worker takes"
-                                            : "the row did not arrive whole");
+                   m->total > WIRE_ROW_MAX ? "the row is longer than the 8 MiB that a worker takes"
+                                           : "the row did not arrive whole");
     slice_fini (&body);
 }
 
