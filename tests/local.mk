@@ -59,6 +59,9 @@ unit_tests = \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
 	tests/unit/test_source \
+	tests/unit/test_state_damage \
+	tests/unit/test_state_errors \
+	tests/unit/test_state_power \
 	tests/unit/test_statedb \
 	tests/unit/test_store_sqlite \
 	tests/unit/test_store_turn \
@@ -145,6 +148,12 @@ tests_unit_test_statedb_SOURCES = tests/unit/test_statedb.c $(STATE_RIG)
 tests_unit_test_statedb_LDADD = $(UNIT_STATE)
 tests_unit_test_store_sqlite_SOURCES = tests/unit/test_store_sqlite.c $(STATE_RIG) $(BAD_DISK)
 tests_unit_test_store_sqlite_LDADD = $(UNIT_STATE)
+tests_unit_test_state_damage_SOURCES = tests/unit/test_state_damage.c $(STATE_RIG) $(BAD_DISK)
+tests_unit_test_state_damage_LDADD = $(UNIT_STATE)
+tests_unit_test_state_errors_SOURCES = tests/unit/test_state_errors.c $(STATE_RIG) $(BAD_DISK)
+tests_unit_test_state_errors_LDADD = $(UNIT_STATE)
+tests_unit_test_state_power_SOURCES = tests/unit/test_state_power.c $(STATE_RIG) $(BAD_DISK)
+tests_unit_test_state_power_LDADD = $(UNIT_STATE)
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h
 tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c $(EXEC_RIG)
 tests_unit_test_cgroup_LDADD = $(UNIT_EXEC)

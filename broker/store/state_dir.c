@@ -19,6 +19,15 @@ char *state_dir_file (const char *dir, const char *name)
     return mem_printf ("%s/%s", dir, name);
 }
 
+int state_dir_sync (const char *dir, struct err *e)
+{
+    int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync (fd) < 0 ? err_sys (e, errno, "cannot sync %s", dir) : 0;
+    if (fd >= 0)
+        close (fd);
+    return rc;
+}
+
 static int check_owner (const char *path, const struct stat *st, const char *mode, struct err *e)
 {
     if (st->st_uid != geteuid ())
@@ -60,10 +69,7 @@ static int check_files (const char *dir, struct err *e)
 static int sync_parent (const char *path, struct err *e)
 {
     char *copy = mem_strdup (path);
-    int fd = open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync (fd) < 0 ? err_sys (e, errno, "cannot make %s", path) : 0;
-    if (fd >= 0)
-        close (fd);
+    int rc = state_dir_sync (dirname (copy), e);
     free (copy);
     return rc;
 }

@@ -23,6 +23,9 @@ int state_dir_open (struct state_dir *d, const char *path, struct err *e);
 /* Gives the lock back. A zeroed or closed one is fine. */
 void state_dir_close (struct state_dir *d);
 
+/* See that names made, changed and removed in the directory are on the disk. */
+int state_dir_sync (const char *dir, struct err *e);
+
 /* The path of a file in it; for the caller to free. */
 char *state_dir_file (const char *dir, const char *name);
 

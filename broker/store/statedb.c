@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/store/state_dir.h"
@@ -42,7 +43,7 @@ int statedb_error (struct statedb *db, const char *what, struct err *e)
     }
 }
 
-/* --- opening --- */
+/* --- SQLite's side --- */
 
 static int exec (struct statedb *db, const char *sql, const char *what, struct err *e)
 {
@@ -123,19 +124,6 @@ static int set_up (struct statedb *db, struct err *e)
     return 0;
 }
 
-static int make_or_migrate (struct statedb *db, const struct statedb_options *o, uint64_t format,
-                            enum mark_found found, struct err *e)
-{
-    if (format)
-        return statedb_migrate (db->sql, db->path, format, STATE_FORMAT, STATE_MIGRATIONS, e);
-    if (found == MARK_READ && db->mark.commit)
-        return err_set (e, EBADMSG,
-                        "%s is missing or empty, and %s knows of commit %" PRIu64
-                        ": bring it back, or remove the whole directory to begin anew",
-                        db->path, db->mark_path, db->mark.commit);
-    return statedb_create (db, o->made_by, e);
-}
-
 int statedb_fold (struct statedb *db, struct err *e)
 {
     if (sqlite3_wal_checkpoint_v2 (db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
@@ -145,6 +133,69 @@ int statedb_fold (struct statedb *db, struct err *e)
     db->log_old = false;
     return 0;
 }
+
+/* --- a new state --- */
+
+static bool is_missing (const char *path)
+{
+    struct stat st;
+    return stat (path, &st) < 0 || st.st_size == 0;
+}
+
+/* Nothing is there: is that the truth? */
+static int may_be_new (struct statedb *db, enum mark_found found, const struct wal_report *wal,
+                       struct err *e)
+{
+    if (found == MARK_READ && db->mark.commit)
+        return err_set (e, EBADMSG,
+                        "%s is missing or empty, and %s knows of commit %" PRIu64
+                        ": bring it back, or remove the whole directory to begin anew",
+                        db->path, db->mark_path, db->mark.commit);
+    if (wal->bytes)
+        return err_set (e, EBADMSG,
+                        "%s is missing or empty, and its log %s is there: bring it back, or remove "
+                        "the whole directory to begin anew",
+                        db->path, db->wal_path);
+    return 0;
+}
+
+static void remove_files (const char *path)
+{
+    static const char *const ENDS[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++) {
+        char *name = mem_printf ("%s%s", path, ENDS[i]);
+        unlink (name);
+        free (name);
+    }
+}
+
+/* Made under another name, whole and synced, so that it is there or not, whenever the power fails.
+ */
+static int make_at (struct statedb *db, const struct statedb_options *o, struct err *e)
+{
+    remove_files (db->path);
+    if (make_file (db->path, e) < 0 || open_sql (db, o->vfs, SQLITE_OPEN_READWRITE, e) < 0 ||
+        set_up (db, e) < 0 || exec (db, "PRAGMA synchronous = FULL", "cannot make", e) < 0 ||
+        statedb_create (db, o->made_by, e) < 0 || statedb_fold (db, e) < 0)
+        return -1;
+    sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return 0;
+}
+
+static int make_new (struct statedb *db, const struct statedb_options *o, struct err *e)
+{
+    char *path = db->path, *fresh = state_dir_file (db->dir, "state.db.new");
+    db->path = fresh;
+    int rc = make_at (db, o, e);
+    close_sql (db);
+    db->path = path;
+    if (rc == 0 && rename (fresh, path) < 0)
+        rc = err_sys (e, errno, "cannot make %s", path);
+    free (fresh);
+    return rc < 0 ? -1 : state_dir_sync (db->dir, e);
+}
+
+/* --- opening --- */
 
 /* From here on the mark speaks of this life. It says at least what holds, so a full disk does no
  * harm to it. */
@@ -176,10 +227,13 @@ static int open_checked (struct statedb *db, const struct statedb_options *o, co
     enum mark_found found;
     struct wal_report wal;
     uint64_t format;
-    if (make_file (db->path, e) < 0 || statedb_verify_files (db, boot, &found, &wal, e) < 0 ||
-        look_at_format (db, o->vfs, &format, e) < 0 ||
-        open_sql (db, o->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) < 0 ||
-        set_up (db, e) < 0 || make_or_migrate (db, o, format, found, e) < 0 ||
+    if (statedb_verify_files (db, boot, &found, &wal, e) < 0)
+        return -1;
+    if (is_missing (db->path) && (may_be_new (db, found, &wal, e) < 0 || make_new (db, o, e) < 0))
+        return -1;
+    if (look_at_format (db, o->vfs, &format, e) < 0 ||
+        open_sql (db, o->vfs, SQLITE_OPEN_READWRITE, e) < 0 || set_up (db, e) < 0 ||
+        statedb_migrate (db->sql, db->path, format, STATE_FORMAT, STATE_MIGRATIONS, e) < 0 ||
         statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
         statedb_verify_open (db, found, boot, &wal, e) < 0)
         return -1;
@@ -219,6 +273,9 @@ static struct statedb *open_one (const struct statedb_options *o, struct err *e)
 
 struct statedb *statedb_open (const struct statedb_options *o, struct err *e)
 {
+    struct err mine;
+    if (!e)
+        e = &mine;
     struct statedb *db = open_one (o, e);
     if (!o->salvage || (db && statedb_replay (db, NULL, NULL, NULL, e) == 0))
         return db;

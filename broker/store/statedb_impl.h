@@ -93,7 +93,7 @@ struct state_migration {
 /* Make the tables of a new state. */
 int statedb_create (struct statedb *db, const char *made_by, struct err *e);
 
-/* The format of the database; 0: it has no tables at all. */
+/* The format of the database. EBADMSG where it is none of ours. */
 int statedb_format (sqlite3 *sql, const char *path, uint64_t *format, struct err *e);
 
 /* Bring the tables from `format` to `wanted` by the steps of the table, which ends with a step

@@ -4,7 +4,6 @@
  * The damaged files are only read, and stay beside the new ones under other names.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,15 +163,6 @@ static int move (const char *dir, const char *from, const char *to, struct err *
     return rc;
 }
 
-static int sync_dir (const char *dir, struct err *e)
-{
-    int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync (fd) < 0 ? err_sys (e, errno, "cannot sync %s", dir) : 0;
-    if (fd >= 0)
-        close (fd);
-    return rc;
-}
-
 /* The log first: without the database beside it, it is nothing. */
 static int exchange (const char *dir, struct err *e)
 {
@@ -191,7 +181,7 @@ static int exchange (const char *dir, struct err *e)
         move (dir, "salvage/mark", "mark", e) < 0)
         return -1;
     log_event (LOG_WARN, "salvage: the damaged files are kept as %s/%s and %s", dir, name, wal);
-    return sync_dir (dir, e);
+    return state_dir_sync (dir, e);
 }
 
 static void clear (const char *place)

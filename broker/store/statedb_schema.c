@@ -152,7 +152,7 @@ int statedb_format (sqlite3 *sql, const char *path, uint64_t *format, struct err
     if (rc != SQLITE_ROW)
         return no_format (sql, path, e);
     if (tables == 0)
-        return 0;
+        return err_set (e, EBADMSG, "%s is damaged: it has no tables", path);
     int64_t n = number (sql, "SELECT format FROM meta", &rc);
     if (rc != SQLITE_ROW)
         return no_format (sql, path, e);

@@ -28,6 +28,7 @@ struct bytes_of_file {
 /* A file as the disk has it, and what it does not have yet. */
 struct image {
     char *path;
+    bool gone; /* removed */
     struct bytes_of_file safe;
     STAILQ_HEAD (, op) ops;
     struct image *next;
@@ -152,6 +153,10 @@ static void write_file (const struct place *to, const struct image *i,
                         const struct bytes_of_file *f)
 {
     const char *name = strrchr (i->path, '/') + 1;
+    if (i->gone) {
+        unlink (place_file (to, name));
+        return;
+    }
     int fd = open (place_file (to, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (f->len && write (fd, f->at, f->len) != (ssize_t)f->len)
         fail_msg ("cannot write %s", name);
@@ -391,8 +396,11 @@ static int v_open (sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flag
     if (rc != SQLITE_OK)
         return rc;
     b->base.pMethods = &METHODS;
-    if (d->remember && path && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)))
+    if (d->remember && path &&
+        (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL))) {
         b->image = image_of (d, path);
+        b->image->gone = false;
+    }
     return SQLITE_OK;
 }
 
@@ -405,6 +413,7 @@ static int v_delete (sqlite3_vfs *vfs, const char *path, int sync_dir)
         if (strcmp (i->path, path) == 0) {
             synced (i);
             resize (&i->safe, 0);
+            i->gone = true;
         }
     return real_vfs ()->xDelete (real_vfs (), path, sync_dir);
 }

@@ -77,6 +77,24 @@ void place_flip (const struct place *p, const char *name, long offset, uint8_t m
     close (fd);
 }
 
+char *place_read (const struct place *p, const char *name)
+{
+    char text[1000];
+    int fd = open (place_file (p, name), O_RDONLY);
+    if (fd < 0)
+        return NULL;
+    ssize_t n = read (fd, text, sizeof text - 1);
+    close (fd);
+    return mem_strndup (text, n > 0 ? (size_t)n : 0);
+}
+
+void place_write (const struct place *p, const char *name, const char *text)
+{
+    int fd = open (place_file (p, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal (write (fd, text, strlen (text)), strlen (text));
+    close (fd);
+}
+
 /* --- dice: splitmix64 --- */
 
 uint64_t dice_roll (struct dice *d, uint64_t below)
@@ -232,15 +250,6 @@ void model_add (struct model *m, uint64_t batch, uint64_t commit, const struct w
     TAILQ_INSERT_TAIL (&m->all, t, link);
 }
 
-void model_cut (struct model *m, uint64_t commit)
-{
-    struct told *t;
-    while ((t = TAILQ_LAST (&m->all, told_list)) && t->commit > commit) {
-        TAILQ_REMOVE (&m->all, t, link);
-        free (t);
-    }
-}
-
 static struct wire_frames next_session (struct model *m)
 {
     unsigned i = (unsigned)dice_roll (&m->dice, TOKENS);
@@ -296,6 +305,31 @@ static bool counts (const struct told *t, uint64_t commit)
 {
     return t->commit <= commit && t->kind != WIRE_REMOVE && t->kind != WIRE_LEFT &&
            !void_by (t, commit);
+}
+
+/* Is the batch, or the session, there? */
+static bool alive (const struct model *m, uint64_t batch, uint64_t token)
+{
+    const struct told *t;
+    TAILQ_FOREACH (t, &m->all, link)
+        if (t->batch == batch && t->token == token && counts (t, UINT64_MAX))
+            return true;
+    return false;
+}
+
+void model_cut (struct model *m, uint64_t commit)
+{
+    struct told *t;
+    while ((t = TAILQ_LAST (&m->all, told_list)) && t->commit > commit) {
+        TAILQ_REMOVE (&m->all, t, link);
+        free (t);
+    }
+    for (int i = 0; i < BATCHES; i++)
+        if (m->live[i] && !alive (m, m->live[i], 0))
+            m->live[i] = 0;
+    for (int i = 0; i < TOKENS; i++)
+        if (m->tokens[i] && !alive (m, 0, m->tokens[i]))
+            m->tokens[i] = 0;
 }
 
 /* The smallest key above `after` among those that count. */
@@ -362,6 +396,12 @@ int rig_turn (struct statedb *db, struct model *m, uint64_t commit, unsigned rec
         wire_frames_fini (&f);
     }
     return rc == 0 ? statedb_commit (db, commit, e) : -1;
+}
+
+uint64_t rig_cases (uint64_t usual)
+{
+    const char *text = getenv ("DROVER_CASES");
+    return text && *text ? strtoull (text, NULL, 10) : usual;
 }
 
 struct statedb_options rig_options (const struct place *p)

@@ -31,6 +31,10 @@ long place_size (const struct place *p, const char *name); /* -1: not there */
 /* Change bits: byte at `offset` ^= mask. */
 void place_flip (const struct place *p, const char *name, long offset, uint8_t mask);
 
+/* The content of a small file as a string (the caller's), or NULL; and the way back. */
+char *place_read (const struct place *p, const char *name);
+void place_write (const struct place *p, const char *name, const char *text);
+
 /* --- random numbers from a seed --- */
 struct dice {
     uint64_t x;
@@ -56,7 +60,7 @@ void model_add (struct model *m, uint64_t batch, uint64_t commit, const struct w
 struct wire_frames model_next (struct model *m, uint64_t *batch, size_t bytes_max);
 /* What a replay of the commits up to `commit` amounts to. */
 uint64_t model_digest (const struct model *m, uint64_t commit);
-/* Forget what came after `commit`. */
+/* Forget what came after `commit`; the history goes on from there. */
 void model_cut (struct model *m, uint64_t commit);
 
 /* A replay as a number: pass replay_take and a zeroed struct. */
@@ -71,6 +75,9 @@ int replay_take (void *arg, const struct wire_frames *f, struct err *e);
  * the model, whether or not it fails. */
 int rig_turn (struct statedb *db, struct model *m, uint64_t commit, unsigned records_max,
               size_t bytes_max, struct err *e);
+
+/* How many cases to try: $DROVER_CASES, or `usual`. */
+uint64_t rig_cases (uint64_t usual);
 
 /* The usual options for a place. */
 struct statedb_options rig_options (const struct place *p);
