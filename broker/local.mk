@@ -12,17 +12,27 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/check.c \
 	broker/core/chunks.c \
 	broker/core/clients.c \
+	broker/core/content.c \
 	broker/core/core.h \
+	broker/core/degraded.c \
+	broker/core/dump.c \
 	broker/core/effects.c \
+	broker/core/hello.c \
 	broker/core/leases.c \
 	broker/core/live.c \
 	broker/core/place.c \
 	broker/core/queries.c \
+	broker/core/records.c \
+	broker/core/replay.c \
+	broker/core/rerun.c \
+	broker/core/restored.c \
 	broker/core/results.c \
 	broker/core/rowindex.c \
+	broker/core/retention.c \
 	broker/core/sched.c \
 	broker/core/sched.h \
 	broker/core/sessions.c \
+	broker/core/submit.c \
 	broker/core/subs.c \
 	broker/core/waits.c \
 	broker/core/workers.c

@@ -15,6 +15,8 @@ enum {
     PARKED_RETRY_US = 10 * US_PER_MS,
     LAG_COUNTS_US = 200 * US_PER_MS,
     PARKED_ANSWERS_MAX = 4096, /* to a peer that takes none of them */
+    PROBE_FIRST_US = US_PER_S, /* after a failed commit the store is tried; then half as often, */
+    PROBE_LAST_US = 5 * US_PER_S, /* ... down to this */
 };
 
 struct parked_frames {
@@ -51,6 +53,8 @@ struct turn {
     struct parked *parked; /* hash by route */
     uint64_t last_commit;  /* number of the last one that the store accepted */
     int64_t now;
+    int64_t probe_us; /* when the store is tried again; 0: it takes commits */
+    int64_t probe_every_us;
     bool began, stop, leave;
 };
 
@@ -341,13 +345,40 @@ static int commit (struct turn *t, struct err *e)
     return 0;
 }
 
+/* Memory is ahead of the store: what it kept is all that there is. Until it takes commits again
+ * nothing new is accepted. */
 static int recover (struct turn *t, const struct err *why, struct err *e)
 {
     log_event (LOG_ERROR, "commit failed, replaying why=\"%s\"", why->text);
     for (size_t i = 0; i < t->fx.n; i++)
         t->leave |= t->fx.at[i].kind == EFFECT_STOP;
     effects_clear (&t->fx);
-    return replay (t, e);
+    if (store_reopen (t->store, e) < 0 || replay (t, e) < 0)
+        return -1;
+    sched_set_degraded (t->sched, why->text);
+    t->probe_every_us = PROBE_FIRST_US;
+    t->probe_us = t->now + t->probe_every_us;
+    return 0;
+}
+
+static void probe (struct turn *t)
+{
+    struct err e;
+    if (!t->probe_us || t->now < t->probe_us)
+        return;
+    if (store_probe (t->store, &e) == 0) {
+        log_event (LOG_INFO, "the store takes commits again");
+        sched_set_degraded (t->sched, NULL);
+        t->probe_us = 0;
+        return;
+    }
+    if (t->probe_every_us < PROBE_LAST_US / 2)
+        t->probe_every_us *= 2;
+    else
+        t->probe_every_us = PROBE_LAST_US;
+    t->probe_us = t->now + t->probe_every_us;
+    log_event (LOG_WARN, "the store takes no commits why=\"%s\"", e.text);
+    sched_set_degraded (t->sched, e.text);
 }
 
 int turn_finish (struct turn *t, struct err *e)
@@ -359,6 +390,7 @@ int turn_finish (struct turn *t, struct err *e)
         t->stop = false;
         step (t, &ev);
     }
+    probe (t);
     tick (t);
     sched_end_turn (t->sched, t->now, &t->fx);
     if (commit (t, &why) < 0 && recover (t, &why, e) < 0)
@@ -374,6 +406,8 @@ int turn_finish (struct turn *t, struct err *e)
 int64_t turn_deadline (const struct turn *t)
 {
     int64_t at = sched_deadline (t->sched);
+    if (t->probe_us && t->probe_us < at)
+        at = t->probe_us;
     if (t->parked && t->now + PARKED_RETRY_US < at)
         at = t->now + PARKED_RETRY_US;
     return at;

@@ -5,7 +5,8 @@
  * leaves
  *
  * A commit that fails leaves memory ahead of the store: the scheduler is dropped and replayed from
- * it. Sends that a peer's connection does not take now are parked in order, and tried again.
+ * it, and takes no new work until the store takes commits again. Sends that a peer's connection
+ * does not take now are parked in order, and tried again.
  */
 #ifndef DROVER_BROKER_TURN_H
 #define DROVER_BROKER_TURN_H

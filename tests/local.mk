@@ -8,7 +8,7 @@ UNIT_BASE = common/libbase.la $(CMOCKA_LIBS)
 UNIT_MODEL = common/libmodel.la $(UNIT_BASE)
 UNIT_WIRE = common/libwire.la $(UNIT_MODEL)
 UNIT_NET = common/libnet.la $(UNIT_WIRE)
-UNIT_BROKER = broker/libbrokercore.a broker/libstore.a $(UNIT_WIRE)
+UNIT_BROKER = broker/libbrokercore.a broker/libstore.a $(UNIT_WIRE) $(XXHASH_LIBS)
 UNIT_STATE = broker/libstatedb.a broker/libstore.a $(UNIT_WIRE) $(SQLITE_LIBS) $(XXHASH_LIBS) -lpthread
 UNIT_WORKER = worker/libworkercore.a $(UNIT_WIRE)
 UNIT_EXEC = worker/libexec.a $(UNIT_WIRE)
@@ -55,6 +55,7 @@ unit_tests = \
 	tests/unit/test_sched_hostile \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
+	tests/unit/test_sched_replay \
 	tests/unit/test_sched_session \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
@@ -119,12 +120,12 @@ tests_unit_test_wire_LDADD = $(UNIT_WIRE)
 tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 
 # The broker's turn over a fake link and clock, with model peers around it.
-SCHED_BED = broker/turn.c broker/turn.h \
+STORE_TEST = tests/sim/store_test.c tests/sim/store_test.h
+SCHED_BED = broker/turn.c broker/turn.h $(STORE_TEST) \
 	tests/sim/fake_clock.c tests/sim/fake_clock.h tests/sim/fake_link.c tests/sim/fake_link.h \
 	tests/sim/fake_log.c tests/sim/fake_log.h \
 	tests/unit/sched_harness.c tests/unit/sched_harness.h \
 	tests/unit/sched_models.c tests/unit/sched_models.h
-STORE_TEST = tests/sim/store_test.c tests/sim/store_test.h
 tests_unit_test_sched_ask_SOURCES = tests/unit/test_sched_ask.c $(SCHED_BED)
 tests_unit_test_sched_ask_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
@@ -135,9 +136,11 @@ tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
+tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
-tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED) $(STORE_TEST)
+tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED)
 tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
 tests_unit_test_turn_SOURCES = tests/unit/test_turn.c $(SCHED_BED)
 tests_unit_test_turn_LDADD = $(UNIT_BROKER)
@@ -191,7 +194,7 @@ tests_fuzz_fuzz_outcome_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz_rows.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_rows_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_sched_SOURCES = tests/fuzz/fuzz_sched.c $(FUZZ_SMOKE)
-tests_fuzz_fuzz_sched_LDADD = broker/libbrokercore.a $(FUZZ_WIRE)
+tests_fuzz_fuzz_sched_LDADD = broker/libbrokercore.a $(FUZZ_WIRE) $(XXHASH_LIBS)
 tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_SMOKE)
 tests_fuzz_fuzz_template_LDADD = $(FUZZ_WIRE)
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_SMOKE)
@@ -212,7 +215,8 @@ tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/user.c tests/sim/user.h \
 	$(STORE_TEST)
 SIM_PARTS = tests/sim/part_broker.o tests/sim/part_worker.o tests/sim/part_client.o
-tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/libbase.la
+tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/libbase.la \
+	$(XXHASH_LIBS)
 
 # The three cores are not made to live in one process: each is joined to one object that shows only
 # its face, so that the names within do not meet.

@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
-enum { SPECS_MAX = 100000, SLOT_NUMBERS = 1000000 };
+enum { SLOT_NUMBERS = 1000000 };
 
 struct batch *batch_find (struct sched *s, uint64_t id)
 {
@@ -19,15 +19,7 @@ struct batch *batch_find (struct sched *s, uint64_t id)
     return b;
 }
 
-struct batch *batch_by_key (struct sched *s, struct bytes key)
-{
-    struct batch *b = NULL;
-    if (key.len)
-        HASH_FIND (by_key, s->by_key, key.ptr, key.len, b);
-    return b;
-}
-
-static void own_more (struct sched *s, struct batch *b, uint64_t bytes)
+void batch_own_more (struct sched *s, struct batch *b, uint64_t bytes)
 {
     b->own_bytes += bytes;
     s->own_bytes += bytes;
@@ -40,37 +32,64 @@ enum wire_batch_state batch_state (const struct batch *b)
     return b->cancelled ? BATCH_CANCELLED : BATCH_FINISHED;
 }
 
-static void record_for (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx)
+/* The clocks of a batch begin when it is opened, and anew after a restart. */
+void batch_start_clocks (struct batch *b, int64_t now)
 {
-    if (!s->cfg.records || s->replaying)
-        return;
-    struct wire mine = *w;
-    switch (w->kind) {
-    case WIRE_OPEN:
-        mine.m.open.batch = b->id;
-        break;
-    case WIRE_SPEC:
-        mine.m.spec.batch = b->id;
-        break;
-    case WIRE_ROWS:
-        mine.m.rows.batch = b->id;
-        break;
-    case WIRE_CLOSE:
-        mine.m.close.batch = b->id;
-        break;
-    default:
-        assert (w->kind == WIRE_CANCEL);
-        mine.m.cancel.id = b->id;
-    }
-    effect_record (fx, b->id, &mine);
+    uint64_t ms = b->open.m.open.deadline_ms;
+    b->opened_us = now;
+    b->deadline_us = CLOCK_NEVER;
+    if (ms && ms < INT64_MAX / 2 / US_PER_MS)
+        b->deadline_us = now + (int64_t)ms * US_PER_MS;
 }
 
-void batch_record_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
-                          struct effects *fx)
+/* What must be the same where a batch is opened again. */
+static const struct {
+    const char *name;
+    size_t at;
+} SAME_NUMBERS[] = {
+    {"flags", offsetof (struct msg_open, flags)},
+    {"jobs", offsetof (struct msg_open, jobs)},
+    {"priority", offsetof (struct msg_open, priority)},
+    {"deadline_ms", offsetof (struct msg_open, deadline_ms)},
+    {"runs", offsetof (struct msg_open, runs)},
+    {"result_bytes", offsetof (struct msg_open, result_bytes)},
+    {"retry_on", offsetof (struct msg_open, retry_on)},
+    {"backoff_ms", offsetof (struct msg_open, backoff_ms)},
+    {"backoff_max_ms", offsetof (struct msg_open, backoff_max_ms)},
+    {"losses", offsetof (struct msg_open, losses)},
+};
+
+static uint64_t number_at (const struct msg_open *m, size_t at)
 {
-    struct wire w = {.kind = WIRE_CANCEL};
-    w.m.cancel = *m;
-    record_for (s, b, &w, fx);
+    return *(const uint64_t *)((const char *)m + at);
+}
+
+bool batch_differs (const struct batch *b, const struct msg_open *o, char *why, size_t size)
+{
+    const struct msg_open *was = &b->open.m.open;
+    for (size_t i = 0; i < sizeof SAME_NUMBERS / sizeof *SAME_NUMBERS; i++) {
+        uint64_t old = number_at (was, SAME_NUMBERS[i].at);
+        uint64_t new = number_at (o, SAME_NUMBERS[i].at);
+        if (old == new)
+            continue;
+        snprintf (why, size,
+                  "batch %" PRIu64 " has this key, and its %s is %" PRIu64 ", not %" PRIu64, b->id,
+                  SAME_NUMBERS[i].name, old, new);
+        return true;
+    }
+    if (bytes_equal (was->name, o->name) && bytes_equal (was->retry_exits, o->retry_exits))
+        return false;
+    snprintf (why, size, "batch %" PRIu64 " has this key, and another %s", b->id,
+              bytes_equal (was->name, o->name) ? "list of exit statuses" : "name");
+    return true;
+}
+
+struct batch *batch_by_key (struct sched *s, struct bytes key)
+{
+    struct batch *b = NULL;
+    if (key.len)
+        HASH_FIND (hh_key, s->by_key, key.ptr, (unsigned)key.len, b);
+    return b;
 }
 
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
@@ -79,18 +98,21 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     const struct msg_open *m = &w->m.open;
     struct batch *b = mem_zalloc (sizeof *b);
     b->id = s->replaying ? m->batch : s->next_batch;
-    s->next_batch = b->id + 1;
+    if (b->id >= s->next_batch)
+        s->next_batch = b->id + 1;
+    b->awaited = s->replaying;
     b->name = mem_strndup ((const char *)m->name.ptr, m->name.len);
-    b->key = mem_strndup ((const char *)m->key.ptr, m->key.len);
+    b->open = *w;
+    b->open.header = slice_keep (&w->header);
+    b->open.m.open.batch = b->id;
+    if (!s->replaying)
+        b->open.m.open.opened_ms = sched_wall_ms (s, now);
     b->flags = m->flags;
     b->jobs = m->jobs;
     b->priority = m->priority;
     b->runs = m->runs ? m->runs : 1;
     b->result_bytes = m->result_bytes;
-    b->opened_us = now;
-    b->deadline_us = CLOCK_NEVER;
-    if (m->deadline_ms && m->deadline_ms < INT64_MAX / 2 / US_PER_MS)
-        b->deadline_us = now + (int64_t)m->deadline_ms * US_PER_MS;
+    batch_start_clocks (b, now);
     b->client = c;
     b->next_record = 1;
     b->cpus = 1;
@@ -101,12 +123,11 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     STAILQ_INIT (&b->early);
     ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : SLOT_NUMBERS));
     HASH_ADD (hh, s->batches, id, sizeof b->id, b);
-    b->keyed = m->key.len;
-    if (b->keyed)
-        HASH_ADD_KEYPTR (by_key, s->by_key, b->key, m->key.len, b);
-    own_more (s, b, sizeof *b + m->name.len + m->key.len);
+    if (m->key.len)
+        HASH_ADD_KEYPTR (hh_key, s->by_key, m->key.ptr, (unsigned)m->key.len, b);
+    batch_own_more (s, b, sizeof *b + m->name.len + m->key.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
-    record_for (s, b, w, fx);
+    record_said (s, b, &b->open, fx);
     return b;
 }
 
@@ -115,6 +136,9 @@ static void free_parts (struct sched *s, struct batch *b)
     for (size_t i = 0; i < b->n_specs; i++)
         wire_fini (&b->specs[i]);
     free (b->specs);
+    free (b->spec_hashes);
+    free (b->hashes);
+    content_fini (&b->coming);
     chunks_free (s, b);
     struct odd_row *odd, *tmp;
     HASH_ITER (hh, b->odd, odd, tmp) {
@@ -135,8 +159,11 @@ static void free_parts (struct sched *s, struct batch *b)
     ranges_fini (&b->waiting);
     ranges_fini (&b->doomed);
     ranges_fini (&b->slots);
+    ranges_fini (&b->again);
+    for (int how = 0; how < OUTCOME_KINDS; how++)
+        ranges_fini (&b->ended_as[how]);
+    wire_fini (&b->open);
     free (b->name);
-    free (b->key);
     free (b->reason);
 }
 
@@ -159,21 +186,27 @@ static void unready (struct sched *s, struct batch *b)
 
 void batch_check_over (struct sched *s, struct batch *b)
 {
-    if (!b->ended || b->flags & BATCH_DETACHED || b->over || !LIST_EMPTY (&b->subs))
+    if (!b->ended || b->flags & BATCH_DETACHED || b->over || b->awaited || !LIST_EMPTY (&b->subs))
         return;
     b->over = true;
     TAILQ_INSERT_TAIL (&s->over, b, over_link);
 }
 
-void batches_free_over (struct sched *s)
+void batches_free_over (struct sched *s, struct effects *fx)
 {
     struct batch *b;
-    while ((b = TAILQ_FIRST (&s->over))) {
+    while (!s->degraded && (b = TAILQ_FIRST (&s->over))) {
         TAILQ_REMOVE (&s->over, b, over_link);
         b->over = false;
         if (LIST_EMPTY (&b->subs)) /* nobody came in the same turn */
-            batch_free (s, &b);
+            batch_forget (s, &b, fx);
     }
+}
+
+void batch_forget (struct sched *s, struct batch **bp, struct effects *fx)
+{
+    record_remove (s, *bp, fx);
+    batch_free (s, bp);
 }
 
 void batch_free (struct sched *s, struct batch **bp)
@@ -181,6 +214,9 @@ void batch_free (struct sched *s, struct batch **bp)
     struct batch *b = *bp;
     *bp = NULL;
     assert (LIST_EMPTY (&b->leases));
+    if (b->over)
+        TAILQ_REMOVE (&s->over, b, over_link);
+    retention_leave (s, b);
     while (!LIST_EMPTY (&b->waiters))
         waiter_free (LIST_FIRST (&b->waiters));
     while (!LIST_EMPTY (&b->subs)) {
@@ -190,8 +226,8 @@ void batch_free (struct sched *s, struct batch **bp)
     unready (s, b);
     LIST_REMOVE (b, owned_link);
     HASH_DEL (s->batches, b);
-    if (b->keyed)
-        HASH_DELETE (by_key, s->by_key, b);
+    if (b->open.m.open.key.len)
+        HASH_DELETE (hh_key, s->by_key, b);
     if (b->trimming)
         TAILQ_REMOVE (&s->trim, b, trim_link);
     s->own_bytes -= b->own_bytes;
@@ -202,121 +238,6 @@ void batch_free (struct sched *s, struct batch **bp)
 const struct wire *batch_spec_of (const struct batch *b, uint64_t spec)
 {
     return spec < b->n_specs && b->specs[spec].kind == WIRE_SPEC ? &b->specs[spec] : NULL;
-}
-
-/* What a worker must have to be given rows. */
-static void learn_needs (struct batch *b, const struct wire *spec)
-{
-    struct function_name *f = NULL;
-    const char *name = (const char *)spec->body[0].ptr;
-    size_t len = spec->body[0].len;
-    if (spec->m.spec.form != FORM_FUNCTION) {
-        b->commands = true;
-        return;
-    }
-    HASH_FIND (hh, b->functions, name ? name : "", (unsigned)len, f);
-    if (f)
-        return;
-    f = mem_zalloc (sizeof *f);
-    f->name = mem_zalloc (len + 1);
-    memcpy (f->name, name ? name : "", len);
-    HASH_ADD_KEYPTR (hh, b->functions, f->name, (unsigned)len, f);
-}
-
-int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
-                struct err *e)
-{
-    uint64_t n = w->m.spec.spec;
-    if (b->cancelled || b->ended)
-        return 0; /* nobody waits for it any more */
-    if (n >= SPECS_MAX || n > b->n_specs)
-        return err_set (e, EINVAL, "spec %" PRIu64 " is not the next one, or over the limit of %d",
-                        n, SPECS_MAX);
-    if (n < b->n_specs)
-        return 0;           /* sent again under the same key */
-    if ((n & (n - 1)) == 0) /* room in powers of two */
-        b->specs = mem_resize (b->specs, n ? 2 * n : 1, sizeof *b->specs);
-    struct wire *mine = &b->specs[b->n_specs++];
-    *mine = *w;
-    mine->header = slice_keep (&w->header);
-    for (int i = 0; i < WIRE_BODIES; i++)
-        mine->body[i] = slice_keep (&w->body[i]);
-    mine->m.spec.batch = b->id;
-    own_more (s, b, sizeof *mine + w->header.len + w->body[0].len + w->body[1].len);
-    if (n == 0 || w->m.spec.cpus > b->cpus)
-        b->cpus = w->m.spec.cpus;
-    learn_needs (b, w);
-    record_for (s, b, w, fx);
-    return 0;
-}
-
-static bool specs_known (const struct batch *b, const struct msg_rows *m)
-{
-    uint64_t last = m->spec;
-    if (b->flags & BATCH_EACH_SPEC)
-        last += m->count - 1;
-    return last < b->n_specs;
-}
-
-/* The part that is next, of the large row that is coming, or a chunk that is next. */
-static bool is_next (const struct batch *b, const struct msg_rows *m)
-{
-    const struct chunk *half = chunk_half (b);
-    if (m->total && m->offset)
-        return half && m->chunk + 1 == b->next_chunk;
-    return !half && m->count && m->chunk == b->next_chunk && m->first == b->submitted;
-}
-
-/* Sent before, under the same key. */
-static bool is_known (const struct batch *b, const struct msg_rows *m)
-{
-    const struct chunk *half = chunk_half (b);
-    if (half && m->total && m->offset && m->chunk + 1 == b->next_chunk)
-        return m->offset < half->have;
-    return m->chunk < b->next_chunk;
-}
-
-int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
-                struct err *e)
-{
-    const struct msg_rows *m = &w->m.rows;
-    if (b->cancelled || b->ended || is_known (b, m))
-        return 0; /* nobody waits for them any more */
-    if (b->closed)
-        return err_set (e, EINVAL, "the batch is closed");
-    if (!is_next (b, m))
-        return err_set (e, EINVAL, "chunk %" PRIu64 " is not the next one (%" PRIu64 ")", m->chunk,
-                        b->next_chunk);
-    if (!specs_known (b, m))
-        return err_set (e, EINVAL, "chunk %" PRIu64 " is of a spec that has not come", m->chunk);
-    if (chunk_add (s, b, w, e) < 0)
-        return -1;
-    b->next_chunk = m->chunk + 1;
-    if (!chunk_half (b)) {
-        b->submitted = m->first + m->count;
-        ranges_add (&b->waiting, m->first, b->submitted);
-    }
-    record_for (s, b, w, fx);
-    batch_set_ready (s, b);
-    return 0;
-}
-
-int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
-                 struct err *e)
-{
-    if (b->closed)
-        return 0;
-    if (total != b->submitted && !b->cancelled)
-        return err_set (e, EINVAL, "closed with %" PRIu64 " rows, but %" PRIu64 " have come", total,
-                        b->submitted);
-    if (chunk_half (b) && !b->cancelled)
-        return err_set (e, EINVAL, "closed, but parts of row %" PRIu64 " are missing",
-                        b->submitted);
-    b->closed = true;
-    struct wire w = {.kind = WIRE_CLOSE};
-    w.m.close.total = total;
-    record_for (s, b, &w, fx);
-    return 0;
 }
 
 /* Whether any rows could be placed. Which worker takes them is for place.c. */
@@ -365,18 +286,19 @@ void batch_set_ready (struct sched *s, struct batch *b)
     }
 }
 
-void batch_to_orphans (struct sched *s, struct batch *b)
+void batch_give_to (struct sched *s, struct batch *b, struct client *c)
 {
     unready (s, b);
     LIST_REMOVE (b, owned_link);
-    b->client = &s->orphans;
-    LIST_INSERT_HEAD (&s->orphans.owned, b, owned_link);
+    b->client = c;
+    LIST_INSERT_HEAD (&c->owned, b, owned_link);
     batch_set_ready (s, b);
 }
 
-static void end (struct sched *s, struct batch *b)
+static void end (struct sched *s, struct batch *b, int64_t now)
 {
     b->ended = true;
+    retention_enter (s, b, now);
     struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
         worker_forget (s, w, b->id);
@@ -392,7 +314,7 @@ void batch_progress (struct sched *s, struct batch *b, int64_t now)
         results_trim (s, b);
     batch_set_ready (s, b);
     if (!b->ended && b->closed && b->finished == b->submitted)
-        end (s, b);
+        end (s, b, now);
     waits_check (s, b, now);
 }
 
@@ -458,27 +380,19 @@ static void cancel_for (struct sched *s, struct batch *b, const char *why, int64
     batch_cancel (s, b, &m, now, fx);
 }
 
+/* Replayed, and its client did not come back within the grace. */
 static bool is_abandoned (const struct sched *s, const struct batch *b, int64_t now)
 {
-    return b->left_us && now - b->left_us >= s->cfg.client_gone_us && !b->owner &&
-           !(b->closed && b->flags & BATCH_DETACHED);
+    return b->awaited && now >= s->judge_us;
 }
 
-/* What detached batches have kept makes room, the oldest first, before clients have to wait. What
- * is in a store is pruned there. */
-static void forget_oldest (struct sched *s, struct effects *fx)
+static void abandon (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
 {
-    struct batch *b, *tmp;
-    HASH_ITER (hh, s->batches, b, tmp) {
-        if (s->cfg.records || s->queue_bytes <= s->cfg.queue_bytes / 2)
-            return;
-        if (!b->ended || !(b->flags & BATCH_DETACHED) || !LIST_EMPTY (&b->subs))
-            continue;
-        effect_log (fx, LOG_INFO, "forgotten batch=%" PRIu64 " kept_bytes=%" PRIu64, b->id,
-                    b->log_bytes);
-        struct batch *old = b;
-        batch_free (s, &old);
-    }
+    b->awaited = false;
+    if (!(b->closed && b->flags & BATCH_DETACHED))
+        cancel_for (s, b, "its client did not come back", now, fx);
+    results_trim (s, b);
+    batch_check_over (s, b);
 }
 
 /* One that keeps what nobody may ever fetch cannot be paused, and forgetting the others was not
@@ -486,7 +400,7 @@ static void forget_oldest (struct sched *s, struct effects *fx)
 static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *greatest = NULL;
-    if (s->cfg.records || !is_crammed (s))
+    if (!is_crammed (s))
         return;
     for (b = s->batches; b; b = b->hh.next)
         if (!b->ended && !b->cancelled && b->flags & BATCH_DETACHED &&
@@ -503,9 +417,11 @@ static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
 void batches_tick (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *tmp;
-    forget_oldest (s, fx);
+    retention_tick (s, now, fx);
     end_greatest (s, now, fx);
     HASH_ITER (hh, s->batches, b, tmp) {
+        if (is_abandoned (s, b, now))
+            abandon (s, b, now, fx);
         if (b->ended)
             continue;
         if (b->paused) /* others may have made room */
@@ -513,22 +429,8 @@ void batches_tick (struct sched *s, int64_t now, struct effects *fx)
         if (now >= b->deadline_us) {
             b->deadline_us = CLOCK_NEVER;
             cancel_for (s, b, "the batch is over its deadline", now, fx);
-        } else if (is_abandoned (s, b, now)) {
-            b->left_us = 0;
-            cancel_for (s, b, "its client did not come back", now, fx);
         } else if (b->waiting.count && !b->granted && !b->cancelled) {
             tell_why (s, b, now);
         }
-    }
-}
-
-void batches_replayed (struct sched *s, int64_t now, struct effects *fx)
-{
-    struct batch *b, *tmp;
-    HASH_ITER (hh, s->batches, b, tmp) {
-        b->opened_us = b->left_us = now;
-        if (b->deadline_us != CLOCK_NEVER)
-            b->deadline_us += now;
-        batch_cancel_rest (s, b, now, fx);
     }
 }

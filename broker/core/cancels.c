@@ -71,7 +71,10 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
     if (mine.reason.len > REASON_MAX)
         mine.reason.len = REASON_MAX;
     m = &mine;
-    batch_record_cancel (s, b, m, fx);
+    struct wire w = {.kind = WIRE_CANCEL, .m.cancel = *m};
+    record_said (s, b, &w, fx);
+    b->cancel_grace_ms = m->grace_ms;
+    b->cancel_kill = m->kill;
     uint64_t lo = m->count ? m->first : 0;
     uint64_t hi = behind_last (m);
     if (!m->count) {
@@ -89,8 +92,12 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
 
 void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
 {
+    struct lease *l;
+    b->cancel_grace_ms = m->grace_ms;
+    b->cancel_kill = m->kill;
     if (m->count) {
-        doom (b, &b->waiting, m->first, behind_last (m));
+        LIST_FOREACH (l, &b->leases, b_link)
+            doom (b, &l->out, m->first, behind_last (m));
         return;
     }
     b->cancelled = b->closed = true;
@@ -98,9 +105,41 @@ void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
         b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
 }
 
+static void cancel_part (struct sched *s, struct lease *l, struct range r)
+{
+    struct batch *b = l->batch;
+    struct wire w = {.kind = WIRE_CANCEL_ROWS};
+    w.m.cancel_rows = (struct msg_cancel_rows){.batch = b->id,
+                                               .first = r.lo,
+                                               .count = r.hi - r.lo,
+                                               .grace_ms = b->cancel_grace_ms,
+                                               .kill = b->cancel_kill,
+                                               .reason = bytes_str (b->reason)};
+    session_post (s, l->worker->session, &w);
+}
+
+void batch_cancel_again (struct sched *s, struct lease *l)
+{
+    const struct batch *b = l->batch;
+    for (size_t i = 0; i < l->out.n; i++) {
+        struct range out = l->out.at[i];
+        struct range r;
+        if (b->cancelled) {
+            cancel_part (s, l, out);
+            continue;
+        }
+        for (uint64_t at = out.lo; r = ranges_from (&b->doomed, at), r.lo < r.hi && r.lo < out.hi;
+             at = r.hi) {
+            if (r.hi > out.hi)
+                r.hi = out.hi;
+            cancel_part (s, l, r);
+        }
+    }
+}
+
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
 {
-    if (b->ended)
+    if (b->ended || !(b->cancelled || b->doomed.n))
         return;
     if (b->cancelled)
         cancel_waiting (s, b, 0, UINT64_MAX, fx);

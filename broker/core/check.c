@@ -98,7 +98,7 @@ static uint64_t bytes_of_batch (const struct batch *b)
 {
     uint64_t bytes = b->log_bytes;
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
-        if (b->chunks[i].open)
+        if (b->chunks[i].kept)
             bytes += b->chunks[i].body.len + b->chunks[i].keys.len + b->chunks[i].have;
     return bytes;
 }

@@ -60,7 +60,7 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
     if (m->offset == 0) {
         c = append (b);
         c->first = m->first;
-        c->count = c->open = 1;
+        c->count = c->open = c->kept = 1;
         c->spec = m->spec;
         c->stage = m->stage;
         c->total = m->total;
@@ -95,7 +95,7 @@ int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct er
     struct slice keys = w->body[1];
     struct chunk *c = append (b);
     c->first = m->first;
-    c->count = c->open = m->count;
+    c->count = c->open = c->kept = m->count;
     c->spec = m->spec;
     c->stage = m->stage;
     c->body = slice_keep (&w->body[0]);
@@ -149,29 +149,57 @@ struct slice chunk_rows (struct chunk *c, uint64_t first, uint64_t count)
     return rows;
 }
 
-void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count)
+static uint64_t count_here (const struct chunk *c, uint64_t first, uint64_t count)
+{
+    uint64_t here = c->first + c->count - first;
+    return here < count ? here : count;
+}
+
+void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count, bool keep)
 {
     while (count) {
         struct chunk *c = chunk_find (b, first);
         assert (c);
-        uint64_t here = c->first + c->count - first;
-        if (here > count)
-            here = count;
+        uint64_t here = count_here (c, first, count);
         assert (c->open >= here);
         c->open -= here;
-        if (!c->open)
+        if (!keep)
+            c->kept -= here;
+        if (!c->kept)
             chunk_release (s, c);
         first += here;
         count -= here;
     }
-    while (b->chunk_head < b->chunk_tail && !b->chunks[b->chunk_head].open)
+    while (b->chunk_head < b->chunk_tail && !b->chunks[b->chunk_head].kept)
         b->chunk_head++;
+}
+
+void chunks_reopen (struct batch *b, uint64_t first, uint64_t count)
+{
+    while (count) {
+        struct chunk *c = chunk_find (b, first);
+        assert (c);
+        uint64_t here = count_here (c, first, count);
+        c->open += here;
+        assert (c->open <= c->kept);
+        first += here;
+        count -= here;
+    }
+}
+
+uint64_t chunks_bytes (const struct batch *b)
+{
+    uint64_t bytes = 0;
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
+        if (b->chunks[i].kept)
+            bytes += chunk_bytes (&b->chunks[i]);
+    return bytes;
 }
 
 void chunks_free (struct sched *s, struct batch *b)
 {
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
-        if (b->chunks[i].open)
+        if (b->chunks[i].kept)
             chunk_release (s, &b->chunks[i]);
     free (b->chunks);
     b->chunks = NULL;

@@ -22,8 +22,6 @@ enum {
     WATCHERS_MAX = 1024, /* of one batch: each of its results goes to all of them */
 };
 
-static const char FULL[] = "busy: the broker holds more than it has room for";
-
 struct client *client_new (struct sched *s, struct session *se)
 {
     struct client *c = mem_zalloc (sizeof *c);
@@ -79,11 +77,27 @@ static void broken (const struct said *m, uint64_t handle, const char *why)
                 wire_name (m->w->kind), why);
 }
 
+/* Refused, and everything that is said of the handle from now on is of no account. */
+static void refuse_handle (const struct said *m, uint64_t handle, enum wire_code code,
+                           const char *why)
+{
+    session_error (m->s, m->se, code, m->w->kind, handle, m->fx, "%s", why);
+    broken (m, handle, why);
+    client_over (m->c, handle);
+}
+
 static void opened (const struct said *m, struct sub *sub)
 {
+    const struct batch *b = sub->batch;
     struct wire w = {.kind = WIRE_OPENED};
     w.m.opened.batch = sub->handle;
-    w.m.opened.id = sub->batch->id;
+    w.m.opened.id = b->id;
+    if (sub->joined) {
+        w.m.opened.known = 1;
+        w.m.opened.chunks = batch_chunks (b);
+        w.m.opened.rows = b->submitted;
+        w.m.opened.closed = b->closed;
+    }
     session_post (m->s, m->se, &w);
 }
 
@@ -93,34 +107,91 @@ static void handle_in_use (const struct said *m, uint64_t handle)
                    "handle %" PRIu64 " is in use", handle);
 }
 
+static struct sub *add_owner (const struct said *m, struct batch *b, uint64_t record)
+{
+    struct sub *sub = sub_new (m->c, b, m->w->m.open.batch, record);
+    sub->owner = true;
+    if (!b->owner)
+        b->owner = sub;
+    sub_pump_later (m->s, sub);
+    return sub;
+}
+
+/* As many as may look at a batch do. */
+static bool has_watchers (const struct said *m, const struct batch *b, uint64_t handle)
+{
+    char why[80];
+    if (b->n_subs < WATCHERS_MAX)
+        return false;
+    snprintf (why, sizeof why, "busy: %u look at batch %" PRIu64 " already", b->n_subs, b->id);
+    refuse_handle (m, handle, WIRE_BUSY, why);
+    return true;
+}
+
+static void open_new (const struct said *m)
+{
+    if (m->s->degraded) {
+        refuse_handle (m, m->w->m.open.batch, WIRE_STORAGE, m->s->degraded);
+        return;
+    }
+    if (is_crammed (m->s)) {
+        refuse_handle (m, m->w->m.open.batch, WIRE_BUSY, CRAMMED);
+        return;
+    }
+    struct batch *b = batch_open (m->s, m->c, m->w, m->now, m->fx);
+    opened (m, add_owner (m, b, 0));
+}
+
+/* The batch is there under its key: who opens it again, after a restart or from another process,
+ * reads on behind `record`, and may submit what has not come yet. It belongs to who came first, and
+ * then to the next. */
+static void join (const struct said *m, struct batch *b)
+{
+    const struct msg_open *o = &m->w->m.open;
+    char why[200];
+    if (has_watchers (m, b, o->batch))
+        return;
+    if (batch_differs (b, o, why, sizeof why)) {
+        refuse_handle (m, o->batch, WIRE_CONFLICT, why);
+        return;
+    }
+    if (o->record >= b->next_record) {
+        refuse_handle (m, o->batch, WIRE_CONFLICT,
+                       "the broker's state is older than the results that it gave out");
+        return;
+    }
+    struct sub *sub = add_owner (m, b, o->record + 1);
+    sub->joined = true;
+    sub->confirmed = b->owner == sub ? b->confirmed : 0;
+    if (b->owner == sub)
+        batch_give_to (m->s, b, m->c);
+    b->awaited = false;
+    opened (m, sub);
+}
+
 static void on_open (const struct said *m)
 {
     const struct msg_open *o = &m->w->m.open;
-    if (client_sub (m->c, o->batch)) {
+    struct sub *old = client_sub (m->c, o->batch);
+    if (old && old->told) /* it has seen the end, or it would not use the number again */
+        sub_over (m->s, &old);
+    if (old) {
         handle_in_use (m, o->batch);
         return;
     }
     struct batch *b = batch_by_key (m->s, o->key);
-    if (!b && is_crammed (m->s)) {
-        broken (m, o->batch, FULL);
-        return;
-    }
-    if (!b)
-        b = batch_open (m->s, m->c, m->w, m->now, m->fx);
-    struct sub *sub = sub_new (m->c, b, o->batch, 0);
-    sub->owner = true;
-    if (!b->owner)
-        b->owner = sub;
-    opened (m, sub);
-    sub_pump_later (m->s, sub);
+    if (b)
+        join (m, b);
+    else
+        open_new (m);
 }
 
-/* The batch a client is submitting to; NULL, and said, where it is none of its own. */
-static struct batch *own_batch (const struct said *m, uint64_t handle)
+/* What a client is submitting to; NULL, and said, where it is none of its own. */
+static struct sub *own_sub (const struct said *m, uint64_t handle)
 {
     struct sub *sub = client_sub (m->c, handle);
     if (sub && sub->owner)
-        return sub->batch;
+        return sub;
     if (ranges_has (&m->c->over, handle))
         return NULL; /* said before it could hear of the end */
     session_error (m->s, m->se, WIRE_UNKNOWN, m->w->kind, handle, m->fx,
@@ -128,51 +199,79 @@ static struct batch *own_batch (const struct said *m, uint64_t handle)
     return NULL;
 }
 
-/* What a client submits must fit together, and there must be room for it; where that is not so, the
- * batch cannot go on. */
-static void break_batch (const struct said *m, struct batch *b, uint64_t handle,
-                         enum wire_code code, const char *why)
+static enum wire_code code_of (const struct err *e)
 {
-    struct msg_cancel c = {.reason = bytes_str (why)};
-    session_error (m->s, m->se, code, m->w->kind, handle, m->fx, "%s", why);
-    batch_cancel (m->s, b, &c, m->now, m->fx);
+    switch (e->code) {
+    case EEXIST:
+        return WIRE_CONFLICT;
+    case EBUSY:
+        return WIRE_BUSY;
+    default:
+        return WIRE_MALFORMED;
+    }
 }
 
-/* Who minds the window never gets here. */
-static bool has_room (const struct said *m, struct batch *b, uint64_t handle)
+/* What a client submits must fit together, and there must be room for it (who minds the window has
+ * it); where that is not so, the batch cannot go on. But what was accepted is not touched by who
+ * says it differently a second time: that submission is refused. */
+static void does_not_fit (const struct said *m, struct sub *sub, const struct err *e)
 {
-    if (!is_crammed (m->s) || b->ended || b->cancelled)
-        return true;
-    break_batch (m, b, handle, WIRE_BUSY, FULL);
-    return false;
+    if (e->code == EEXIST || sub->joined) {
+        uint64_t handle = sub->handle;
+        sub_free (m->s, &sub);
+        refuse_handle (m, handle, e->code == EBUSY ? WIRE_BUSY : WIRE_CONFLICT, e->text);
+        return;
+    }
+    struct msg_cancel c = {.reason = bytes_str (e->text)};
+    session_error (m->s, m->se, code_of (e), m->w->kind, sub->handle, m->fx, "%s", e->text);
+    batch_cancel (m->s, sub->batch, &c, m->now, m->fx);
 }
 
 static void on_spec (const struct said *m)
 {
     struct err e;
-    struct batch *b = own_batch (m, m->w->m.spec.batch);
-    if (b && has_room (m, b, m->w->m.spec.batch) && batch_spec (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.spec.batch, WIRE_MALFORMED, e.text);
+    struct sub *sub = own_sub (m, m->w->m.spec.batch);
+    if (sub && batch_spec (m->s, sub->batch, m->w, m->fx, &e) < 0)
+        does_not_fit (m, sub, &e);
 }
 
 static void on_rows (const struct said *m)
 {
     struct err e;
-    struct batch *b = own_batch (m, m->w->m.rows.batch);
-    if (b && has_room (m, b, m->w->m.rows.batch) && batch_rows (m->s, b, m->w, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.rows.batch, WIRE_MALFORMED, e.text);
+    struct sub *sub = own_sub (m, m->w->m.rows.batch);
+    if (sub && batch_rows (m->s, sub->batch, m->w, &sub->resent, m->fx, &e) < 0)
+        does_not_fit (m, sub, &e);
 }
 
 static void on_close (const struct said *m)
 {
     struct err e;
-    struct batch *b = own_batch (m, m->w->m.close.batch);
-    if (!b)
+    struct sub *sub = own_sub (m, m->w->m.close.batch);
+    if (!sub)
         return;
-    if (batch_close (m->s, b, m->w->m.close.total, m->fx, &e) < 0)
-        break_batch (m, b, m->w->m.close.batch, WIRE_MALFORMED, e.text);
+    if (batch_close (m->s, sub->batch, m->w->m.close.total, m->fx, &e) < 0)
+        does_not_fit (m, sub, &e);
     else
-        batch_progress (m->s, b, m->now);
+        batch_progress (m->s, sub->batch, m->now);
+}
+
+static void on_confirm (const struct said *m)
+{
+    struct sub *sub = client_sub (m->c, m->w->m.confirm.batch);
+    if (sub)
+        sub_confirm (m->s, sub, m->w->m.confirm.record, m->fx);
+}
+
+static void on_retry (const struct said *m)
+{
+    if (!degraded_refuses (m->s, m->c, m->w->m.retry.ref))
+        rerun_on_retry (m->s, m->c, m->w, m->now, m->fx);
+}
+
+static void on_remove (const struct said *m)
+{
+    if (!degraded_refuses (m->s, m->c, m->w->m.remove.ref))
+        retention_on_remove (m->s, m->c, &m->w->m.remove, m->fx);
 }
 
 static void on_attach (const struct said *m)
@@ -180,7 +279,10 @@ static void on_attach (const struct said *m)
     const struct msg_attach *a = &m->w->m.attach;
     char why[64];
     struct batch *b = batch_find (m->s, a->id);
-    if (client_sub (m->c, a->batch)) {
+    struct sub *old = client_sub (m->c, a->batch);
+    if (old && old->told)
+        sub_over (m->s, &old);
+    if (old) {
         handle_in_use (m, a->batch);
         return;
     }
@@ -189,11 +291,8 @@ static void on_attach (const struct said *m)
         broken (m, a->batch, why);
         return;
     }
-    if (b->n_subs >= WATCHERS_MAX) {
-        snprintf (why, sizeof why, "busy: %u look at batch %" PRIu64 " already", b->n_subs, a->id);
-        broken (m, a->batch, why);
+    if (has_watchers (m, b, a->batch))
         return;
-    }
     struct sub *sub = sub_new (m->c, b, a->batch, a->record);
     sub->follow = a->follow;
     opened (m, sub);
@@ -231,7 +330,7 @@ static void on_cancel (const struct said *m)
 {
     const struct msg_cancel *c = &m->w->m.cancel;
     struct batch *b = named_batch (m, c->id, c->batch, c->ref);
-    if (!b || too_much (m, c->ref))
+    if (!b || too_much (m, c->ref) || (!b->ended && degraded_refuses (m->s, m->c, c->ref)))
         return;
     struct waiter what = {.ref = c->ref,
                           .condition = WAIT_PROCESSES_GONE,
@@ -313,11 +412,12 @@ static void on_live (const struct said *m)
 }
 
 static void (*const HANDLERS[256]) (const struct said *) = {
-    [WIRE_OPEN] = on_open,         [WIRE_SPEC] = on_spec,     [WIRE_ROWS] = on_rows,
-    [WIRE_CLOSE] = on_close,       [WIRE_ATTACH] = on_attach, [WIRE_DETACH] = on_detach,
-    [WIRE_CANCEL] = on_cancel,     [WIRE_INPUT] = on_live,    [WIRE_SIGNAL] = on_live,
-    [WIRE_WAIT] = on_wait,         [WIRE_QUERY] = on_query,   [WIRE_DRAIN] = on_drain,
-    [WIRE_DROP_REF] = on_drop_ref,
+    [WIRE_OPEN] = on_open,         [WIRE_SPEC] = on_spec,       [WIRE_ROWS] = on_rows,
+    [WIRE_CLOSE] = on_close,       [WIRE_ATTACH] = on_attach,   [WIRE_DETACH] = on_detach,
+    [WIRE_CANCEL] = on_cancel,     [WIRE_INPUT] = on_live,      [WIRE_SIGNAL] = on_live,
+    [WIRE_WAIT] = on_wait,         [WIRE_QUERY] = on_query,     [WIRE_DRAIN] = on_drain,
+    [WIRE_DROP_REF] = on_drop_ref, [WIRE_CONFIRM] = on_confirm, [WIRE_RETRY] = on_retry,
+    [WIRE_REMOVE] = on_remove,
 };
 
 void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
@@ -344,11 +444,27 @@ static void drop_drains (struct sched *s, struct client *c)
     }
 }
 
-/* Attached batches end with their client; detached ones go on without it. */
+/* Somebody else who opened it. */
+static struct sub *next_owner (const struct batch *b)
+{
+    struct sub *sub;
+    LIST_FOREACH (sub, &b->subs, link)
+        if (sub->owner)
+            break;
+    return sub;
+}
+
+/* Attached batches end with their client, unless another one opened them, too; detached ones go on
+ * without it. */
 static void leave_batch (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
 {
+    b->owner = next_owner (b);
+    if (b->owner) {
+        batch_give_to (s, b, b->owner->client);
+        return;
+    }
     struct msg_cancel m = {.reason = bytes_str ("its client is gone")};
-    batch_to_orphans (s, b);
+    batch_give_to (s, b, &s->orphans);
     if (b->flags & BATCH_DETACHED) {
         if (!b->closed) { /* half a submission is nobody's wish */
             m.reason = bytes_str ("its client left before it was closed");

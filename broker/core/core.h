@@ -6,6 +6,8 @@
  *     batch     specs, chunks, sets of rows, its log of results       batches.c chunks.c results.c
  *     lease     what one worker holds of one batch                    leases.c
  *     placing   who gets what next                                    place.c
+ *     state     what the store is told, and a life that begins from it
+ *               records.c replay.c restored.c degraded.c retention.c rerun.c content.c
  *
  * Rows of a batch are in exactly one of: chunk not complete, waiting, out in one lease, finished.
  * sched_check() proves it.
@@ -41,7 +43,11 @@ struct session {
     uint64_t hold;     /* the last commit that something of it waits for */
     bool dirty;        /* may have something to transmit */
     bool said_bye;
-    bool shut; /* its window was said to be 0 */
+    bool shut;     /* its window was said to be 0 */
+    bool restored; /* from the store, and not back yet */
+    bool ghost;    /* restored, but all that is known of it is that it was granted rows */
+    bool missed;   /* degraded: a message was left with the peer, and all behind it */
+    bool leaving;  /* degraded: it ends when its end can be recorded */
     unsigned malformed;
     unsigned refusals;     /* said in the log */
     struct client *client; /* one of the two, by role */
@@ -52,6 +58,14 @@ struct session {
     TAILQ_ENTRY (session) dirty_link;
 };
 
+/* What was said of a chunk in parts, as it comes. content.c. */
+struct content {
+    struct XXH3_state_s *state; /* NULL: nothing */
+    uint64_t chunk;
+    uint64_t have; /* bytes */
+    uint64_t keys;
+};
+
 /* A client's view of a batch. */
 struct sub {
     uint64_t handle;
@@ -59,7 +73,11 @@ struct sub {
     struct batch *batch;
     struct entry *next; /* of the batch's log to be sent; NULL: all has been */
     bool owner;         /* it opened the batch */
+    bool joined;        /* ... which was there already, under its key */
+    bool told;          /* was sent END, and is to confirm that it has all */
     bool follow;
+    uint64_t confirmed;    /* the last record it will not ask for again */
+    struct content resent; /* a chunk in parts that it sends again */
     UT_hash_handle hh;     /* by handle, in client */
     LIST_ENTRY (sub) link; /* in batch */
     TAILQ_ENTRY (sub) pump_link;
@@ -97,6 +115,7 @@ struct chunk {
     uint64_t first;
     uint64_t count;
     uint64_t open; /* rows that have no outcome */
+    uint64_t kept; /* rows whose bytes are needed: those, and what may be retried */
     uint64_t spec;
     uint64_t stage;
     struct slice body; /* empty where the row came in parts */
@@ -139,30 +158,38 @@ struct odd_row {
 
 struct batch {
     uint64_t id;
-    char *name, *key;
-    bool keyed; /* in the table of keys */
+    char *name;
+    struct wire open; /* the OPEN message, its strings kept by its header */
     uint64_t flags, jobs, priority, runs;
     uint64_t result_bytes;
     int64_t opened_us, deadline_us;
-    int64_t left_us;       /* replayed, and nobody's until it is opened again; 0: no */
+    bool awaited; /* replayed, and nobody's until it is opened again or the grace is over */
     struct client *client; /* whose share of the workers it uses */
     struct sub *owner;     /* NULL: detached and left, or replayed */
     struct wire *specs;    /* SPEC messages, each complete or kind 0 */
+    uint64_t *spec_hashes;
     size_t n_specs;
     struct chunk *chunks; /* sorted; [chunk_head, chunk_tail) are alive */
     size_t chunk_head, chunk_tail, chunk_size;
     uint64_t next_chunk; /* number expected next */
-    size_t last_found;   /* chunk that the last lookup gave */
-    uint64_t submitted;  /* rows that have come */
+    uint64_t *hashes;    /* of the content of each complete chunk */
+    size_t n_hashes;
+    struct content coming; /* of the chunk that comes in parts */
+    size_t last_found;     /* chunk that the last lookup gave */
+    uint64_t submitted;    /* rows that have come */
     struct ranges waiting;
     struct ranges doomed; /* were cancelled one by one while they were out */
     uint64_t granted;     /* rows out in leases */
     uint64_t finished;
     uint64_t counts[OUTCOME_KINDS];
+    struct ranges ended_as[OUTCOME_KINDS]; /* detached: rows that may be retried, by outcome */
+    struct ranges again;                   /* finished rows that ran more than once */
     bool closed, cancelled, paused, ended;
-    bool over;    /* nobody looks at it any more: freed at the end of the turn */
-    char *reason; /* of the cancellation */
-    bool ready;   /* in its client's list */
+    bool over;                /* nobody looks at it any more: freed at the end of the turn */
+    char *reason;             /* of the cancellation */
+    uint64_t cancel_grace_ms; /* as the last cancellation said, for workers that come back */
+    bool cancel_kill;
+    bool ready; /* in its client's list */
     bool told_no_worker, told_too_big, told_no_function;
     uint64_t est_us; /* measured time of one task; 0: not known */
     uint64_t cpus;   /* of its specs, the greatest */
@@ -183,9 +210,15 @@ struct batch {
     struct row_index index; /* of a detached batch */
     uint64_t own_bytes;     /* itself and its specs */
     bool trimming;          /* in the list of those whose log may have got shorter */
+    uint64_t confirmed;     /* the last record that is not asked for again */
+    int64_t last_wall_us;   /* replayed: when its last task ended, by the clock of its worker */
+    int64_t ended_us;
+    uint64_t kept_bytes; /* counted in sched while it is in `kept` */
+    bool kept;           /* detached and over: its results wait */
     UT_hash_handle hh;
-    UT_hash_handle by_key;
+    UT_hash_handle hh_key;
     TAILQ_ENTRY (batch) trim_link;
+    TAILQ_ENTRY (batch) kept_link;
     TAILQ_ENTRY (batch) ready_link;
     LIST_ENTRY (batch) owned_link;
     TAILQ_ENTRY (batch) over_link;
@@ -196,6 +229,7 @@ struct lease {
     struct batch *batch;
     struct worker *worker;
     struct ranges out;
+    struct ranges named; /* its worker came back and has these */
     uint64_t share;      /* number told to the worker */
     struct ranges slots; /* slot numbers it has */
     uint64_t occupied;   /* slots of the worker it counts for */
@@ -226,6 +260,9 @@ struct worker {
     uint64_t shares;
     bool commands; /* it can run them */
     bool suspect, draining;
+    bool holding;     /* came back, and has yet to say what it holds: it gets no rows */
+    bool hold_said;   /* ... it has said it, and that cannot be recorded yet */
+    int64_t hold_us;  /* since when */
     bool drain_asked; /* by a client: it stays */
     uint64_t done;    /* outcomes it gave, for people */
     struct function_name *functions;
@@ -253,6 +290,8 @@ struct sched {
     TAILQ_HEAD (, worker) workers;
     TAILQ_HEAD (, worker) hungry; /* those that may take more; who was served last is last */
     TAILQ_HEAD (, batch) over;
+    TAILQ_HEAD (kept_list, batch) kept; /* what ended first is first */
+    uint64_t kept_bytes;
     TAILQ_HEAD (, session) dirty;
     TAILQ_HEAD (, sub) pump;
     TAILQ_HEAD (, batch) trim;
@@ -265,12 +304,16 @@ struct sched {
     uint64_t queue_bytes;
     uint64_t own_bytes; /* of batches and their specs */
     uint64_t rng;
-    uint64_t fenced, malformed;
+    uint64_t fenced, duplicates, malformed;
     int64_t tick_us;      /* next regular tick */
+    int64_t judge_us;     /* nobody is judged before */
     int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */
     bool placing;         /* something changed that may let rows be placed */
     bool replaying, stopping;
-    bool replayed;  /* what was cut short by the end of the last life is still to be ended */
+    bool replayed;  /* its clocks are still to be set */
+    bool unsettled; /* what was cut short by the end of the last life is still to be ended */
+    bool unshut;    /* degraded, or not any more, and peers are still to be told */
+    char *degraded; /* why the store takes no commits; NULL: it does */
     bool was_full;  /* queue_bytes over the limit */
     int64_t now_us; /* of the query in hand */
 };
@@ -289,7 +332,76 @@ void effect_log (struct effects *fx, enum log_level level, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 void effect_stop (struct effects *fx);
 
+/* --- records.c: what the store is told; nothing where it wants no records, or while it replays ---
+ */
+/* What a client said of the batch. */
+void record_said (struct sched *s, const struct batch *b, const struct wire *w, struct effects *fx);
+/* A result, and whose rows they were (0: the broker's own word). */
+void record_entry (struct sched *s, const struct batch *b, const struct entry *en, uint64_t holder,
+                   struct effects *fx);
+void record_granted (struct sched *s, const struct lease *l, const struct msg_grant *g,
+                     struct effects *fx);
+void record_given_back (struct sched *s, const struct lease *l, struct range r, struct effects *fx);
+void record_holder_lost (struct sched *s, const struct lease *l, bool counts, struct effects *fx);
+void record_confirmed (struct sched *s, const struct batch *b, struct effects *fx);
+void record_remove (struct sched *s, const struct batch *b, struct effects *fx);
+void record_session (struct sched *s, const struct session *se, const struct wire *hello,
+                     struct effects *fx);
+void record_left (struct sched *s, const struct session *se, struct effects *fx);
+/* The real-time clock as it would be if it had only run since the broker began; for people. */
+uint64_t sched_wall_ms (const struct sched *s, int64_t now);
+
+/* --- replay.c --- */
+/* Behind the last record: clocks begin, and what no record has settled is. */
+void replay_finish (struct sched *s, int64_t now, struct effects *fx);
+
+/* --- restored.c --- */
+/* A worker's session from its record; and one of which only a grant is known. */
+struct session *restored_new (struct sched *s, const struct wire *hello);
+struct session *restored_ghost (struct sched *s, uint64_t token);
+/* Its worker is to be told that the broker was restarted: it is not certain that it has heard it.
+ */
+bool restored_is_new (const struct session *se);
+/* Its worker is back. */
+void restored_back (struct sched *s, struct session *se, const struct wire *hello, int64_t now);
+void restored_hold (struct sched *s, struct worker *w, const struct msg_hold *m, int64_t now,
+                    struct effects *fx);
+/* Not back since a restart, or back and yet to say what it holds: what it was granted may have
+ * never arrived. */
+bool worker_is_away (const struct worker *w);
+
+/* --- degraded.c --- */
+/* Whether the message is not taken now; its peer will send it again. */
+bool degraded_leaves (struct sched *s, struct session *se, const struct wire *w);
+/* Whether the request is refused, and was told so. */
+bool degraded_refuses (struct sched *s, struct client *c, uint64_t ref);
+/* Peers hear of a change. */
+void degraded_tell (struct sched *s, struct effects *fx);
+
+/* --- hello.c --- */
+void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t now,
+                       struct effects *fx);
+/* How much to make of a peer that comes or leaves. */
+enum log_level session_coming_level (const struct session *se);
+/* A session that has no connection yet. */
+struct session *session_make (struct sched *s, const struct wire *hello, uint64_t token,
+                              int64_t now);
+
 /* --- sessions.c --- */
+struct session *session_by_token (struct sched *s, uint64_t token);
+struct session *session_by_route (struct sched *s, uint64_t route);
+/* 0: it is not connected. */
+void session_set_route (struct sched *s, struct session *se, uint64_t route);
+/* Transmit a message that has no number; se NULL: to somebody without a session. */
+void session_say (struct session *se, uint64_t route, struct wire *w, struct effects *fx);
+void session_say_error (struct session *se, uint64_t route, enum wire_code code, unsigned kind,
+                        uint64_t ref, const char *text, struct effects *fx);
+/* Its window is 0. */
+bool session_is_shut (const struct sched *s, const struct session *se);
+/* session_end(), as soon as that can be recorded; until then it is cut off. */
+void session_leave (struct sched *s, struct session *se, int64_t now, struct effects *fx);
+/* An ACK, with how much may be on its way to us. */
+void session_say_window (struct sched *s, struct session *se, struct effects *fx);
 /* Queue a numbered message for a session. Lane by kind. Drops it in silence where there is no
  * session any more. */
 void session_post (struct sched *s, struct session *se, const struct wire *w);
@@ -314,6 +426,8 @@ void client_gone (struct sched *s, struct client *c, int64_t now, struct effects
 void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                         struct effects *fx);
 struct sub *client_sub (struct client *c, uint64_t handle);
+/* It was sent END for the handle: what it still says of it is no error. */
+void client_over (struct client *c, uint64_t handle);
 /* It has asked as much as a client may without an answer. */
 bool client_asks_too_much (const struct client *c);
 /* Parts of a large row of it are missing. */
@@ -324,6 +438,10 @@ void reply (struct sched *s, struct client *c, uint64_t ref, enum wire_code code
 /* --- subs.c: results to those who look at a batch --- */
 struct sub *sub_new (struct client *c, struct batch *b, uint64_t handle, uint64_t record);
 void sub_free (struct sched *s, struct sub **sub);
+/* It was sent END. */
+void sub_over (struct sched *s, struct sub **sub);
+/* It has all up to `record`; one beyond the last: also END. */
+void sub_confirm (struct sched *s, struct sub *sub, uint64_t record, struct effects *fx);
 void sub_pump_later (struct sched *s, struct sub *sub);
 void subs_pump (struct sched *s);
 
@@ -341,29 +459,58 @@ void query_answer (struct sched *s, struct client *c, const struct wire *w, int6
 struct batch *batch_find (struct sched *s, uint64_t id);
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                           struct effects *fx);
-int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
-                struct err *e);
-int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
-                struct err *e);
-int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
-                 struct err *e);
+struct batch *batch_by_key (struct sched *s, struct bytes key);
+/* Whether OPEN says something else than the one that the batch was opened with, and what. */
+bool batch_differs (const struct batch *b, const struct msg_open *o, char *why, size_t size);
+void batch_start_clocks (struct batch *b, int64_t now);
 void batch_progress (struct sched *s, struct batch *b, int64_t now);
 void batch_set_ready (struct sched *s, struct batch *b);
-void batch_to_orphans (struct sched *s, struct batch *b);
+void batch_give_to (struct sched *s, struct batch *b, struct client *c);
 void batch_free (struct sched *s, struct batch **b);
-struct batch *batch_by_key (struct sched *s, struct bytes key);
+/* The same for good: the store forgets it, too. */
+void batch_forget (struct sched *s, struct batch **b, struct effects *fx);
+void batch_own_more (struct sched *s, struct batch *b, uint64_t bytes);
 /* An attached batch that has ended and that nobody looks at goes when the turn ends, not under its
  * callers' feet. */
 void batch_check_over (struct sched *s, struct batch *b);
-void batches_free_over (struct sched *s);
+void batches_free_over (struct sched *s, struct effects *fx);
 void batches_tick (struct sched *s, int64_t now, struct effects *fx);
-/* All records were replayed: times begin anew, and what was under way ends. */
-void batches_replayed (struct sched *s, int64_t now, struct effects *fx);
 enum wire_batch_state batch_state (const struct batch *b);
 const struct wire *batch_spec_of (const struct batch *b, uint64_t spec);
 
-void batch_record_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
+/* --- submit.c: -1 with EINVAL where it does not fit, EBUSY where there is no room, EEXIST where it
+ * was said before, and differently; nothing has changed then --- */
+extern const char CRAMMED[]; /* no room, in words */
+int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct effects *fx,
+                struct err *e);
+/* `resent`: of whoever sends it, for chunks in parts that come again. */
+int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct content *resent,
+                struct effects *fx, struct err *e);
+int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
+                 struct err *e);
+/* How many chunks are complete. */
+uint64_t batch_chunks (const struct batch *b);
+
+/* --- content.c --- */
+uint64_t content_of_spec (const struct wire *w);
+uint64_t content_of_rows (const struct wire *w);
+/* A part of a chunk in parts; the one at offset 0 begins anew. -1: it is not the next one. */
+int content_part (struct content *c, const struct wire *w);
+uint64_t content_so_far (const struct content *c, const struct msg_rows *m);
+void content_fini (struct content *c);
+
+/* --- retention.c: detached batches that are over --- */
+void retention_enter (struct sched *s, struct batch *b, int64_t now);
+void retention_leave (struct sched *s, struct batch *b);
+void retention_tick (struct sched *s, int64_t now, struct effects *fx);
+void retention_on_remove (struct sched *s, struct client *c, const struct msg_remove *m,
                           struct effects *fx);
+
+/* --- rerun.c --- */
+/* Ended rows of these outcomes wait again; returns how many. */
+uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *m);
+void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, int64_t now,
+                     struct effects *fx);
 
 /* --- cancels.c --- */
 /* Ends rows: waiting ones at once, running ones through their workers. count 0: the whole batch,
@@ -374,19 +521,24 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
 bool row_is_doomed (const struct batch *b, uint64_t row);
 /* A record of a cancellation: what it ended is in the records behind it. */
 void batch_cancel_replay (struct batch *b, const struct msg_cancel *m);
-/* What a cancellation had left to workers that are of the last life ends here. */
+/* Its worker is told once more of those of its rows that are not wanted. */
+void batch_cancel_again (struct sched *s, struct lease *l);
+/* Rows that wait though they are not wanted, after a replay, end. */
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx);
 
 /* --- chunks.c --- */
 int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
 /* The large row of which parts are missing, or NULL. */
 const struct chunk *chunk_half (const struct batch *b);
-/* The chunk with the row, or NULL when all of its rows are finished. */
+/* The chunk with the row, or NULL when none of its rows is needed any more. */
 struct chunk *chunk_find (struct batch *b, uint64_t row);
 /* The bytes of rows [first, first + count) of the chunk. */
 struct slice chunk_rows (struct chunk *c, uint64_t first, uint64_t count);
-/* Rows got their outcomes: what is not needed any more goes. */
-void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count);
+/* Rows got their outcomes: what is not needed any more goes, unless they may be run again. */
+void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count, bool keep);
+/* ... and they are. */
+void chunks_reopen (struct batch *b, uint64_t first, uint64_t count);
+uint64_t chunks_bytes (const struct batch *b);
 void chunks_free (struct sched *s, struct batch *b);
 
 /* --- results.c --- */
@@ -397,7 +549,12 @@ void output_from_worker (struct sched *s, struct worker *wk, const struct wire *
 /* The broker's own word on rows that are in no set any more. */
 void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t count,
                    enum outcome_how how, const char *reason, struct effects *fx);
-int results_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
+/* A record of them, out of a lease, or (NULL) out of rows that waited. */
+int results_replay (struct sched *s, struct batch *b, struct lease *l, const struct wire *w,
+                    struct err *e);
+int output_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
+/* Nobody will ask again for what is up to `record`. */
+void results_confirmed (struct sched *s, struct batch *b, uint64_t record);
 /* The entry as a message about `batch`; borrows from the entry. */
 struct wire entry_message (const struct entry *en, uint64_t batch);
 void entry_free (struct sched *s, struct batch *b, struct entry *en);
@@ -420,6 +577,15 @@ struct lease *lease_find (struct worker *w, uint64_t batch);
 struct lease *lease_get (struct batch *b, struct worker *w);
 void lease_count (struct lease *l); /* after `out` or `slots` changed */
 void lease_drop_if_empty (struct sched *s, struct lease *l);
+/* Rows that wait are its own now. */
+void lease_take_out (struct lease *l, uint64_t lo, uint64_t hi);
+/* Slot numbers for `more` tasks at once, as far as there are; a message can carry one extent. */
+void lease_add_slots (struct lease *l, uint64_t more, struct msg_grant *g);
+/* Its rows of [lo, hi) were not started. The lease stays, even if it is empty. */
+void lease_give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
+                      struct effects *fx);
+/* All its rows go back, or end as lost. */
+void lease_lose (struct sched *s, struct lease *l, bool counts, int64_t now, struct effects *fx);
 unsigned odd_attempt (const struct batch *b, uint64_t row);
 struct odd_row *odd_get (struct batch *b, uint64_t row);
 void odd_drop (struct batch *b, uint64_t row);
@@ -434,6 +600,8 @@ void worker_on_message (struct sched *s, struct session *se, const struct wire *
                         struct effects *fx);
 bool worker_takes (const struct worker *w);
 bool worker_can (const struct worker *w, const struct batch *b);
+void workers_count_slots (struct sched *s);
+struct known_batch *worker_known (struct worker *w, uint64_t batch);
 void worker_drain (struct sched *s, struct worker *w);
 void drains_check (struct sched *s, struct worker *w);
 void worker_forget (struct sched *s, struct worker *w, uint64_t batch);

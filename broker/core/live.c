@@ -2,7 +2,8 @@
  * has the row.
  *
  * Input that comes before its row is granted is kept (a client sends a window's worth before
- * anything is taken) and goes out right behind the grant.
+ * anything is taken) and goes out right behind the grant; what comes for a row whose worker is not
+ * back since a restart, when it is certain that it has the row.
  */
 #include <stdlib.h>
 
@@ -41,11 +42,11 @@ static struct worker *holder (struct batch *b, uint64_t row)
 void live_from_client (struct sched *s, struct batch *b, const struct wire *w)
 {
     struct worker *wk = holder (b, row_of (w));
-    if (wk) {
+    if (wk && !worker_is_away (wk)) {
         forward (s, b, wk, w);
         return;
     }
-    bool finished = row_of (w) < b->submitted && !ranges_has (&b->waiting, row_of (w));
+    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w));
     if (finished || b->ended || b->early_bytes > WIRE_PIECE_MAX * 4)
         return;
     struct early *early = mem_zalloc (sizeof *early);

@@ -55,13 +55,7 @@ static bool knows_spec (struct known_batch *k, uint64_t spec)
 static void send_specs (struct sched *s, struct worker *w, struct batch *b, uint64_t first,
                         uint64_t count)
 {
-    struct known_batch *k = NULL;
-    HASH_FIND (hh, w->known, &b->id, sizeof b->id, k);
-    if (!k) {
-        k = mem_zalloc (sizeof *k);
-        k->id = b->id;
-        HASH_ADD (hh, w->known, id, sizeof k->id, k);
-    }
+    struct known_batch *k = worker_known (w, b->id);
     while (k->n <= (first + count) / 8) {
         size_t n = (first + count) / 8 + 1;
         k->specs = mem_resize (k->specs, n, 1);
@@ -124,20 +118,9 @@ struct need {
     bool ahead;          /* rows may go out that no slot number is free for */
 };
 
-/* Slot numbers for `more` tasks at once; the message can carry one extent. */
-static void add_slots (struct lease *l, uint64_t more, struct msg_grant *g)
-{
-    struct range r = ranges_from (&l->batch->slots, 0);
-    if (!more || r.lo == r.hi)
-        return;
-    g->slot_base = r.lo;
-    g->slot_count = least (more, r.hi - r.lo);
-    ranges_remove (&l->batch->slots, r.lo, r.lo + g->slot_count);
-    ranges_add (&l->slots, r.lo, r.lo + g->slot_count);
-}
-
 /* Part of what is needed, as much as fits in one message. */
-static void grant (struct sched *s, struct lease *l, struct need *need, int64_t now)
+static void grant (struct sched *s, struct lease *l, struct need *need, int64_t now,
+                   struct effects *fx)
 {
     struct batch *b = l->batch;
     struct worker *w = l->worker;
@@ -152,23 +135,22 @@ static void grant (struct sched *s, struct lease *l, struct need *need, int64_t 
     g->stage = c->stage;
     g->first = r.lo;
     g->attempt = odd_attempt (b, r.lo);
-    add_slots (l, need->more_slots, g);
+    lease_add_slots (l, need->more_slots, g);
+    uint64_t slots = g->slot_count; /* of a large row the last part tells of none */
     uint64_t idle = l->slots.count > l->out.count ? l->slots.count - l->out.count : 1;
     uint64_t most = need->ahead ? need->rows : least (need->rows, idle);
     uint64_t n = g->count = run_length (b, c, r, most);
     send_specs (s, w, b, g->spec, each ? n : 1);
     g->grant = ++w->grants;
     g->share = l->share;
+    record_granted (s, l, g, fx);
     post_rows (s, w, c, &m);
-    ranges_remove (&b->waiting, r.lo, r.lo + n);
-    ranges_add (&l->out, r.lo, r.lo + n);
-    b->granted += n;
+    lease_take_out (l, r.lo, r.lo + n);
     l->moved_us = now;
-    lease_count (l);
     if (b->flags & BATCH_INPUT)
         live_granted (s, b, w, r.lo, n);
     need->rows -= n;
-    need->more_slots -= g->slot_count;
+    need->more_slots -= slots;
 }
 
 /* --- how much --- */
@@ -286,7 +268,8 @@ static void next_turn (struct sched *s, struct batch *b)
     s->served = c;
 }
 
-static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int64_t now)
+static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int64_t now,
+                         struct effects *fx)
 {
     struct lease *l = lease_find (w, b->id);
     if (!worker_can (w, b)) /* first: it costs least */
@@ -297,25 +280,25 @@ static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int
     if (!l)
         l = lease_get (b, w);
     while (need.rows && b->waiting.count)
-        grant (s, l, &need, now);
+        grant (s, l, &need, now, fx);
     next_turn (s, b);
     batch_set_ready (s, b);
     return true;
 }
 
-static bool place_one (struct sched *s, struct worker *w, int64_t now)
+static bool place_one (struct sched *s, struct worker *w, int64_t now, struct effects *fx)
 {
     struct client *c;
     struct batch *b;
     TAILQ_FOREACH (c, &s->ready, ready_link)
         TAILQ_FOREACH (b, &c->ready, ready_link)
-            if (place_batch (s, w, b, now))
+            if (place_batch (s, w, b, now, fx))
                 return true;
     return false;
 }
 
 /* One round gives each hungry worker one portion, so that a small batch spreads over the hosts. */
-static bool place_round (struct sched *s, bool full_ones, int64_t now)
+static bool place_round (struct sched *s, bool full_ones, int64_t now, struct effects *fx)
 {
     bool any = false;
     struct worker *w = TAILQ_FIRST (&s->hungry);
@@ -324,7 +307,7 @@ static bool place_round (struct sched *s, bool full_ones, int64_t now)
         bool full = w->occupied >= w->slots;
         if (!worker_takes (w))
             sated (s, w);
-        else if ((!full || full_ones) && place_one (s, w, now))
+        else if ((!full || full_ones) && place_one (s, w, now, fx))
             any = true;
         else if (full && full_ones)
             sated (s, w);
@@ -335,13 +318,13 @@ static bool place_round (struct sched *s, bool full_ones, int64_t now)
 
 void place (struct sched *s, int64_t now, struct effects *fx)
 {
-    (void)fx;
-    if (!s->placing)
+    if (!s->placing || s->degraded)
         return;
     s->placing = false;
-    while (place_round (s, false, now))
+    while (place_round (s, false, now, fx))
         ;
-    while (place_round (s, true, now)) /* nobody is idle: some may have more than they can start */
+    while (
+        place_round (s, true, now, fx)) /* nobody is idle: some may have more than they can start */
         ;
     if (!(TAILQ_EMPTY (&s->hungry) && TAILQ_EMPTY (&s->ready)) && s->take_back_us == CLOCK_NEVER)
         s->take_back_us = now + TAKE_BACK_EVERY_US;
@@ -369,7 +352,7 @@ static bool somebody_idle (struct sched *s, const struct lease *l)
 /* True: there may be something to take back later. */
 static bool take_back_from (struct sched *s, struct lease *l, int64_t now)
 {
-    if (l->out.count <= l->slots.count)
+    if (l->out.count <= l->slots.count || worker_is_away (l->worker))
         return false;
     if (l->taking_back || now - l->moved_us < TAKE_BACK_STILL_US)
         return true;

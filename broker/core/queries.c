@@ -77,6 +77,7 @@ static void answer_status (struct answer *a)
     snprintf (id, sizeof id, "%016" PRIx64, s->cfg.broker_id);
     put_text (&r, "version", s->cfg.version);
     put_text (&r, "durability", s->cfg.durability);
+    put_text (&r, "storage", s->degraded ? s->degraded : "ok");
     put_text (&r, "broker", id);
     put (&r, "pid", s->cfg.pid);
     put (&r, "uptime_ms", (uint64_t)((s->now_us - s->cfg.start_us) / US_PER_MS));
@@ -89,6 +90,7 @@ static void answer_status (struct answer *a)
     put (&r, "running", f.granted);
     put (&r, "queue_bytes", f.queue_bytes);
     put (&r, "fenced", f.fenced);
+    put (&r, "duplicates", f.duplicates);
     put (&r, "malformed", f.malformed);
     add (a, &r);
 }
@@ -113,6 +115,14 @@ static const char *note (const struct sched *s, const struct batch *b)
     return "";
 }
 
+/* Batches of an earlier life are told apart by the real-time clock, which may have jumped. */
+static uint64_t age_ms (const struct sched *s, const struct batch *b)
+{
+    uint64_t now = sched_wall_ms (s, s->now_us);
+    uint64_t opened = b->open.m.open.opened_ms;
+    return now > opened ? now - opened : 0;
+}
+
 static void add_batch (struct answer *a, const struct batch *b)
 {
     struct record r = {0};
@@ -129,7 +139,7 @@ static void add_batch (struct answer *a, const struct batch *b)
         put (&r, outcome_name ((enum outcome_how)how), b->counts[how]);
     put (&r, "jobs", b->jobs);
     put (&r, "priority", b->priority);
-    put (&r, "opened_ms", (uint64_t)((a->s->now_us - b->opened_us) / US_PER_MS));
+    put (&r, "opened_ms", age_ms (a->s, b));
     put_text (&r, "client", b->client->session ? b->client->session->name : "");
     put_text (&r, "note", note (a->s, b));
     add (a, &r);
@@ -217,6 +227,12 @@ static void fill_open (struct page *p, const struct ranges *set, const struct le
         }
 }
 
+/* A row that was run again has several outcomes: later ones are in later entries. */
+static bool is_latest (const struct batch *b, uint64_t row, const struct entry *en)
+{
+    return !(b->flags & BATCH_DETACHED) || row_index_find (&b->index, row) == en;
+}
+
 static void fill_ended (struct page *p, const struct entry *en)
 {
     struct outcome o;
@@ -224,7 +240,7 @@ static void fill_ended (struct page *p, const struct entry *en)
     for (size_t from = 0; outcome_read (bytes_of (en->body.ptr, en->body.len), &at, &o) == 1;
          from = at) {
         struct task *t = task_of (p, o.row);
-        if (!t)
+        if (!t || !is_latest (p->batch, o.row, en))
             continue;
         t->entry = en;
         t->at = from;

@@ -75,12 +75,21 @@ void entry_free (struct sched *s, struct batch *b, struct entry *en)
     free (en);
 }
 
+static void unpause (struct sched *s, struct batch *b)
+{
+    bool room = TAILQ_EMPTY (&b->log) || !is_crammed (s);
+    if (!b->paused || !room || b->log_bytes >= log_limit (s, b) / 2)
+        return;
+    b->paused = false;
+    batch_set_ready (s, b);
+}
+
 /* Of an attached batch, what everybody has been sent goes; of a detached one it is kept. */
 void results_trim (struct sched *s, struct batch *b)
 {
     if (b->flags & BATCH_DETACHED)
         return;
-    uint64_t needed = b->next_record;
+    uint64_t needed = b->awaited ? 0 : b->next_record; /* its client will ask for them */
     struct sub *sub;
     LIST_FOREACH (sub, &b->subs, link)
         if (sub->next && sub->next->record < needed)
@@ -88,11 +97,7 @@ void results_trim (struct sched *s, struct batch *b)
     struct entry *en;
     while ((en = TAILQ_FIRST (&b->log)) && en->record < needed)
         entry_free (s, b, en);
-    bool room = TAILQ_EMPTY (&b->log) || !is_crammed (s);
-    if (b->paused && room && b->log_bytes < log_limit (s, b) / 2) {
-        b->paused = false;
-        batch_set_ready (s, b);
-    }
+    unpause (s, b);
 }
 
 void results_trim_later (struct sched *s, struct batch *b)
@@ -133,20 +138,28 @@ struct wire entry_message (const struct entry *en, uint64_t batch)
     return w;
 }
 
-static void record (struct sched *s, struct batch *b, const struct entry *en, struct effects *fx)
+/* Of a detached batch, what did not end well may be run again (rerun.c): its bytes and its attempt
+ * are kept. */
+static bool may_retry (const struct batch *b, const struct outcome *o)
 {
-    if (!s->cfg.records || s->replaying)
-        return;
-    struct wire w = entry_message (en, b->id);
-    effect_record (fx, b->id, &w);
+    return b->flags & BATCH_DETACHED && o->how != OUTCOME_DONE;
 }
 
 static void count_outcome (struct sched *s, struct batch *b, const struct outcome *o)
 {
+    bool keep = may_retry (b, o);
     b->counts[o->how]++;
     b->finished++;
-    odd_drop (b, o->row);
-    chunks_finish (s, b, o->row, 1);
+    if (o->attempt > 1)
+        ranges_add (&b->again, o->row, o->row + 1);
+    if (keep) {
+        ranges_add (&b->ended_as[o->how], o->row, o->row + 1);
+        if (o->attempt > 1)
+            odd_get (b, o->row)->attempt = (unsigned)o->attempt;
+    } else {
+        odd_drop (b, o->row);
+    }
+    chunks_finish (s, b, o->row, 1, keep);
     if (b->flags & BATCH_DETACHED)
         row_index_note (&b->index, o->row);
 }
@@ -166,7 +179,7 @@ void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t co
         }
         struct slice slice = buf_take_slice (&body);
         struct entry *en = entry_new (s, b, WIRE_RESULTS, n, &slice, NULL);
-        record (s, b, en, fx);
+        record_entry (s, b, en, 0, fx);
         first += n;
         count -= n;
     }
@@ -189,10 +202,23 @@ static int check_body (const struct wire *w)
 }
 
 struct tally {
-    uint64_t accepted, dropped;
+    uint64_t accepted, dropped, duplicates;
     uint64_t wall_us;
     struct buf rest; /* the accepted ones, where some were dropped */
 };
+
+/* It was accepted before, and its acknowledgement was lost. (Of a row that ran more than once it is
+ * not known which attempt ended it.) */
+static bool is_duplicate (const struct batch *b, const struct outcome *o)
+{
+    if (o->row >= b->submitted || ranges_has (&b->waiting, o->row))
+        return false;
+    const struct lease *l;
+    LIST_FOREACH (l, &b->leases, b_link)
+        if (ranges_has (&l->out, o->row))
+            return false;
+    return ranges_has (&b->again, o->row) ? o->attempt > 1 : o->attempt == 1;
+}
 
 static void take_outcomes (struct sched *s, struct lease *l, struct bytes body, struct tally *t)
 {
@@ -206,6 +232,7 @@ static void take_outcomes (struct sched *s, struct lease *l, struct bytes body, 
         if (!counts && !t->dropped)
             buf_append (&t->rest, body.ptr, begin);
         t->dropped += !counts;
+        t->duplicates += !counts && is_duplicate (b, &o);
         if (counts) {
             if (t->dropped)
                 buf_append (&t->rest, body.ptr + begin, at - begin);
@@ -234,7 +261,7 @@ static void finish_message (struct sched *s, struct lease *l, const struct wire 
     struct worker *wk = l->worker;
     struct slice body = t->dropped ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
     struct entry *en = entry_new (s, b, WIRE_RESULTS, t->accepted, &body, wk->session);
-    record (s, b, en, fx);
+    record_entry (s, b, en, wk->session->token, fx);
     measure (b, t);
     wk->done += t->accepted;
     l->moved_us = now;
@@ -243,6 +270,24 @@ static void finish_message (struct sched *s, struct lease *l, const struct wire 
     drains_check (s, wk);
     worker_touch (s, wk);
     batch_progress (s, b, now);
+}
+
+/* Of a batch that the worker holds nothing of. */
+static void late_outcomes (struct sched *s, struct worker *wk, const struct wire *w,
+                           struct effects *fx)
+{
+    struct bytes body = bytes_of (w->body[0].ptr, w->body[0].len);
+    const struct batch *b = batch_find (s, w->m.results.batch);
+    uint64_t duplicates = 0;
+    struct outcome o;
+    size_t at = 0;
+    while (b && outcome_read (body, &at, &o) == 1)
+        duplicates += is_duplicate (b, &o);
+    s->duplicates += duplicates;
+    s->fenced += w->m.results.count - duplicates;
+    effect_log (fx, LOG_INFO,
+                "late outcomes worker=%s batch=%" PRIu64 " count=%" PRIu64 " duplicates=%" PRIu64,
+                wk->session->name, w->m.results.batch, w->m.results.count, duplicates);
 }
 
 void results_from_worker (struct sched *s, struct worker *wk, const struct wire *w, int64_t now,
@@ -256,14 +301,13 @@ void results_from_worker (struct sched *s, struct worker *wk, const struct wire 
     struct lease *l = lease_find (wk, w->m.results.batch);
     struct tally t = {0};
     if (!l) {
-        s->fenced += w->m.results.count;
-        effect_log (fx, LOG_INFO, "late outcomes worker=%s batch=%" PRIu64 " count=%" PRIu64,
-                    wk->session->name, w->m.results.batch, w->m.results.count);
+        late_outcomes (s, wk, w, fx);
         return;
     }
     buf_init (&t.rest, SIZE_MAX);
     take_outcomes (s, l, bytes_of (w->body[0].ptr, w->body[0].len), &t);
-    s->fenced += t.dropped;
+    s->duplicates += t.duplicates;
+    s->fenced += t.dropped - t.duplicates;
     if (t.accepted)
         finish_message (s, l, w, &t, now, fx);
     buf_fini (&t.rest);
@@ -284,35 +328,79 @@ void output_from_worker (struct sched *s, struct worker *wk, const struct wire *
     en->attempt = m->attempt;
     en->stream = m->stream;
     en->offset = m->offset;
-    record (s, l->batch, en, fx);
+    record_entry (s, l->batch, en, 0, fx);
     batch_progress (s, l->batch, now);
 }
 
-/* A record that was committed once: its rows are finished, whoever ran them. */
-int results_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+/* The outcomes of a record, out of the lease of who held the rows, or out of those that waited:
+ * then they are the broker's own word. */
+static int take_record (struct sched *s, struct batch *b, struct lease *l, struct bytes body,
+                        struct tally *t, struct err *e)
 {
-    struct bytes bytes = bytes_of (w->body[0].ptr, w->body[0].len);
     struct outcome o;
     size_t at = 0;
-    bool results = w->kind == WIRE_RESULTS;
-    while (results && outcome_read (bytes, &at, &o) == 1) {
-        if (ranges_remove (&b->waiting, o.row, o.row + 1) != 1)
-            return err_set (e, EINVAL, "batch %" PRIu64 ": row %" PRIu64 " has two outcomes", b->id,
-                            o.row);
+    while (outcome_read (body, &at, &o) == 1) {
+        int64_t ended_us = (int64_t)(o.start_us + o.wall_us);
+        if (ranges_remove (l ? &l->out : &b->waiting, o.row, o.row + 1) != 1)
+            return err_set (e, EINVAL, "row %" PRIu64 " ends, but was not %s", o.row,
+                            l ? "granted" : "waiting");
+        b->granted -= l != NULL;
+        t->accepted++;
+        t->wall_us += o.wall_us;
+        if (ended_us > b->last_wall_us)
+            b->last_wall_us = ended_us;
         count_outcome (s, b, &o);
     }
-    struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, w->kind, results ? w->m.results.count : 0, &body, NULL);
-    if (results) {
-        free (en->worker);
-        free (en->host);
-        en->worker = mem_strndup ((const char *)w->m.results.worker.ptr, w->m.results.worker.len);
-        en->host = mem_strndup ((const char *)w->m.results.host.ptr, w->m.results.host.len);
-    } else {
-        en->row = w->m.output.row;
-        en->attempt = w->m.output.attempt;
-        en->stream = w->m.output.stream;
-        en->offset = w->m.output.offset;
-    }
     return 0;
+}
+
+int results_replay (struct sched *s, struct batch *b, struct lease *l, const struct wire *w,
+                    struct err *e)
+{
+    const struct msg_results *m = &w->m.results;
+    struct tally t = {0};
+    if (m->record != b->next_record)
+        return err_set (e, EINVAL, "result %" PRIu64 " is not the next one (%" PRIu64 ")",
+                        m->record, b->next_record);
+    if (take_record (s, b, l, bytes_of (w->body[0].ptr, w->body[0].len), &t, e) < 0)
+        return -1;
+    if (l && t.accepted) {
+        measure (b, &t);
+        lease_count (l);
+        lease_drop_if_empty (s, l);
+    }
+    struct slice body = slice_keep (&w->body[0]);
+    struct entry *en = entry_new (s, b, w->kind, m->count, &body, NULL);
+    free (en->worker);
+    free (en->host);
+    en->worker = mem_strndup ((const char *)m->worker.ptr, m->worker.len);
+    en->host = mem_strndup ((const char *)m->host.ptr, m->host.len);
+    return 0;
+}
+
+int output_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    const struct msg_output *m = &w->m.output;
+    if (m->record != b->next_record)
+        return err_set (e, EINVAL, "result %" PRIu64 " is not the next one (%" PRIu64 ")",
+                        m->record, b->next_record);
+    struct slice body = slice_keep (&w->body[0]);
+    struct entry *en = entry_new (s, b, w->kind, 0, &body, NULL);
+    en->row = m->row;
+    en->attempt = m->attempt;
+    en->stream = m->stream;
+    en->offset = m->offset;
+    return 0;
+}
+
+void results_confirmed (struct sched *s, struct batch *b, uint64_t record)
+{
+    struct entry *en;
+    if (record > b->confirmed)
+        b->confirmed = record;
+    if (b->flags & BATCH_DETACHED)
+        return;
+    while ((en = TAILQ_FIRST (&b->log)) && en->record <= b->confirmed)
+        entry_free (s, b, en);
+    unpause (s, b);
 }

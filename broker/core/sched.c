@@ -46,6 +46,7 @@ struct sched *sched_new (const struct sched_config *c)
     TAILQ_INIT (&s->workers);
     TAILQ_INIT (&s->hungry);
     TAILQ_INIT (&s->over);
+    TAILQ_INIT (&s->kept);
     TAILQ_INIT (&s->dirty);
     TAILQ_INIT (&s->pump);
     TAILQ_INIT (&s->trim);
@@ -68,38 +69,31 @@ void sched_free (struct sched **sp)
         session_end (s, se, 0, &fx);
         effects_clear (&fx);
     }
-    batches_free_over (s);
     struct batch *b, *tmp_b;
     HASH_ITER (hh, s->batches, b, tmp_b) {
         struct batch *gone = b;
         batch_free (s, &gone);
     }
     effects_fini (&fx);
+    free (s->degraded);
     free (s);
 }
 
 static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now, struct effects *fx)
 {
-    place_take_back (s, now);
+    if (!s->degraded)
+        place_take_back (s, now);
     if (now < s->tick_us && !ev->lag_us)
         return;
     s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
     sessions_tick (s, ev, now, fx);
-    batches_tick (s, now, fx);
-}
-
-/* Before anything else happens to what was replayed. */
-static void begin (struct sched *s, int64_t now, struct effects *fx)
-{
-    if (!s->replayed)
-        return;
-    s->replayed = false;
-    batches_replayed (s, now, fx);
+    if (!s->degraded)
+        batches_tick (s, now, fx);
 }
 
 void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, struct effects *fx)
 {
-    begin (s, now_us, fx);
+    replay_finish (s, now_us, fx); /* before anything else happens to it */
     switch (ev->kind) {
     case EVENT_MESSAGE:
         session_on_message (s, ev, now_us, fx);
@@ -122,11 +116,11 @@ void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, 
 
 void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
 {
-    begin (s, now_us, fx);
+    replay_finish (s, now_us, fx);
     subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
     results_trim_all (s);
     place (s, now_us, fx);
-    batches_free_over (s);
+    batches_free_over (s, fx);
     s->turn++;
 }
 
@@ -151,76 +145,6 @@ int64_t sched_deadline (const struct sched *s)
     return s->take_back_us < s->tick_us ? s->take_back_us : s->tick_us;
 }
 
-static int replay_into (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
-{
-    struct effects none = {0}; /* nothing is recorded, nobody is told */
-    int rc = 0;
-    switch (w->kind) {
-    case WIRE_SPEC:
-        rc = batch_spec (s, b, w, &none, e);
-        break;
-    case WIRE_ROWS:
-        rc = batch_rows (s, b, w, &none, e);
-        break;
-    case WIRE_CLOSE:
-        rc = batch_close (s, b, w->m.close.total, &none, e);
-        break;
-    case WIRE_CANCEL:
-        batch_cancel_replay (b, &w->m.cancel);
-        break;
-    default:
-        rc = results_replay (s, b, w, e);
-    }
-    effects_fini (&none);
-    if (rc == 0)
-        batch_progress (s, b, 0);
-    return rc;
-}
-
-static uint64_t batch_of (const struct wire *w)
-{
-    switch (w->kind) {
-    case WIRE_SPEC:
-        return w->m.spec.batch;
-    case WIRE_ROWS:
-        return w->m.rows.batch;
-    case WIRE_CLOSE:
-        return w->m.close.batch;
-    case WIRE_CANCEL:
-        return w->m.cancel.id;
-    case WIRE_RESULTS:
-        return w->m.results.batch;
-    case WIRE_OUTPUT:
-        return w->m.output.batch;
-    default:
-        return 0;
-    }
-}
-
-int sched_replay (struct sched *s, const struct wire *record, struct err *e)
-{
-    int rc = 0;
-    s->replaying = s->replayed = true;
-    if (record->kind == WIRE_OPEN) {
-        struct effects none = {0};
-        if (record->m.open.batch < s->next_batch)
-            rc = err_set (e, EINVAL, "batch %" PRIu64 " is there twice", record->m.open.batch);
-        else
-            batch_open (s, &s->orphans, record, 0, &none);
-        effects_fini (&none);
-    } else {
-        struct batch *b = batch_find (s, batch_of (record));
-        if (b)
-            rc = replay_into (s, b, record, e);
-        else
-            rc = err_set (e, EINVAL, "%s of batch %" PRIu64 " that was not opened",
-                          wire_name (record->kind) ? wire_name (record->kind) : "a record",
-                          batch_of (record));
-    }
-    s->replaying = false;
-    return rc;
-}
-
 uint64_t sched_peers (const struct sched *s)
 {
     return s->n_workers + s->n_clients;
@@ -234,6 +158,7 @@ struct sched_figures sched_figures (const struct sched *s)
         .batches = HASH_COUNT (s->batches),
         .queue_bytes = s->queue_bytes,
         .fenced = s->fenced,
+        .duplicates = s->duplicates,
         .malformed = s->malformed,
     };
     for (const struct batch *b = s->batches; b; b = b->hh.next) {

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
 #include "common/base/log.h"
 #include "common/wire/wire.h"
 
@@ -114,11 +115,18 @@ void sched_committed (struct sched *s, uint64_t commit);
 /* The messages that may leave now. */
 void sched_flush (struct sched *s, int64_t now_us, struct effects *fx);
 
+/* The store takes no commits, for this reason: new work is refused, and nothing is done that would
+ * have to be recorded. NULL: it does again. For those who replay after a failed commit: before the
+ * first event. */
+void sched_set_degraded (struct sched *s, const char *reason);
+
 /* When the next EVENT_TICK is due. */
 int64_t sched_deadline (const struct sched *s);
 
-/* Rebuild from records, in the order in which they were committed, into a new scheduler, before any
- * event. -1 with the reason for a record that does not fit those before it. */
+/* Rebuild from records (store.h says in which order) into a new scheduler, before any event: it
+ * then has the same batches, and the same rows with the same workers, as the one that made the
+ * records. Workers, and clients of attached batches, are given time to come back. -1 with the
+ * reason for a record that does not fit those before it. */
 int sched_replay (struct sched *s, const struct wire *record, struct err *e);
 
 /* How many peers have a session, connected or not. */
@@ -129,10 +137,16 @@ struct sched_figures {
     uint64_t clients, workers, batches;
     uint64_t waiting, granted; /* rows */
     uint64_t queue_bytes;
-    uint64_t fenced;    /* outcomes that came too late and were dropped */
-    uint64_t malformed; /* messages */
+    uint64_t fenced;     /* outcomes that came too late and were dropped */
+    uint64_t duplicates; /* outcomes that had been accepted before */
+    uint64_t malformed;  /* messages */
 };
 struct sched_figures sched_figures (const struct sched *s);
+
+/* What a replay must bring back, as text that is the same for the same. For tests and the
+ * simulator.
+ */
+void sched_dump (const struct sched *s, struct buf *out);
 
 /* Check every invariant; 0, or -1 with what does not hold. For tests and the simulator. */
 int sched_check (const struct sched *s, struct err *e);

@@ -36,9 +36,57 @@ void sub_free (struct sched *s, struct sub **sub)
     HASH_DEL (old->client->subs, old);
     LIST_REMOVE (old, link);
     old->batch->n_subs--;
+    content_fini (&old->resent);
     results_trim_later (s, old->batch); /* what was kept for it alone */
     batch_check_over (s, old->batch);
     free (old);
+}
+
+/* What a client still says of a batch whose end it has not heard of is no error. Of handles that
+ * were chosen to make a long list, the lowest are forgotten. */
+void client_over (struct client *c, uint64_t handle)
+{
+    if (handle == UINT64_MAX)
+        return;
+    ranges_add (&c->over, handle, handle + 1);
+    if (c->over.n > OVER_MAX)
+        ranges_remove (&c->over, 0, c->over.at[OVER_MAX / 2].lo);
+}
+
+void sub_over (struct sched *s, struct sub **sub)
+{
+    client_over ((*sub)->client, (*sub)->handle);
+    sub_free (s, sub);
+}
+
+/* What none of those who submit will ask for again. A detached batch keeps its results for others.
+ */
+static void confirm_all (struct sched *s, struct batch *b, struct effects *fx)
+{
+    uint64_t all = UINT64_MAX;
+    const struct sub *sub;
+    LIST_FOREACH (sub, &b->subs, link)
+        if (sub->owner && sub->confirmed < all)
+            all = sub->confirmed;
+    if (b->flags & BATCH_DETACHED || all <= b->confirmed || all == UINT64_MAX)
+        return;
+    b->confirmed = all;
+    record_confirmed (s, b, fx);
+}
+
+void sub_confirm (struct sched *s, struct sub *sub, uint64_t record, struct effects *fx)
+{
+    struct batch *b = sub->batch;
+    uint64_t last = b->next_record - 1;
+    if (!sub->owner)
+        return;
+    if (record > last && sub->told) {
+        sub_over (s, &sub);
+        return;
+    }
+    if (record > sub->confirmed)
+        sub->confirmed = record < last ? record : last;
+    confirm_all (s, b, fx);
 }
 
 void sub_pump_later (struct sched *s, struct sub *sub)
@@ -47,17 +95,6 @@ void sub_pump_later (struct sched *s, struct sub *sub)
         return;
     sub->pumping = true;
     TAILQ_INSERT_TAIL (&s->pump, sub, pump_link);
-}
-
-/* What a client still says of a batch whose end it has not heard of is no error. Of handles that
- * were chosen to make a long list, the lowest are forgotten. */
-static void remember_over (struct client *c, uint64_t handle)
-{
-    if (handle == UINT64_MAX)
-        return;
-    ranges_add (&c->over, handle, handle + 1);
-    if (c->over.n > OVER_MAX)
-        ranges_remove (&c->over, 0, c->over.at[OVER_MAX / 2].lo);
 }
 
 static void send_entry (struct sched *s, struct sub *sub)
@@ -87,6 +124,13 @@ static void send_end (struct sched *s, struct sub *sub)
     session_post (s, sub->client->session, &w);
 }
 
+/* END may be lost with this broker, and then its client asks the next one: the batch stays until it
+ * says that it has seen it. */
+static bool is_confirmed_later (const struct sched *s, const struct sub *sub)
+{
+    return s->cfg.durable && sub->owner && !(sub->batch->flags & BATCH_DETACHED);
+}
+
 /* Queue as much as the peer may have on its way, so that its channel never runs dry and never holds
  * much more. True: there is nothing left for now. */
 static bool pump_one (struct sched *s, struct sub **subp)
@@ -98,10 +142,11 @@ static bool pump_one (struct sched *s, struct sub **subp)
             return false;
         send_entry (s, sub);
     }
-    if (sub->batch->ended || !sub->follow) {
+    if ((sub->batch->ended || !sub->follow) && !sub->told) {
         send_end (s, sub);
-        remember_over (sub->client, sub->handle);
-        sub_free (s, subp);
+        sub->told = true;
+        if (!is_confirmed_later (s, sub))
+            sub_over (s, subp);
     }
     return true;
 }

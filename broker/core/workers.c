@@ -25,7 +25,7 @@ static void learn_functions (struct worker *w, const struct wire *hello)
     }
 }
 
-static void count_slots (struct sched *s)
+void workers_count_slots (struct sched *s)
 {
     struct worker *w;
     s->slots = 0;
@@ -45,14 +45,14 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
     LIST_INIT (&w->leases);
     TAILQ_INSERT_HEAD (&s->workers, w, link);
     s->n_workers++;
-    count_slots (s);
+    workers_count_slots (s);
     worker_touch (s, w);
     return w;
 }
 
 bool worker_takes (const struct worker *w)
 {
-    return !w->suspect && !w->draining && w->session->route;
+    return !w->suspect && !w->draining && !w->holding && w->session->route;
 }
 
 bool worker_can (const struct worker *w, const struct batch *b)
@@ -75,7 +75,7 @@ void worker_drain (struct sched *s, struct worker *w)
         session_post (s, w->session, &m);
     }
     w->draining = w->drain_asked = true;
-    count_slots (s);
+    workers_count_slots (s);
 }
 
 void drains_check (struct sched *s, struct worker *w)
@@ -91,6 +91,18 @@ void drains_check (struct sched *s, struct worker *w)
         }
         d = next;
     }
+}
+
+struct known_batch *worker_known (struct worker *w, uint64_t batch)
+{
+    struct known_batch *k = NULL;
+    HASH_FIND (hh, w->known, &batch, sizeof batch, k);
+    if (k)
+        return k;
+    k = mem_zalloc (sizeof *k);
+    k->id = batch;
+    HASH_ADD (hh, w->known, id, sizeof k->id, k);
+    return k;
 }
 
 void worker_forget (struct sched *s, struct worker *w, uint64_t batch)
@@ -130,21 +142,11 @@ void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, s
         TAILQ_REMOVE (&s->hungry, w, hungry_link);
     w->hungry = true; /* nothing puts it back */
     s->n_workers--;
-    count_slots (s);
+    workers_count_slots (s);
     leases_lose (s, w, counts, now, fx);
     drains_check (s, w); /* gone is as empty as can be */
     free_tables (w);
     free (w);
-}
-
-static void row_returned (struct sched *s, struct batch *b, struct range r, struct effects *fx)
-{
-    for (uint64_t row = r.lo; row < r.hi; row++) {
-        if (row_is_doomed (b, row))
-            results_make (s, b, row, 1, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
-        else
-            ranges_add (&b->waiting, row, row + 1);
-    }
 }
 
 /* Rows that were granted and have not started: they wait again, with the attempt they had. */
@@ -157,17 +159,9 @@ static void on_returned (struct sched *s, struct worker *w, const struct msg_ret
     struct batch *b = l->batch;
     uint64_t lo = m->first;
     uint64_t hi = m->count < UINT64_MAX - lo ? lo + m->count : UINT64_MAX;
-    struct range r;
     if (m->last)
         l->taking_back = false;
-    while ((r = ranges_from (&l->out, lo)), r.lo < r.hi && r.lo < hi) {
-        if (r.hi > hi)
-            r.hi = hi;
-        ranges_remove (&l->out, r.lo, r.hi);
-        b->granted -= r.hi - r.lo;
-        row_returned (s, b, r, fx);
-    }
-    lease_count (l);
+    lease_give_back (s, l, lo, hi, fx);
     lease_drop_if_empty (s, l);
     drains_check (s, w);
     worker_touch (s, w);
@@ -178,7 +172,7 @@ static void on_capacity (struct sched *s, struct worker *w, const struct msg_cap
 {
     w->slots = m->slots;
     w->draining = m->draining || w->drain_asked;
-    count_slots (s);
+    workers_count_slots (s);
     worker_touch (s, w);
 }
 
@@ -208,6 +202,9 @@ void worker_on_message (struct sched *s, struct session *se, const struct wire *
         break;
     case WIRE_CAPACITY:
         on_capacity (s, wk, &w->m.capacity);
+        break;
+    case WIRE_HOLD:
+        restored_hold (s, wk, &w->m.hold, now, fx);
         break;
     case WIRE_INPUT_TAKEN:
         on_input_taken (s, wk, w);

@@ -54,7 +54,8 @@ static int test_commit (void *self, uint64_t number, struct err *e)
     en->t.attempts++;
     if (number != en->t.accepted + 1)
         return err_set (e, EPROTO, "commit %" PRIu64 " behind %" PRIu64, number, en->t.accepted);
-    if (en->t.fail || en->t.attempts == en->t.fail_at) {
+    if (en->t.fail || en->t.attempts == en->t.fail_at ||
+        (en->t.full && !STAILQ_EMPTY (&en->making))) {
         en->t.fail = false;
         en->t.failures++;
         drop (&en->making);
@@ -85,14 +86,80 @@ static int test_ready_fd (void *self)
     return -1;
 }
 
+static enum wire_kind kind_of (const struct kept *k)
+{
+    return (enum wire_kind)k->f.frame[0].ptr[2];
+}
+
+/* A session's token, of HELLO or LEFT. */
+static uint64_t token_of (const struct kept *k)
+{
+    struct wire w;
+    uint64_t token = 0;
+    if (wire_decode (&w, &k->f, NULL, NULL) == 0)
+        token = w.kind == WIRE_LEFT ? w.m.left.token : w.m.hello.token;
+    wire_fini (&w);
+    return token;
+}
+
+/* Whether what follows in the list ends it: LEFT the session of a HELLO, REMOVE a batch. */
+static bool is_ended (const struct kept *k)
+{
+    const struct kept *later = k;
+    while ((later = STAILQ_NEXT (later, link))) {
+        if (later->batch != k->batch)
+            continue;
+        if (k->batch ? kind_of (later) == WIRE_REMOVE
+                     : kind_of (later) == WIRE_LEFT && token_of (later) == token_of (k))
+            return true;
+    }
+    return false;
+}
+
+static int replay_batch (struct engine *en, uint64_t batch, store_replay_fn *fn, void *arg,
+                         struct err *e)
+{
+    const struct kept *k;
+    STAILQ_FOREACH (k, &en->records, link)
+        if (k->batch == batch && fn (arg, &k->f, e) != 0)
+            return -1;
+    return 0;
+}
+
+static int replay_by_batch (struct engine *en, store_replay_fn *fn, void *arg, struct err *e)
+{
+    const struct kept *k, *removed = NULL;
+    STAILQ_FOREACH (k, &en->records, link) {
+        if (!k->batch && kind_of (k) == WIRE_HELLO && !is_ended (k) && fn (arg, &k->f, e) != 0)
+            return -1;
+        if (kind_of (k) == WIRE_REMOVE && (!removed || k->batch > removed->batch))
+            removed = k;
+    }
+    if (removed && fn (arg, &removed->f, e) != 0)
+        return -1;
+    STAILQ_FOREACH (k, &en->records, link)
+        if (kind_of (k) == WIRE_OPEN && !is_ended (k) &&
+            replay_batch (en, k->batch, fn, arg, e) != 0)
+            return -1;
+    return 0;
+}
+
 static int test_replay (void *self, store_replay_fn *fn, void *arg, struct err *e)
 {
     struct engine *en = self;
     const struct kept *k;
+    if (en->t.by_batch)
+        return replay_by_batch (en, fn, arg, e);
     STAILQ_FOREACH (k, &en->records, link)
         if (fn (arg, &k->f, e) != 0)
             return -1;
     return 0;
+}
+
+static int test_probe (void *self, struct err *e)
+{
+    struct engine *en = self;
+    return en->t.full ? err_set (e, ENOSPC, "there is no room") : 0;
 }
 
 static void test_close (void *self)
@@ -112,6 +179,7 @@ static const struct store_verbs VERBS = {
     .committed = test_committed,
     .ready_fd = test_ready_fd,
     .replay = test_replay,
+    .probe = test_probe,
     .close = test_close,
 };
 

@@ -12,6 +12,8 @@ struct store_test {
     uint64_t late;      /* a commit holds when that many more were accepted; may change */
     bool fail;          /* the next commit fails */
     bool fail_append;   /* the next append fails */
+    bool full;          /* commits of records and probes fail */
+    bool by_batch;      /* replay sessions, then batch by batch; else in the order of commits */
     uint64_t fail_at;   /* the commit of this ordinal fails (from 1, failed ones count) */
     uint64_t attempts;  /* commits asked for */
     uint64_t failures;  /* ... and refused */

@@ -26,6 +26,7 @@ struct job { /* a batch */
     bool cancelled;        /* was asked for */
     bool promised;         /* all of it was acknowledged, and it is detached */
     bool told;             /* END was delivered */
+    bool refused;          /* the store could not take it */
     struct ranges got;
 };
 
@@ -187,12 +188,21 @@ static void on_result (struct user *u, struct job *j, const drover_result_t *r)
                   (int)j->id);
 }
 
+/* The disk took no commits: a batch is not accepted, a request is not done. */
+static void on_storage (struct job *j)
+{
+    if (j)
+        j->refused = true;
+}
+
 static void on_end (struct user *u, struct job *j, const drover_end_t *end)
 {
     sim_trace (u->s, "%s is told the end of batch %d: state %d", u->name, (int)j->id, end->state);
     if (j->told)
         sim_fail (u->s, "%s is told the end of batch %d twice", u->name, (int)j->id);
     j->told = true;
+    if (j->refused && end->state == DROVER_BATCH_BROKEN)
+        return;
     uint64_t rows = u->auditor ? j->plan : j->b.rows;
     bool fewer = u->auditor && j->cancelled; /* what came behind the cancellation is not taken */
     if (j->got.count != end->total || end->total > rows || (end->total < rows && !fewer))
@@ -219,6 +229,11 @@ static void on_event (struct user *u, const drover_event_t *event)
         u->answered++;
         break;
     case DROVER_EVENT_REFUSED:
+        if (event->refused->code == DROVER_ESTORAGE) {
+            on_storage (j);
+            break;
+        }
+        /* fall through */
     case DROVER_EVENT_LOST:
         sim_fail (u->s, "%s is refused: %s", u->name, event->refused->text);
     default:

@@ -62,7 +62,7 @@ static void hello (struct peer *p)
 static void transmit (struct peer *p)
 {
     struct wire_frames f;
-    if (!p->route || !p->token || p->stalled)
+    if (!p->route || !p->token || !p->welcomed || p->stalled)
         return;
     while (chan_next (p->chan, &f))
         push (p, &f);
@@ -80,15 +80,26 @@ static void transmit (struct peer *p)
 static void on_welcome (struct peer *p, const struct msg_welcome *m)
 {
     p->n_welcomes++;
+    p->welcomed = true;
+    bool known = p->token;
     p->resumed = m->resumed;
     p->token = m->token;
     p->window = m->window_bytes;
+    p->durable = m->features & FEATURE_DURABLE;
+    if (m->resumed == 2) {
+        model_holds (p);
+        return;
+    }
     if (m->resumed) {
         assert_int_equal (chan_resume (p->chan, m->received), 0);
         return;
     }
     chan_free (&p->chan);
     p->chan = chan_new (1000, 64 << 20);
+    if (known && p->role == ROLE_WORKER)
+        worker_void (p);
+    if (known && p->role == ROLE_CLIENT && p->durable)
+        client_reopen (p);
 }
 
 static void on_ping (struct peer *p, const struct msg_ping *m)
@@ -115,6 +126,8 @@ static void session_business (struct peer *p, const struct wire *w)
     case WIRE_ERROR:
         p->n_errors++;
         p->error = (enum wire_code)w->m.error.code;
+        if (p->bed->faithful && (p->error == WIRE_NO_SESSION || p->error == WIRE_LOST))
+            peer_back (p, false);
         break;
     case WIRE_BYE:
         p->n_byes++;
@@ -210,9 +223,17 @@ unsigned peer_count (struct peer *p, enum wire_kind kind)
 
 /* --- the bed --- */
 
-struct bed *bed_new (const struct sched_config *cfg, struct store *store)
+static void begin (struct bed *b)
 {
     struct err e;
+    b->link = fake_link_new (on_send, b);
+    b->turn = turn_new (&b->cfg, b->store, &e);
+    if (!b->turn || turn_add_link (b->turn, b->link, &e) < 0)
+        fail_msg ("%s", e.text);
+}
+
+struct bed *bed_new (const struct sched_config *cfg, struct store *store)
+{
     struct bed *b = mem_zalloc (sizeof *b);
     if (cfg)
         b->cfg = *cfg;
@@ -225,11 +246,24 @@ struct bed *bed_new (const struct sched_config *cfg, struct store *store)
     fake_clock_set (b->now);
     LIST_INIT (&b->peers);
     b->store = store ? store : store_mem ();
-    b->link = fake_link_new (on_send, b);
-    b->turn = turn_new (&b->cfg, b->store, &e);
-    if (!b->turn || turn_add_link (b->turn, b->link, &e) < 0)
-        fail_msg ("%s", e.text);
+    begin (b);
     return b;
+}
+
+void bed_restart (struct bed *b, struct store_test *t)
+{
+    struct peer *p;
+    turn_free (&b->turn);
+    fake_link_free (&b->link);
+    store_test_crash (t);
+    b->cfg.broker_id++;
+    b->cfg.start_us = b->now;
+    begin (b);
+    LIST_FOREACH (p, &b->peers, link) {
+        p->route = 0;
+        if (b->faithful)
+            peer_back (p, false);
+    }
 }
 
 void bed_free (struct bed **bp)
@@ -356,6 +390,7 @@ void peer_cut (struct peer *p)
 void peer_back (struct peer *p, bool fresh)
 {
     p->route = ++p->bed->routes;
+    p->welcomed = false;
     if (fresh)
         p->token = 0;
     hello (p);

@@ -21,6 +21,7 @@
 #include "common/model/ranges.h"
 #include "common/wire/chan.h"
 #include "common/wire/outcome.h"
+#include "tests/sim/store_test.h"
 
 enum { VIEWS_MAX = 64, GOT_MAX = 100000 };
 
@@ -30,8 +31,19 @@ struct got { /* an outcome as a client was told */
     char worker[32];
 };
 
+enum { VIEW_SPECS = 8, VIEW_CHUNKS = 64, ASKED_MAX = 32 };
+
 struct view { /* a client's batch */
     uint64_t handle, id;
+    /* what was said of it, to be said again to a broker that comes back */
+    struct msg_open open;
+    struct msg_spec spec[VIEW_SPECS];
+    struct slice command[VIEW_SPECS];
+    uint64_t size[VIEW_CHUNKS];
+    size_t n_specs;
+    bool opened, closed;
+    char key[24];
+    uint64_t known, known_chunks; /* as OPENED said */
     struct ranges done;
     struct got *got; /* the first GOT_MAX */
     size_t n_got;
@@ -68,7 +80,11 @@ struct peer {
     struct chan *chan;
     struct msg_hello hello;
     struct slice functions;
-    bool resumed; /* what the last WELCOME said */
+    uint64_t resumed;             /* what the last WELCOME said */
+    bool welcomed;                /* on this connection */
+    bool durable;                 /* the broker comes back, it says */
+    struct wire asked[ASKED_MAX]; /* by clients, and not answered yet */
+    size_t n_asked;
     bool stalled; /* reads nothing */
     bool deaf;    /* frames to it vanish */
     bool full;    /* its connection takes nothing */
@@ -98,7 +114,8 @@ struct bed {
     int64_t now;
     uint64_t routes;
     uint64_t moves; /* messages, either way */
-    bool failing;   /* a turn may fail */
+    uint64_t keys;  /* given out */
+    bool faithful;  /* peers come back by themselves when the broker does not know them */
     LIST_HEAD (, peer) peers;
 };
 
@@ -117,6 +134,10 @@ void bed_settle (struct bed *b);
 void bed_pass (struct bed *b, int64_t us);
 /* Every worker ends what it can run at one time, in steps of `wall_us`, until nothing is left. */
 void bed_run (struct bed *b, uint64_t wall_us);
+
+/* The broker dies, and another begins on what the store is sure to have. Everybody is cut off, and
+ * comes back where `faithful` says so. */
+void bed_restart (struct bed *b, struct store_test *t);
 
 /* --- peers --- */
 struct peer *bed_client (struct bed *b, const char *name);
@@ -154,6 +175,9 @@ void client_close (struct peer *c, uint64_t handle);
 struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
                             uint64_t count);
 struct view *client_view (struct peer *c, uint64_t handle);
+/* Open the batches that it has not seen the end of once more, and say all that it said of them. For
+ * a broker that comes back; peers do so by themselves when WELCOME says it. */
+void client_reopen (struct peer *c);
 void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t first, uint64_t count);
 void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition condition,
                   uint64_t n);

@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
 
-enum { LANES_OF_RUN = 2000 };
+enum { LANES_OF_RUN = 2000, CONFIRM_EVERY = 4 };
 
 /* --- clients hear --- */
 
@@ -21,6 +21,29 @@ struct view *client_view (struct peer *c, uint64_t handle)
     struct view *v = &c->views[c->n_views++];
     v->handle = handle;
     return v;
+}
+
+static uint64_t *asked_ref (struct wire *w)
+{
+    return w->kind == WIRE_CANCEL ? &w->m.cancel.ref : &w->m.wait.ref;
+}
+
+/* Said again, until there is an answer, to a broker that comes back. */
+static void ask (struct peer *c, const struct wire *w)
+{
+    if (c->n_asked < ASKED_MAX)
+        c->asked[c->n_asked++] = *w;
+    peer_post (c, w);
+}
+
+/* Every few records, and behind the end. */
+static void confirm (struct peer *c, uint64_t handle, uint64_t record)
+{
+    struct wire w = {.kind = WIRE_CONFIRM};
+    w.m.confirm.batch = handle;
+    w.m.confirm.record = record;
+    if (c->durable)
+        peer_post (c, &w);
 }
 
 static void note_outcome (struct view *v, const struct outcome *o, struct bytes worker)
@@ -50,6 +73,8 @@ static void on_results (struct peer *c, const struct wire *w)
     for (; outcome_read (bytes_of (w->body[0].ptr, w->body[0].len), &at, &o) == 1; n++)
         note_outcome (v, &o, m->worker);
     assert_int_equal (n, m->count);
+    if (m->record % CONFIRM_EVERY == 0)
+        confirm (c, m->batch, m->record);
 }
 
 static void on_output (struct peer *c, const struct wire *w)
@@ -68,8 +93,27 @@ static void on_end (struct peer *c, const struct msg_end *m)
     v->ended = true;
     v->end = *m;
     v->end.reason = bytes_of (NULL, 0);
+    if (m->state != BATCH_BROKEN)
+        confirm (c, m->batch, v->record + 1);
     if (!v->part && (m->state == BATCH_FINISHED || m->state == BATCH_CANCELLED))
         assert_int_equal (v->done.count, m->total);
+}
+
+static void on_opened (struct peer *c, const struct msg_opened *m)
+{
+    struct view *v = client_view (c, m->batch);
+    v->id = m->id;
+    v->known = m->known;
+    v->known_chunks = m->chunks;
+}
+
+static void on_reply (struct peer *c, const struct msg_reply *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->n_asked; i++)
+        if (*asked_ref (&c->asked[i]) != m->ref)
+            c->asked[kept++] = c->asked[i];
+    c->n_asked = kept;
 }
 
 uint64_t view_count (const struct view *v, enum outcome_how how)
@@ -114,7 +158,7 @@ static void take_slots (struct peer *w, const struct msg_grant *g)
         ranges_fini (&s->slots);
         s->number = g->share;
     }
-    assert_false (ranges_meets (&s->slots, g->slot_base, g->slot_base + g->slot_count));
+    assert_false (g->count && ranges_meets (&s->slots, g->slot_base, g->slot_base + g->slot_count));
     ranges_add (&s->slots, g->slot_base, g->slot_base + g->slot_count);
     assert_true (s->slots.count > 0);
 }
@@ -139,6 +183,8 @@ static void on_grant (struct peer *w, const struct wire *m)
 {
     const struct msg_grant *g = &m->m.grant;
     take_slots (w, g);
+    if (!g->count)
+        return;
     if (g->total) {
         assert_int_equal (g->offset, w->part_have);
         w->part_have += m->body[0].len;
@@ -166,7 +212,10 @@ void model_hears (struct peer *p, const struct wire *w)
 {
     switch (w->kind) {
     case WIRE_OPENED:
-        client_view (p, w->m.opened.batch)->id = w->m.opened.id;
+        on_opened (p, &w->m.opened);
+        break;
+    case WIRE_REPLY:
+        on_reply (p, &w->m.reply);
         break;
     case WIRE_RESULTS:
         on_results (p, w);
@@ -193,6 +242,8 @@ void model_free (struct peer *p)
     for (size_t i = 0; i < p->n_views; i++) {
         ranges_fini (&p->views[i].done);
         free (p->views[i].got);
+        for (size_t n = 0; n < p->views[i].n_specs; n++)
+            slice_fini (&p->views[i].command[n]);
     }
     for (size_t i = 0; i < p->n_shares; i++)
         ranges_fini (&p->shares[i].slots);
@@ -201,57 +252,109 @@ void model_free (struct peer *p)
 
 /* --- clients say --- */
 
+static void say_open (struct peer *c, struct view *v)
+{
+    struct wire w = {.kind = WIRE_OPEN, .m.open = v->open};
+    w.m.open.key = bytes_str (v->key);
+    w.m.open.record = v->record;
+    peer_post (c, &w);
+}
+
 void client_open (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs, uint64_t priority)
 {
-    struct wire w = {.kind = WIRE_OPEN};
-    w.m.open.batch = handle;
-    w.m.open.flags = flags;
-    w.m.open.jobs = jobs;
-    w.m.open.priority = priority;
-    client_view (c, handle);
+    struct view *v = client_view (c, handle);
+    v->opened = true;
+    v->open =
+        (struct msg_open){.batch = handle, .flags = flags, .jobs = jobs, .priority = priority};
+    if (!v->key[0])
+        snprintf (v->key, sizeof v->key, "key %d", (int)++c->bed->keys);
+    say_open (c, v);
+}
+
+static void say_spec (struct peer *c, const struct msg_spec *m, const struct slice *command)
+{
+    struct wire w = {.kind = WIRE_SPEC, .m.spec = *m};
+    w.body[0] = *command;
     peer_post (c, &w);
 }
 
 void client_spec (struct peer *c, uint64_t handle, uint64_t spec, enum wire_form form,
                   const char *text, uint64_t cpus)
 {
-    struct wire w = {.kind = WIRE_SPEC};
-    w.m.spec.batch = handle;
-    w.m.spec.spec = spec;
-    w.m.spec.form = form;
-    w.m.spec.cpus = cpus;
-    w.body[0] = slice_borrowed (text, strlen (text));
+    struct view *v = client_view (c, handle);
+    struct msg_spec m = {.batch = handle, .spec = spec, .form = form, .cpus = cpus};
+    struct slice command = slice_borrowed (text, strlen (text));
+    say_spec (c, &m, &command);
+    if (spec != v->n_specs || spec >= VIEW_SPECS)
+        return;
+    v->spec[spec] = m;
+    v->command[v->n_specs++] = slice_keep (&command);
+}
+
+static void say_rows (struct peer *c, struct view *v, uint64_t chunk, uint64_t first)
+{
+    struct buf body;
+    char text[32];
+    buf_init (&body, SIZE_MAX);
+    for (uint64_t i = 0; i < v->size[chunk]; i++) {
+        snprintf (text, sizeof text, "row %d", (int)(first + i));
+        row_begin (&body, 1);
+        row_value (&body, bytes_str (text));
+    }
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows.batch = v->handle;
+    w.m.rows.chunk = chunk;
+    w.m.rows.first = first;
+    w.m.rows.count = v->size[chunk];
+    w.body[0] = buf_take_slice (&body);
     peer_post (c, &w);
+    slice_fini (&w.body[0]);
 }
 
 void client_rows (struct peer *c, uint64_t handle, uint64_t count)
 {
     struct view *v = client_view (c, handle);
-    struct buf body;
-    char text[32];
-    buf_init (&body, SIZE_MAX);
-    for (uint64_t i = 0; i < count; i++) {
-        snprintf (text, sizeof text, "row %d", (int)(v->rows + i));
-        row_begin (&body, 1);
-        row_value (&body, bytes_str (text));
-    }
-    struct wire w = {.kind = WIRE_ROWS};
-    w.m.rows.batch = handle;
-    w.m.rows.chunk = v->chunks++;
-    w.m.rows.first = v->rows;
-    w.m.rows.count = count;
-    w.body[0] = buf_take_slice (&body);
+    assert_true (v->chunks < VIEW_CHUNKS);
+    v->size[v->chunks] = count;
+    say_rows (c, v, v->chunks, v->rows);
+    v->chunks++;
     v->rows += count;
+}
+
+static void say_close (struct peer *c, const struct view *v)
+{
+    struct wire w = {.kind = WIRE_CLOSE};
+    w.m.close.batch = v->handle;
+    w.m.close.total = v->rows;
     peer_post (c, &w);
-    slice_fini (&w.body[0]);
 }
 
 void client_close (struct peer *c, uint64_t handle)
 {
-    struct wire w = {.kind = WIRE_CLOSE};
-    w.m.close.batch = handle;
-    w.m.close.total = client_view (c, handle)->rows;
-    peer_post (c, &w);
+    struct view *v = client_view (c, handle);
+    v->closed = true;
+    say_close (c, v);
+}
+
+static void reopen (struct peer *c, struct view *v)
+{
+    uint64_t first = 0;
+    say_open (c, v);
+    for (size_t i = 0; i < v->n_specs; i++)
+        say_spec (c, &v->spec[i], &v->command[i]);
+    for (uint64_t i = 0; i < v->chunks; first += v->size[i++])
+        say_rows (c, v, i, first);
+    if (v->closed)
+        say_close (c, v);
+}
+
+void client_reopen (struct peer *c)
+{
+    for (size_t i = 0; i < c->n_views; i++)
+        if (c->views[i].opened && !c->views[i].ended)
+            reopen (c, &c->views[i]);
+    for (size_t i = 0; i < c->n_asked; i++)
+        peer_post (c, &c->asked[i]);
 }
 
 struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
@@ -277,7 +380,7 @@ void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t firs
     w.m.cancel.first = first;
     w.m.cancel.count = count;
     w.m.cancel.reason = bytes_str ("the test says so");
-    peer_post (c, &w);
+    ask (c, &w);
 }
 
 void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition condition,
@@ -288,7 +391,7 @@ void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition
     w.m.wait.id = id;
     w.m.wait.condition = condition;
     w.m.wait.n = n;
-    peer_post (c, &w);
+    ask (c, &w);
 }
 
 int client_reply (struct peer *c, uint64_t ref)
@@ -396,6 +499,46 @@ void worker_void (struct peer *w)
     for (size_t i = 0; i < w->n_shares; i++)
         ranges_fini (&w->shares[i].slots);
     w->n_shares = 0;
+}
+
+static void say_hold (struct peer *w, uint64_t batch, uint64_t row, uint64_t attempt, bool last)
+{
+    struct wire m = {.kind = WIRE_HOLD};
+    struct wire_frames f;
+    struct err e;
+    m.m.hold = (struct msg_hold){
+        .batch = batch, .first = row, .count = !last, .attempt = attempt, .last = last};
+    if (wire_encode (&m, &f, &e) < 0)
+        fail_msg ("%s", e.text);
+    chan_post_first_take (w->chan, &f);
+}
+
+/* Of what was not acknowledged, outcomes are named, and what was returned is not said again. */
+static bool look_at_unacknowledged (void *arg, const struct wire_frames *f)
+{
+    struct wire w;
+    struct outcome o;
+    size_t at = 0;
+    if (wire_decode (&w, f, NULL, NULL) < 0)
+        return false;
+    bool drop = w.kind == WIRE_RETURNED;
+    while (w.kind == WIRE_RESULTS &&
+           outcome_read (bytes_of (w.body[0].ptr, w.body[0].len), &at, &o) == 1)
+        say_hold (arg, w.m.results.batch, o.row, o.attempt, false);
+    wire_fini (&w);
+    return drop;
+}
+
+void model_holds (struct peer *w)
+{
+    for (size_t i = 0; i < w->n_held; i++)
+        w->held[i].cancelled = false; /* it is said again */
+    w->part_have = 0;
+    chan_renumber (w->chan);
+    chan_sift (w->chan, look_at_unacknowledged, w);
+    for (size_t i = 0; i < w->n_held; i++)
+        say_hold (w, w->held[i].batch, w->held[i].row, w->held[i].attempt, false);
+    say_hold (w, 0, 0, 0, true);
 }
 
 /* What the worker can run at one time of its oldest batch. */

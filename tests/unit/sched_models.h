@@ -6,6 +6,8 @@
 
 /* A numbered message came, in order and for the first time. Borrowed. */
 void model_hears (struct peer *p, const struct wire *w);
+/* WELCOME: the broker was restarted, and knows the session; what is numbered begins anew. */
+void model_holds (struct peer *w);
 void model_free (struct peer *p);
 
 #endif

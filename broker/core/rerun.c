@@ -1,0 +1,81 @@
+/* Rerun: rows of a detached batch that have ended, but not well, wait again when somebody asks for
+ * it: with the next attempt, and as if they had never cost a worker. Their results so far stay in
+ * the log; the new ones come behind.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/core.h"
+
+static void wait_again (struct batch *b, enum outcome_how how, struct range r)
+{
+    uint64_t n = r.hi - r.lo;
+    ranges_remove (&b->ended_as[how], r.lo, r.hi);
+    ranges_remove (&b->again, r.lo, r.hi);
+    ranges_remove (&b->doomed, r.lo, r.hi);
+    b->counts[how] -= n;
+    b->finished -= n;
+    chunks_reopen (b, r.lo, n);
+    for (uint64_t row = r.lo; row < r.hi; row++) {
+        struct odd_row *odd = odd_get (b, row);
+        odd->attempt++;
+        odd->losses = 0;
+    }
+    ranges_add (&b->waiting, r.lo, r.hi);
+}
+
+uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *m)
+{
+    uint64_t lo = m->count ? m->first : 0;
+    uint64_t hi = m->count && m->count < UINT64_MAX - lo ? lo + m->count : UINT64_MAX;
+    uint64_t n = 0;
+    for (int how = OUTCOME_DONE + 1; how < OUTCOME_KINDS; how++) {
+        struct range r;
+        if (!(m->hows >> how & 1))
+            continue;
+        while ((r = ranges_from (&b->ended_as[how], lo)), r.lo < r.hi && r.lo < hi) {
+            if (r.hi > hi)
+                r.hi = hi;
+            wait_again (b, (enum outcome_how)how, r);
+            n += r.hi - r.lo;
+        }
+    }
+    if (!n)
+        return 0;
+    retention_leave (s, b);
+    b->ended = b->cancelled = false;
+    b->told_no_worker = b->told_too_big = b->told_no_function = false;
+    free (b->reason);
+    b->reason = NULL;
+    return n;
+}
+
+void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, int64_t now,
+                     struct effects *fx)
+{
+    const struct msg_retry *m = &w->m.retry;
+    struct batch *b = batch_find (s, m->id);
+    char why[100];
+    if (!b) {
+        snprintf (why, sizeof why, "there is no batch %" PRIu64, m->id);
+        reply (s, c, m->ref, WIRE_UNKNOWN, 0, why);
+        return;
+    }
+    if (!(b->flags & BATCH_DETACHED) || (b->cancelled && !b->ended)) {
+        snprintf (why, sizeof why, "batch %" PRIu64 " is %s", m->id,
+                  b->cancelled ? "being cancelled" : "attached: its rows are not kept");
+        reply (s, c, m->ref, WIRE_CONFLICT, 0, why);
+        return;
+    }
+    bool ended = b->ended;
+    uint64_t n = batch_rerun (s, b, m);
+    reply (s, c, m->ref, WIRE_OK, n, "");
+    if (!n)
+        return;
+    record_said (s, b, w, fx);
+    if (ended)
+        batch_start_clocks (b, now);
+    effect_log (fx, LOG_INFO, "retried batch=%" PRIu64 " rows=%" PRIu64, b->id, n);
+    batch_progress (s, b, now);
+}
