@@ -26,6 +26,7 @@ struct results {
     int64_t deadline_us;
     uint64_t printed; /* outcomes */
     uint64_t failed;
+    uint64_t cancelled; /* of these */
 };
 
 /* Milliseconds that drover_next() may wait: -1 as long as it takes. */
@@ -65,6 +66,7 @@ static int on_result (struct results *r, struct printer *p, const drover_result_
 
     r->printed++;
     r->failed += result->how != DROVER_DONE;
+    r->cancelled += result->how == DROVER_CANCELLED;
     return printer_result (p, result, &e) < 0 ? output_error (p, &e) : STATUS_OK;
 }
 
@@ -123,6 +125,14 @@ static int take_events (struct results *r, struct printer *p, const struct selec
     return status;
 }
 
+/* They have no line of their own, and the exit status needs one. */
+static void say_cancelled (const struct results *r, uint64_t id, uint64_t count)
+{
+    if (count > 0 && !r->opts->session.json && !r->opts->session.quiet)
+        say (command, "batch %" PRIu64 ": %" PRIu64 " task%s cancelled", id, count,
+             count == 1 ? " was" : "s were");
+}
+
 static int print_batch (struct results *r, const struct selector *s)
 {
     struct printer_opts printing = {.command = command,
@@ -131,6 +141,7 @@ static int print_batch (struct results *r, const struct selector *s)
                                     .quiet = r->opts->session.quiet,
                                     .places = true};
     uint64_t before = r->printed;
+    uint64_t cancelled = r->cancelled;
     struct printer p;
     drover_error_t e = {0};
     struct batch_state state;
@@ -146,6 +157,7 @@ static int print_batch (struct results *r, const struct selector *s)
     p.next = s->first;
     status = take_events (r, &p, s, b, before);
     flushed = status == STATUS_PIPE ? STATUS_OK : flush (&p);
+    say_cancelled (r, s->id, r->cancelled - cancelled);
     printer_fini (&p);
     drover_batch_free (&b);
     if (status == STATUS_OK && s->count > 0 && r->printed == before) {

@@ -100,8 +100,8 @@ static int after_wait (const struct wait_opts *o, drover_t *h, uint64_t id)
         if (!o->session.quiet)
             say (command,
                  "batch %" PRIu64 ": %" PRIu64 " of %" PRIu64 " tasks succeeded, %" PRIu64
-                 " did not",
-                 id, state.done, state.total, state.not_ok);
+                 " failed, %" PRIu64 " cancelled",
+                 id, state.done, state.total, state.not_ok - state.cancelled, state.cancelled);
         return STATUS_FAILED;
     }
     if (o->print_task)

@@ -88,6 +88,10 @@ submitted() {
     dead "$(cat grandchild-2)"
     ends_with 1 drover results "$id" --json
     says "$T/out" '"reason":"wrong input"'
+    ends_with 1 drover results "$id"
+    same "$(cat "$T/err")" "drover results: batch $id: 2 tasks were cancelled"
+    ends_with 1 drover wait "$id"
+    same "$(cat "$T/err")" "drover wait: batch $id: 0 of 2 tasks succeeded, 0 failed, 2 cancelled"
     ends_with 0 drover list --state cancelled
     grep -qE 'TASKS +WAITING +RUNNING +DONE +FAILED +CANCELLED' "$T/out"
     grep -qE ' cancelled +2 +0 +0 +0 +0 +2 ' "$T/out"
