@@ -2,6 +2,8 @@
 #include "bench/cluster.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,22 @@ struct cluster {
     char file[280]; /* where the broker writes its endpoint */
     char socket[280];
     char url[300];
+    char state[280]; /* directory; empty: none */
+    const char *transport;
 };
+
+static const char *const STATE_FILES[] = {"state.db", "state.db-wal", "state.db-shm", "mark",
+                                          "lock"};
+
+static void remove_state (const struct cluster *c)
+{
+    char path[300];
+    for (size_t i = 0; i < sizeof STATE_FILES / sizeof *STATE_FILES; i++) {
+        snprintf (path, sizeof path, "%s/%s", c->state, STATE_FILES[i]);
+        unlink (path);
+    }
+    rmdir (c->state);
+}
 
 static void stop (int status, void *arg)
 {
@@ -34,6 +51,8 @@ static void stop (int status, void *arg)
     child_end (&c->broker);
     unlink (c->file);
     unlink (c->socket);
+    if (c->state[0])
+        remove_state (c);
     rmdir (c->dir);
     free (c);
 }
@@ -63,10 +82,10 @@ static void read_endpoint (struct cluster *c)
     fclose (f);
 }
 
-static void start_broker (struct cluster *c, const char *transport)
+static void start_broker (struct cluster *c)
 {
     char path[CHILD_PATH_MAX], listen[300] = "tcp://127.0.0.1:0";
-    if (strcmp (transport, "ipc") == 0)
+    if (strcmp (c->transport, "ipc") == 0)
         snprintf (listen, sizeof listen, "ipc://%s", c->socket);
     char *argv[] = {child_drover_path (path, "drover-broker"),
                     "--listen",
@@ -76,18 +95,44 @@ static void start_broker (struct cluster *c, const char *transport)
                     c->file,
                     "--log-level",
                     "error",
+                    c->state[0] ? "--state" : NULL,
+                    c->state,
                     NULL};
     child_start (&c->broker, argv, -1, 0);
     read_endpoint (c);
 }
 
-struct cluster *cluster_start (const char *transport)
+static struct cluster *start (const char *transport, bool durable)
 {
     struct cluster *c = mem_zalloc (sizeof *c);
+    c->transport = transport;
     make_directory (c);
+    if (durable)
+        snprintf (c->state, sizeof c->state, "%s/state", c->dir);
     on_exit (stop, c);
-    start_broker (c, transport);
+    start_broker (c);
     return c;
+}
+
+struct cluster *cluster_start (const char *transport)
+{
+    return start (transport, false);
+}
+
+struct cluster *cluster_start_durable (const char *transport)
+{
+    return start (transport, true);
+}
+
+int64_t cluster_restart (struct cluster *c)
+{
+    int status;
+    kill (c->broker.pid, SIGKILL);
+    waitpid (c->broker.pid, &status, 0);
+    unlink (c->file);
+    int64_t begin = clock_mono_us ();
+    start_broker (c);
+    return clock_mono_us () - begin;
 }
 
 void cluster_worker (struct cluster *c, unsigned slots)

@@ -16,6 +16,13 @@ struct cluster;
 /* Start a broker on "tcp" (loopback) or "ipc" and wait until it listens. One for each program. */
 struct cluster *cluster_start (const char *transport);
 
+/* The same, with a state directory: what is acknowledged is on the disk. */
+struct cluster *cluster_start_durable (const char *transport);
+
+/* Kill the broker (-9), and start it again on its state: microseconds until it listens. Only of a
+ * durable one without a worker or a session. */
+int64_t cluster_restart (struct cluster *c);
+
 /* Start a worker with that many slots. */
 void cluster_worker (struct cluster *c, unsigned slots);
 

@@ -3,11 +3,13 @@
 
 bench_references = \
 	bench/null_broker \
-	bench/spawn_loop
+	bench/spawn_loop \
+	bench/sqlite_rows
 
 bench_figures = \
 	bench/bulk \
 	bench/commands \
+	bench/durable \
 	bench/noop_rate \
 	bench/queue_memory \
 	bench/round_trip \
@@ -40,6 +42,9 @@ bench_null_broker_LDADD = $(BENCH_BASE) $(ZMQ_LIBS)
 bench_spawn_loop_SOURCES = bench/spawn_loop.c
 bench_spawn_loop_LDADD = $(BENCH_BASE)
 
+bench_sqlite_rows_SOURCES = bench/sqlite_rows.c
+bench_sqlite_rows_LDADD = $(BENCH_BASE) $(SQLITE_LIBS)
+
 bench_commands_SOURCES = bench/commands.c
 bench_commands_LDADD = $(BENCH_BASE)
 bench_startup_SOURCES = bench/startup.c
@@ -49,6 +54,9 @@ bench_startup_LDADD = $(BENCH_BASE)
 bench_bulk_SOURCES = bench/bulk.c $(bench_session)
 bench_bulk_LDADD = $(BENCH_DROVER)
 bench_bulk_LDFLAGS = -static $(AM_LDFLAGS)
+bench_durable_SOURCES = bench/durable.c $(bench_session)
+bench_durable_LDADD = $(BENCH_DROVER)
+bench_durable_LDFLAGS = -static $(AM_LDFLAGS)
 bench_noop_rate_SOURCES = bench/noop_rate.c $(bench_session)
 bench_noop_rate_LDADD = $(BENCH_DROVER)
 bench_noop_rate_LDFLAGS = -static $(AM_LDFLAGS)
