@@ -89,7 +89,7 @@ submitted() {
     ends_with 1 drover results "$id" --json
     says "$T/out" '"reason":"wrong input"'
     ends_with 1 drover results "$id"
-    same "$(cat "$T/err")" "drover results: batch $id: 2 tasks were cancelled"
+    same "$(tail -n 1 "$T/err")" "drover results: batch $id: 2 tasks were cancelled"
     ends_with 1 drover wait "$id"
     same "$(cat "$T/err")" "drover wait: batch $id: 0 of 2 tasks succeeded, 0 failed, 2 cancelled"
     ends_with 0 drover list --state cancelled
