@@ -7,6 +7,7 @@ noinst_LIBRARIES += \
 	broker/libstore.a
 
 broker_libbrokercore_a_SOURCES = \
+	broker/core/alone.c \
 	broker/core/batches.c \
 	broker/core/cancels.c \
 	broker/core/check.c \
@@ -16,15 +17,18 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/core.h \
 	broker/core/degraded.c \
 	broker/core/dump.c \
+	broker/core/due.c \
 	broker/core/effects.c \
 	broker/core/hello.c \
 	broker/core/leases.c \
 	broker/core/live.c \
+	broker/core/odd.c \
 	broker/core/place.c \
 	broker/core/queries.c \
 	broker/core/records.c \
 	broker/core/replay.c \
 	broker/core/rerun.c \
+	broker/core/retry.c \
 	broker/core/restored.c \
 	broker/core/results.c \
 	broker/core/rowindex.c \
@@ -34,6 +38,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/sessions.c \
 	broker/core/submit.c \
 	broker/core/subs.c \
+	broker/core/waiting.c \
 	broker/core/waits.c \
 	broker/core/workers.c
 

@@ -56,6 +56,7 @@ unit_tests = \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_replay \
+	tests/unit/test_sched_retry \
 	tests/unit/test_sched_session \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
@@ -138,6 +139,8 @@ tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
 tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)
+tests_unit_test_sched_retry_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
 tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED)

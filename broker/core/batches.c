@@ -111,6 +111,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     b->jobs = m->jobs;
     b->priority = m->priority;
     b->runs = m->runs ? m->runs : 1;
+    b->losses_max = m->losses ? (unsigned)m->losses : s->cfg.losses_max;
     b->result_bytes = m->result_bytes;
     batch_start_clocks (b, now);
     b->client = c;
@@ -140,11 +141,8 @@ static void free_parts (struct sched *s, struct batch *b)
     free (b->hashes);
     content_fini (&b->coming);
     chunks_free (s, b);
-    struct odd_row *odd, *tmp;
-    HASH_ITER (hh, b->odd, odd, tmp) {
-        HASH_DEL (b->odd, odd);
-        free (odd);
-    }
+    s->n_alone -= b->alone.count;
+    odds_free (s, b);
     struct entry *en;
     while ((en = TAILQ_FIRST (&b->log)))
         entry_free (s, b, en);
@@ -157,6 +155,9 @@ static void free_parts (struct sched *s, struct batch *b)
         free (f);
     }
     ranges_fini (&b->waiting);
+    ranges_fini (&b->later);
+    ranges_fini (&b->picky);
+    ranges_fini (&b->alone);
     ranges_fini (&b->doomed);
     ranges_fini (&b->slots);
     ranges_fini (&b->again);
@@ -241,8 +242,10 @@ const struct wire *batch_spec_of (const struct batch *b, uint64_t spec)
 }
 
 /* Whether any rows could be placed. Which worker takes them is for place.c. */
-static bool has_work (const struct batch *b)
+static bool has_work (const struct sched *s, const struct batch *b)
 {
+    if (b->flags & BATCH_EXCLUSIVE && s->now_us < s->exclusive_us)
+        return false;
     return b->waiting.count && !b->cancelled && !b->paused;
 }
 
@@ -263,7 +266,7 @@ static void join_turns (struct client *c, struct batch *b)
 void batch_set_ready (struct sched *s, struct batch *b)
 {
     struct client *c = b->client;
-    if (!has_work (b)) {
+    if (!has_work (s, b)) {
         unready (s, b);
         return;
     }
@@ -424,6 +427,9 @@ void batches_tick (struct sched *s, int64_t now, struct effects *fx)
             abandon (s, b, now, fx);
         if (b->ended)
             continue;
+        s->placing |= b->picky.n || b->alone.n; /* they may have waited long enough */
+        if (b->flags & BATCH_EXCLUSIVE)
+            batch_set_ready (s, b);
         if (b->paused) /* others may have made room */
             results_trim (s, b);
         if (now >= b->deadline_us) {

@@ -19,10 +19,11 @@ static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint6
                             struct effects *fx)
 {
     struct range r;
+    due_now (s, b, lo, hi);
     while ((r = ranges_from (&b->waiting, lo)), r.lo < r.hi && r.lo < hi) {
         if (r.hi > hi)
             r.hi = hi;
-        ranges_remove (&b->waiting, r.lo, r.hi);
+        rows_unwait (s, b, r.lo, r.hi);
         results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
     }
 }

@@ -33,6 +33,8 @@ static int check_rows (const struct batch *b, struct ranges *seen, struct err *e
     uint64_t out = 0;
     uint64_t slots = b->slots.count;
     take_into (seen, &b->waiting);
+    if (take_into (seen, &b->later) < 0)
+        return err_set (e, EPROTO, "batch %" PRIu64 ": a row waits twice", b->id);
     LIST_FOREACH (l, &b->leases, b_link) {
         if (check_lease (l, seen, e) < 0)
             return -1;
@@ -49,6 +51,38 @@ static int check_rows (const struct batch *b, struct ranges *seen, struct err *e
                         "batch %" PRIu64 ": %" PRIu64 " rows open and %" PRIu64
                         " finished of %" PRIu64,
                         b->id, seen->count, b->finished, b->submitted);
+    return 0;
+}
+
+static bool is_within (const struct ranges *part, const struct ranges *all)
+{
+    for (size_t i = 0; i < part->n; i++) {
+        struct range r = ranges_from (all, part->at[i].lo);
+        if (r.lo != part->at[i].lo || r.hi < part->at[i].hi)
+            return false;
+    }
+    return true;
+}
+
+/* What is apart among the rows that wait, and those that wait for a time. */
+static int check_waiting (const struct sched *s, const struct batch *b, struct err *e)
+{
+    uint64_t timed = 0;
+    if (!is_within (&b->picky, &b->waiting) || !is_within (&b->alone, &b->waiting))
+        return err_set (e, EPROTO, "batch %" PRIu64 ": a row is apart that does not wait", b->id);
+    for (const struct odd_row *odd = b->odd; odd; odd = odd->hh.next) {
+        if (!odd->due_at)
+            continue;
+        timed++;
+        if (odd->due_at > s->due.n || s->due.at[odd->due_at - 1] != odd ||
+            !ranges_has (&b->later, odd->row))
+            return err_set (e, EPROTO, "batch %" PRIu64 ": row %" PRIu64 " waits for no time",
+                            b->id, odd->row);
+        if (odd->due_at > 1 && s->due.at[odd->due_at / 2 - 1]->due_us > odd->due_us)
+            return err_set (e, EPROTO, "rows that wait for a time are out of order");
+    }
+    if (!s->replayed && timed != b->later.count)
+        return err_set (e, EPROTO, "batch %" PRIu64 ": a row would wait for ever", b->id);
     return 0;
 }
 
@@ -103,7 +137,7 @@ static uint64_t bytes_of_batch (const struct batch *b)
     return bytes;
 }
 
-static int check_batch (const struct batch *b, struct err *e)
+static int check_batch (const struct sched *s, const struct batch *b, struct err *e)
 {
     struct ranges seen = {0};
     uint64_t sum = 0;
@@ -114,6 +148,8 @@ static int check_batch (const struct batch *b, struct err *e)
         rc = check_chunks (b, &seen, e);
     if (rc == 0)
         rc = check_slots (b, e);
+    if (rc == 0)
+        rc = check_waiting (s, b, e);
     ranges_fini (&seen);
     if (rc == 0 && sum != b->finished)
         rc = err_set (e, EPROTO, "batch %" PRIu64 ": outcomes are counted wrong", b->id);
@@ -135,13 +171,16 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    uint64_t bytes = 0, own = 0;
+    uint64_t bytes = 0, own = 0, alone = 0;
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
-        if (check_batch (b, e) < 0)
+        if (check_batch (s, b, e) < 0)
             return -1;
         bytes += bytes_of_batch (b);
         own += b->own_bytes;
+        alone += b->alone.count;
     }
+    if (alone != s->n_alone)
+        return err_set (e, EPROTO, "rows that run alone are counted wrong");
     if (own != s->own_bytes)
         return err_set (e, EPROTO, "batches take %" PRIu64 " bytes, counted were %" PRIu64, own,
                         s->own_bytes);

@@ -359,7 +359,7 @@ static void on_wait (const struct said *m)
 
 static void on_query (const struct said *m)
 {
-    query_answer (m->s, m->c, m->w, m->now);
+    query_answer (m->s, m->c, m->w);
 }
 
 static void on_drop_ref (const struct said *m)

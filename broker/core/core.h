@@ -5,11 +5,13 @@
  *     worker    a session's slots and leases                          workers.c
  *     batch     specs, chunks, sets of rows, its log of results       batches.c chunks.c results.c
  *     lease     what one worker holds of one batch                    leases.c
- *     placing   who gets what next                                    place.c
+ *     placing   who gets what next                                    place.c waiting.c alone.c
+ *     attempts  what runs again, when, and what ran before            retry.c due.c odd.c
  *     state     what the store is told, and a life that begins from it
  *               records.c replay.c restored.c degraded.c retention.c rerun.c content.c
  *
- * Rows of a batch are in exactly one of: chunk not complete, waiting, out in one lease, finished.
+ * Rows of a batch are in exactly one of: chunk not complete, waiting, later, out in one lease,
+ * finished.
  * sched_check() proves it.
  */
 #ifndef DROVER_BROKER_CORE_CORE_H
@@ -43,11 +45,12 @@ struct session {
     uint64_t hold;     /* the last commit that something of it waits for */
     bool dirty;        /* may have something to transmit */
     bool said_bye;
-    bool shut;     /* its window was said to be 0 */
-    bool restored; /* from the store, and not back yet */
-    bool ghost;    /* restored, but all that is known of it is that it was granted rows */
-    bool missed;   /* degraded: a message was left with the peer, and all behind it */
-    bool leaving;  /* degraded: it ends when its end can be recorded */
+    bool shut;           /* its window was said to be 0 */
+    bool processes_gone; /* its worker has ended all it had, or is known to be dead */
+    bool restored;       /* from the store, and not back yet */
+    bool ghost;          /* restored, but all that is known of it is that it was granted rows */
+    bool missed;         /* degraded: a message was left with the peer, and all behind it */
+    bool leaving;        /* degraded: it ends when its end can be recorded */
     unsigned malformed;
     unsigned refusals;     /* said in the log */
     struct client *client; /* one of the two, by role */
@@ -148,12 +151,27 @@ struct row_index {
     size_t n, size;
 };
 
-/* A row that is not like the others. */
+enum { PAST_MAX = 4 };
+
+/* A row that is not like the others: it ran before. odd.c. */
 struct odd_row {
     uint64_t row;
-    unsigned attempt; /* of its next or present run */
-    unsigned losses;
+    struct batch *batch;
+    unsigned attempt;            /* of its next or present run */
+    unsigned losses;             /* of workers, while it may have run there */
+    unsigned runs;               /* that ended, and were not reported */
+    uint8_t how, status, signal; /* how the last attempt ended; DONE: it is not known */
+    uint8_t n_past;              /* workers that it was with, the last ones, ... */
+    uint32_t past[PAST_MAX];     /* ... the newest last: places in batch.past_at */
+    int64_t since_us;            /* since when it waits for another worker */
+    int64_t due_us;              /* it does not wait for a worker before */
+    size_t due_at;               /* place in the heap, from 1; 0: it is not there */
     UT_hash_handle hh;
+};
+
+struct due { /* a heap by time */
+    struct odd_row **at;
+    size_t n, size;
 };
 
 struct batch {
@@ -178,6 +196,10 @@ struct batch {
     size_t last_found;     /* chunk that the last lookup gave */
     uint64_t submitted;    /* rows that have come */
     struct ranges waiting;
+    struct ranges picky;  /* of these, those that prefer some worker: waiting.c */
+    struct ranges alone;  /* ... and those that are to run alone: alone.c */
+    uint64_t fresh_from;  /* those that wait and are in neither begin here, or behind */
+    struct ranges later;  /* these wait for a time first: due.c */
     struct ranges doomed; /* were cancelled one by one while they were out */
     uint64_t granted;     /* rows out in leases */
     uint64_t finished;
@@ -198,7 +220,10 @@ struct batch {
     bool commands; /* a worker needs these two to run it */
     struct function_name *functions;
     struct ranges slots; /* slot numbers {%} that no lease has, from 0 */
+    unsigned losses_max; /* a row is parked after so many */
     struct odd_row *odd;
+    struct past_worker *past;     /* workers that odd rows were with, by name ... */
+    struct past_worker **past_at; /* ... and by number */
     LIST_HEAD (, lease) leases;
     LIST_HEAD (, sub) subs;
     unsigned n_subs;
@@ -265,6 +290,9 @@ struct worker {
     int64_t hold_us;  /* since when */
     bool drain_asked; /* by a client: it stays */
     uint64_t done;    /* outcomes it gave, for people */
+    bool clearing;    /* it is to be empty, for a row that runs alone */
+    int64_t alone_us; /* ... which has had it since, cleared or run; 0: it has not */
+    int64_t rest_us;  /* and after which others come first */
     struct function_name *functions;
     struct known_batch *known;
     LIST_HEAD (, lease) leases;
@@ -310,12 +338,17 @@ struct sched {
     int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */
     bool placing;         /* something changed that may let rows be placed */
     bool replaying, stopping;
-    bool replayed;  /* its clocks are still to be set */
-    bool unsettled; /* what was cut short by the end of the last life is still to be ended */
-    bool unshut;    /* degraded, or not any more, and peers are still to be told */
-    char *degraded; /* why the store takes no commits; NULL: it does */
-    bool was_full;  /* queue_bytes over the limit */
-    int64_t now_us; /* of the query in hand */
+    bool replayed;    /* its clocks are still to be set */
+    bool unsettled;   /* what was cut short by the end of the last life is still to be ended */
+    bool unshut;      /* degraded, or not any more, and peers are still to be told */
+    char *degraded;   /* why the store takes no commits; NULL: it does */
+    bool was_full;    /* queue_bytes over the limit */
+    int64_t now_us;   /* of the event in hand */
+    struct due due;   /* rows that wait for a time */
+    uint64_t n_alone; /* rows in `alone` of all batches */
+    struct worker *clearing; /* the one that is being cleared */
+    int64_t clearing_since_us, patience_us, clear_after_us;
+    int64_t exclusive_us; /* after a restart: rows of exclusive batches wait until then */
 };
 
 /* More is held than what well-behaved peers may have on its way beyond the limit: what would add to
@@ -343,6 +376,8 @@ void record_granted (struct sched *s, const struct lease *l, const struct msg_gr
                      struct effects *fx);
 void record_given_back (struct sched *s, const struct lease *l, struct range r, struct effects *fx);
 void record_holder_lost (struct sched *s, const struct lease *l, bool counts, struct effects *fx);
+void record_retried (struct sched *s, const struct lease *l, const struct outcome *o,
+                     struct effects *fx);
 void record_confirmed (struct sched *s, const struct batch *b, struct effects *fx);
 void record_remove (struct sched *s, const struct batch *b, struct effects *fx);
 void record_session (struct sched *s, const struct session *se, const struct wire *hello,
@@ -383,6 +418,8 @@ void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t no
                        struct effects *fx);
 /* How much to make of a peer that comes or leaves. */
 enum log_level session_coming_level (const struct session *se);
+/* Hard to meet by chance, never 0. */
+uint64_t sched_random (struct sched *s);
 /* A session that has no connection yet. */
 struct session *session_make (struct sched *s, const struct wire *hello, uint64_t token,
                               int64_t now);
@@ -390,6 +427,7 @@ struct session *session_make (struct sched *s, const struct wire *hello, uint64_
 /* --- sessions.c --- */
 struct session *session_by_token (struct sched *s, uint64_t token);
 struct session *session_by_route (struct sched *s, uint64_t route);
+struct session *session_by_name (struct sched *s, const char *name); /* workers */
 /* 0: it is not connected. */
 void session_set_route (struct sched *s, struct session *se, uint64_t route);
 /* Transmit a message that has no number; se NULL: to somebody without a session. */
@@ -453,7 +491,7 @@ void waits_check (struct sched *s, struct batch *b, int64_t now);
 void waiter_free (struct waiter *w);
 
 /* --- queries.c --- */
-void query_answer (struct sched *s, struct client *c, const struct wire *w, int64_t now);
+void query_answer (struct sched *s, struct client *c, const struct wire *w);
 
 /* --- batches.c --- */
 struct batch *batch_find (struct sched *s, uint64_t id);
@@ -578,27 +616,90 @@ struct lease *lease_get (struct batch *b, struct worker *w);
 void lease_count (struct lease *l); /* after `out` or `slots` changed */
 void lease_drop_if_empty (struct sched *s, struct lease *l);
 /* Rows that wait are its own now. */
-void lease_take_out (struct lease *l, uint64_t lo, uint64_t hi);
+void lease_take_out (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi);
 /* Slot numbers for `more` tasks at once, as far as there are; a message can carry one extent. */
 void lease_add_slots (struct lease *l, uint64_t more, struct msg_grant *g);
 /* Its rows of [lo, hi) were not started. The lease stays, even if it is empty. */
 void lease_give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
                       struct effects *fx);
-/* All its rows go back, or end as lost. */
-void lease_lose (struct sched *s, struct lease *l, bool counts, int64_t now, struct effects *fx);
-unsigned odd_attempt (const struct batch *b, uint64_t row);
-struct odd_row *odd_get (struct batch *b, uint64_t row);
-void odd_drop (struct batch *b, uint64_t row);
+/* All its rows go back, or end as lost, or parked; with `worker`, a name, for people. */
+void lease_lose (struct sched *s, struct lease *l, bool counts, const char *worker, int64_t now,
+                 struct effects *fx);
 /* Every row of the worker goes back, or ends as lost; `counts`: whether that was the worker's loss.
  */
 void leases_lose (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx);
+
+/* --- odd.c --- */
+struct odd_row *odd_find (const struct batch *b, uint64_t row); /* NULL: it is like the others */
+struct odd_row *odd_get (struct batch *b, uint64_t row);
+unsigned odd_attempt (const struct batch *b, uint64_t row);
+void odd_drop (struct sched *s, struct batch *b, uint64_t row);
+/* As if it had never failed. Its attempts go on. */
+void odd_forgive (struct odd_row *odd);
+void odd_was_with (struct odd_row *odd, const char *worker);
+bool odd_knows (const struct odd_row *odd, const char *worker);
+/* The name of the i-th worker of those that are remembered, the newest last; NULL: there are fewer.
+ */
+const char *odd_past (const struct odd_row *odd, unsigned i);
+void odd_past_text (const struct odd_row *odd, struct buf *out);
+void odds_free (struct sched *s, struct batch *b);
+
+/* --- due.c --- */
+/* A row that is in no set waits for a time. */
+void due_add (struct sched *s, struct batch *b, uint64_t row, int64_t due_us);
+void due_remove (struct sched *s, struct odd_row *odd); /* from the heap only */
+/* Rows of [lo, hi) wait for nothing any more, but a worker. */
+void due_now (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
+int64_t due_next (const struct sched *s); /* CLOCK_NEVER: nothing waits */
+void due_tick (struct sched *s, int64_t now);
+/* What was replayed waits for its whole time again. */
+void due_start (struct sched *s, struct batch *b, int64_t now);
+void due_fini (struct sched *s);
+
+/* --- waiting.c --- */
+/* Rows that are in no set wait for a worker. */
+void rows_wait (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
+/* ... and are in no set any more; returns how many there were. */
+uint64_t rows_unwait (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
+/* Those that wait and may share a worker. */
+uint64_t rows_free (const struct batch *b);
+/* Those that wait for a worker or for a time. */
+uint64_t rows_waiting (const struct batch *b);
+/* Whether so many workers were lost with it that it is to run alone. */
+bool row_needs_alone (const struct batch *b, uint64_t row);
+/* Another worker is to have it. */
+bool row_avoids (struct sched *s, struct batch *b, uint64_t row, const struct worker *w,
+                 int64_t now);
+/* Rows that this worker may have next; empty: none. */
+struct range rows_for (struct sched *s, struct batch *b, const struct worker *w, int64_t now);
+
+/* --- retry.c --- */
+/* No row of the batch is ever started twice. */
+bool batch_runs_once (const struct batch *b);
+/* The outcome is to be followed by another run. */
+bool retry_wants (const struct batch *b, const struct outcome *o);
+/* Until the next run; 0 where the batch wants none, or the row has not run. */
+int64_t retry_delay (struct sched *s, const struct batch *b, const struct odd_row *odd);
+/* A row of the lease ended like that, and waits again. The lease stays, even if it is empty. */
+void retry_row (struct sched *s, struct lease *l, const struct outcome *o, const char *worker,
+                int64_t now, struct effects *fx);
+
+/* --- alone.c --- */
+/* It runs a row that needs that, and nothing else. */
+bool worker_is_alone (const struct worker *w);
+/* Nothing is cleared for any more; it takes rows again. */
+void alone_release (struct sched *s, struct worker *w);
+/* A lease of it is over. */
+void alone_ended (struct sched *s, struct worker *w);
+void alone_place (struct sched *s, int64_t now, struct effects *fx);
 
 /* --- workers.c: what a worker says --- */
 struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello);
 void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx);
 void worker_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                         struct effects *fx);
-bool worker_takes (const struct worker *w);
+bool worker_is_fit (const struct worker *w); /* alive, and not about to leave */
+bool worker_takes (const struct worker *w);  /* and free for rows of any kind */
 bool worker_can (const struct worker *w, const struct batch *b);
 void workers_count_slots (struct sched *s);
 struct known_batch *worker_known (struct worker *w, uint64_t batch);
@@ -613,6 +714,11 @@ void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t
 void live_free (struct batch *b);
 
 /* --- place.c --- */
+/* Workers that could have rows of the batch; counted once a turn. */
+uint64_t batch_takers (struct sched *s, struct batch *b);
+/* One row that waits, to a worker that can have it. */
+void place_row (struct sched *s, struct worker *w, struct batch *b, uint64_t row, int64_t now,
+                struct effects *fx);
 /* The worker may take more rows: it is looked at when the turn ends. */
 void worker_touch (struct sched *s, struct worker *w);
 void place_take_back (struct sched *s, int64_t now);

@@ -69,8 +69,8 @@ static void put_odd (struct buf *out, const struct batch *b)
         all[n++] = odd;
     qsort (all, n, sizeof *all, by_row);
     for (size_t i = 0; i < n; i++)
-        buf_printf (out, "  row %" PRIu64 " attempt=%u losses=%u\n", all[i]->row, all[i]->attempt,
-                    all[i]->losses);
+        buf_printf (out, "  row %" PRIu64 " attempt=%u losses=%u runs=%u\n", all[i]->row,
+                    all[i]->attempt, all[i]->losses, all[i]->runs);
     free (all);
 }
 
@@ -125,6 +125,18 @@ static void put_doomed (struct buf *out, const struct batch *b)
     ranges_fini (&doomed);
 }
 
+/* Those that wait for a time, too: times are of one life. */
+static void put_waiting (struct buf *out, const struct batch *b)
+{
+    struct ranges all = {0};
+    for (size_t i = 0; i < b->waiting.n; i++)
+        ranges_add (&all, b->waiting.at[i].lo, b->waiting.at[i].hi);
+    for (size_t i = 0; i < b->later.n; i++)
+        ranges_add (&all, b->later.at[i].lo, b->later.at[i].hi);
+    put_ranges (out, "waiting", &all);
+    ranges_fini (&all);
+}
+
 static void put_batch (struct buf *out, const struct batch *b)
 {
     buf_printf (out,
@@ -136,7 +148,7 @@ static void put_batch (struct buf *out, const struct batch *b)
                 b->next_chunk, b->closed ? " closed" : "", b->cancelled ? " cancelled" : "",
                 b->ended ? " ended" : "", b->reason ? b->reason : "", b->finished, b->granted,
                 b->next_record, b->confirmed, b->est_us, b->cpus);
-    put_ranges (out, "waiting", &b->waiting);
+    put_waiting (out, b);
     put_ranges (out, "slots", &b->slots);
     put_ranges (out, "again", &b->again);
     put_doomed (out, b);

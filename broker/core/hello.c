@@ -14,7 +14,7 @@
 
 enum { NAME_STEM_MAX = 230, NAME_TRIES = 16 };
 
-static uint64_t random_token (struct sched *s)
+uint64_t sched_random (struct sched *s)
 {
     /* splitmix64 over a random seed: tokens need to be hard to meet by chance; who may speak at all
      * is decided by keys */
@@ -23,7 +23,7 @@ static uint64_t random_token (struct sched *s)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
-    return z ? z : 1;
+    return z ? z : 1; /* 0 is no token */
 }
 
 static void welcome (struct sched *s, struct session *se, unsigned resumed, struct effects *fx)
@@ -101,7 +101,7 @@ static struct session *session_new (struct sched *s, uint64_t route, const struc
 {
     uint64_t token;
     do
-        token = random_token (s);
+        token = sched_random (s);
     while (session_by_token (s, token));
     struct session *se = session_make (s, hello, token, now);
     session_set_route (s, se, route);
@@ -167,6 +167,7 @@ static void end_older (struct sched *s, uint64_t route, const struct msg_hello *
     struct session *dead = m->replaces ? session_by_token (s, m->replaces) : NULL;
     if (dead && dead->role == ROLE_WORKER && m->role == ROLE_WORKER && dead->token != m->token) {
         effect_log (fx, LOG_WARN, "agent died worker=%s", dead->name);
+        dead->processes_gone = true; /* the new one comes when they are */
         session_leave (s, dead, now, fx);
     }
 }

@@ -2,7 +2,8 @@
  *
  * A lease is there while rows are out. How many slots it counts for is what the worker can run of
  * it at once; rows beyond are look-ahead. A row that came back from a lost worker is no longer like
- * the others: its attempts are counted apart.
+ * the others (odd.c). It is parked when too many workers were lost with it, but only if it was
+ * alone on the last one: then it is certain that it was not its neighbour.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 
 #include "broker/core/core.h"
 #include "common/base/mem.h"
+
+enum { LOSS_TEXT_MAX = 400 };
 
 struct lease *lease_find (struct worker *w, uint64_t batch)
 {
@@ -56,13 +59,14 @@ void lease_drop_if_empty (struct sched *s, struct lease *l)
     ranges_fini (&l->named);
     LIST_REMOVE (l, b_link);
     LIST_REMOVE (l, w_link);
+    alone_ended (s, l->worker);
     free (l);
     batch_set_ready (s, b);
 }
 
-void lease_take_out (struct lease *l, uint64_t lo, uint64_t hi)
+void lease_take_out (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi)
 {
-    ranges_remove (&l->batch->waiting, lo, hi);
+    rows_unwait (s, l->batch, lo, hi);
     ranges_add (&l->out, lo, hi);
     l->batch->granted += hi - lo;
     lease_count (l);
@@ -79,82 +83,88 @@ void lease_add_slots (struct lease *l, uint64_t more, struct msg_grant *g)
     ranges_add (&l->slots, r.lo, r.lo + g->slot_count);
 }
 
-static struct odd_row *odd_find (const struct batch *b, uint64_t row)
-{
-    struct odd_row *odd = NULL;
-    if (b->odd)
-        HASH_FIND (hh, b->odd, &row, sizeof row, odd);
-    return odd;
-}
-
-unsigned odd_attempt (const struct batch *b, uint64_t row)
-{
-    struct odd_row *odd = odd_find (b, row);
-    return odd ? odd->attempt : 1;
-}
-
-struct odd_row *odd_get (struct batch *b, uint64_t row)
-{
-    struct odd_row *odd = odd_find (b, row);
-    if (odd)
-        return odd;
-    odd = mem_zalloc (sizeof *odd);
-    odd->row = row;
-    odd->attempt = 1;
-    HASH_ADD (hh, b->odd, row, sizeof odd->row, odd);
-    return odd;
-}
-
-void odd_drop (struct batch *b, uint64_t row)
-{
-    struct odd_row *odd = odd_find (b, row);
-    if (!odd)
-        return;
-    HASH_DEL (b->odd, odd);
-    free (odd);
-}
+struct loss {
+    struct sched *s;
+    struct batch *b;
+    const char *worker;
+    bool counts;
+    bool alone; /* the row was the only one there */
+    int64_t now;
+    int64_t from_us; /* when it may run elsewhere */
+    struct effects *fx;
+};
 
 /* What becomes of a row whose worker was lost: OUTCOME_DONE, it waits again, with the next attempt;
  * or what it ends as. A replay only counts: what ended is in the records behind. */
-static enum outcome_how row_lost (struct sched *s, struct batch *b, uint64_t row, bool counts)
+static enum outcome_how row_lost (const struct loss *x, uint64_t row)
 {
-    if (row_is_doomed (b, row))
+    if (row_is_doomed (x->b, row))
         return OUTCOME_CANCELLED;
-    if (b->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT))
+    if (batch_runs_once (x->b))
         return OUTCOME_LOST;
-    struct odd_row *odd = odd_get (b, row);
-    odd->losses += counts;
-    if (odd->losses >= s->cfg.losses_max && !s->replaying)
+    struct odd_row *odd = odd_get (x->b, row);
+    odd->losses += x->counts;
+    odd->since_us = x->now;
+    if (x->counts) {
+        odd->how = OUTCOME_LOST;
+        odd_was_with (odd, x->worker);
+    }
+    if (x->counts && x->alone && odd->losses >= x->b->losses_max && !x->s->replaying)
         return OUTCOME_PARKED;
     odd->attempt++;
     return OUTCOME_DONE;
 }
 
-static void lose_row (struct sched *s, struct batch *b, uint64_t row, bool counts,
-                      struct effects *fx)
+static void end_lost (const struct loss *x, uint64_t row, enum outcome_how how)
 {
-    static const char *const WHY[OUTCOME_KINDS] = {
-        [OUTCOME_CANCELLED] = "its worker was lost",
-        [OUTCOME_LOST] = "its worker was lost; it may have run",
-        [OUTCOME_PARKED] = "its workers were lost too often",
-    };
-    enum outcome_how how = row_lost (s, b, row, counts);
-    if (how == OUTCOME_DONE || s->replaying)
-        ranges_add (&b->waiting, row, row + 1);
-    else
-        results_make (s, b, row, 1, how, WHY[how], fx);
+    struct buf why;
+    buf_init (&why, LOSS_TEXT_MAX);
+    if (how == OUTCOME_PARKED) {
+        buf_printf (&why, "its workers were lost %u times: ", odd_get (x->b, row)->losses);
+        odd_past_text (odd_get (x->b, row), &why);
+    } else {
+        buf_printf (&why, "its worker was lost%s: %.60s",
+                    how == OUTCOME_LOST ? "; it may have run" : "", x->worker);
+    }
+    buf_putc (&why, '\0');
+    results_make (x->s, x->b, row, 1, how, why.failed ? "" : (const char *)why.bytes, x->fx);
+    buf_fini (&why);
 }
 
-void lease_lose (struct sched *s, struct lease *l, bool counts, int64_t now, struct effects *fx)
+static void lose_row (const struct loss *x, uint64_t row)
+{
+    enum outcome_how how = row_lost (x, row);
+    if (how != OUTCOME_DONE && !x->s->replaying)
+        end_lost (x, row, how);
+    else if (x->from_us > x->now)
+        due_add (x->s, x->b, row, x->from_us);
+    else
+        rows_wait (x->s, x->b, row, row + 1);
+}
+
+/* Two attempts of a row of an exclusive batch never run at one time: where it is not certain that
+ * the worker's processes are gone, it is when the worker has ended them by itself. */
+static int64_t free_from (const struct sched *s, const struct lease *l, int64_t now)
+{
+    const struct session *se = l->worker->session;
+    if (!(l->batch->flags & BATCH_EXCLUSIVE) || se->processes_gone || s->replaying)
+        return now;
+    return se->heard_us + s->cfg.lost_us;
+}
+
+void lease_lose (struct sched *s, struct lease *l, bool counts, const char *worker, int64_t now,
+                 struct effects *fx)
 {
     struct batch *b = l->batch;
+    struct loss x = {s, b, worker, counts, worker_is_alone (l->worker), now, free_from (s, l, now),
+                     fx};
     record_holder_lost (s, l, counts, fx);
     struct ranges out = l->out;
     l->out = (struct ranges){0};
     b->granted -= out.count;
     for (size_t i = 0; i < out.n; i++)
         for (uint64_t row = out.at[i].lo; row < out.at[i].hi; row++)
-            lose_row (s, b, row, counts, fx);
+            lose_row (&x, row);
     ranges_fini (&out);
     lease_drop_if_empty (s, l);
     batch_progress (s, b, now);
@@ -172,7 +182,7 @@ static void give_back_range (struct sched *s, struct lease *l, struct range r, s
         if (row_is_doomed (b, row) && !s->replaying)
             results_make (s, b, row, 1, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
         else
-            ranges_add (&b->waiting, row, row + 1);
+            rows_wait (s, b, row, row + 1);
     }
 }
 
@@ -192,7 +202,7 @@ void leases_lose (struct sched *s, struct worker *w, bool counts, int64_t now, s
 {
     struct lease *l;
     while ((l = LIST_FIRST (&w->leases)))
-        lease_lose (s, l, counts, now, fx);
+        lease_lose (s, l, counts, w->session->name, now, fx);
     assert (w->occupied == 0);
     s->placing = true;
 }

@@ -46,7 +46,8 @@ void live_from_client (struct sched *s, struct batch *b, const struct wire *w)
         forward (s, b, wk, w);
         return;
     }
-    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w));
+    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w)) &&
+                    !ranges_has (&b->later, row_of (w));
     if (finished || b->ended || b->early_bytes > WIRE_PIECE_MAX * 4)
         return;
     struct early *early = mem_zalloc (sizeof *early);

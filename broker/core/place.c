@@ -118,13 +118,12 @@ struct need {
     bool ahead;          /* rows may go out that no slot number is free for */
 };
 
-/* Part of what is needed, as much as fits in one message. */
-static void grant (struct sched *s, struct lease *l, struct need *need, int64_t now,
+/* Of rows r, as many as are needed and fit in one message. */
+static void grant (struct sched *s, struct lease *l, struct range r, struct need *need, int64_t now,
                    struct effects *fx)
 {
     struct batch *b = l->batch;
     struct worker *w = l->worker;
-    struct range r = ranges_from (&b->waiting, 0);
     struct chunk *c = chunk_find (b, r.lo);
     bool each = b->flags & BATCH_EACH_SPEC;
     struct wire m = {.kind = WIRE_GRANT};
@@ -145,7 +144,7 @@ static void grant (struct sched *s, struct lease *l, struct need *need, int64_t 
     g->share = l->share;
     record_granted (s, l, g, fx);
     post_rows (s, w, c, &m);
-    lease_take_out (l, r.lo, r.lo + n);
+    lease_take_out (s, l, r.lo, r.lo + n);
     l->moved_us = now;
     if (b->flags & BATCH_INPUT)
         live_granted (s, b, w, r.lo, n);
@@ -181,8 +180,7 @@ static uint64_t per_slot (struct sched *s, const struct batch *b)
     return rows ? rows : 1;
 }
 
-/* Workers that could have rows of the batch; counted once a turn. */
-static uint64_t takers (struct sched *s, struct batch *b)
+uint64_t batch_takers (struct sched *s, struct batch *b)
 {
     const struct worker *w;
     if (b->takers_turn == s->turn)
@@ -199,7 +197,7 @@ static uint64_t takers (struct sched *s, struct batch *b)
 static uint64_t even_part (struct sched *s, struct batch *b)
 {
     uint64_t all = b->waiting.count + b->granted;
-    uint64_t n = takers (s, b);
+    uint64_t n = batch_takers (s, b);
     if (b->jobs)
         all = least (all, b->jobs);
     return n ? least ((all + n - 1) / n, FREE_TASKS) : 0;
@@ -224,7 +222,7 @@ static struct need needed (struct sched *s, const struct worker *w, struct batch
     uint64_t share = l ? l->slots.count : 0;
     uint64_t out = l ? l->out.count : 0;
     uint64_t idle = share > out ? share - out : 0;
-    uint64_t start = least (can_start (s, w, b, l), b->waiting.count);
+    uint64_t start = least (can_start (s, w, b, l), rows_free (b));
     bool others = contended (s, w, b);
     bool fine = others || b->est_us == 0 || b->est_us >= FINE_US;
     if (fine && b->cpus)
@@ -235,7 +233,7 @@ static struct need needed (struct sched *s, const struct worker *w, struct batch
     share += need.more_slots;
     uint64_t deep = per_slot (s, b);
     need.ahead = b->est_us && b->est_us < LOOK_AHEAD_US && b->cpus &&
-                 !(b->flags & (BATCH_AT_MOST_ONCE | BATCH_ORDERED));
+                 !(b->flags & (BATCH_AT_MOST_ONCE | BATCH_ORDERED | BATCH_EXCLUSIVE));
     if (others) {
         need.rows = need.ahead ? start * deep : start;
         return need;
@@ -275,15 +273,25 @@ static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int
     if (!worker_can (w, b)) /* first: it costs least */
         return false;
     struct need need = needed (s, w, b, l);
-    if (!need.rows)
+    struct range r = rows_for (s, b, w, now);
+    if (!need.rows || r.lo == r.hi)
         return false;
     if (!l)
         l = lease_get (b, w);
-    while (need.rows && b->waiting.count)
-        grant (s, l, &need, now, fx);
+    for (; need.rows && r.lo < r.hi; r = rows_for (s, b, w, now))
+        grant (s, l, r, &need, now, fx);
     next_turn (s, b);
     batch_set_ready (s, b);
     return true;
+}
+
+void place_row (struct sched *s, struct worker *w, struct batch *b, uint64_t row, int64_t now,
+                struct effects *fx)
+{
+    struct need need = {.rows = 1, .more_slots = 1};
+    grant (s, lease_get (b, w), (struct range){row, row + 1}, &need, now, fx);
+    next_turn (s, b);
+    batch_set_ready (s, b);
 }
 
 static bool place_one (struct sched *s, struct worker *w, int64_t now, struct effects *fx)
@@ -321,6 +329,8 @@ void place (struct sched *s, int64_t now, struct effects *fx)
     if (!s->placing || s->degraded)
         return;
     s->placing = false;
+    if (s->n_alone || s->clearing)
+        alone_place (s, now, fx);
     while (place_round (s, false, now, fx))
         ;
     while (
@@ -341,7 +351,7 @@ static bool has_room (const struct worker *w, const struct batch *b)
 static bool somebody_idle (struct sched *s, const struct lease *l)
 {
     const struct worker *w;
-    if (l->batch->waiting.count || !l->batch->slots.count)
+    if (rows_free (l->batch) || !l->batch->slots.count)
         return false;
     TAILQ_FOREACH (w, &s->hungry, hungry_link)
         if (has_room (w, l->batch))

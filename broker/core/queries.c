@@ -133,7 +133,7 @@ static void add_batch (struct answer *a, const struct batch *b)
     if (b->closed)
         put (&r, "total", b->submitted);
     put (&r, "submitted", b->submitted);
-    put (&r, "waiting", b->waiting.count);
+    put (&r, "waiting", rows_waiting (b));
     put (&r, "running", b->granted);
     for (int how = 0; how < OUTCOME_BROKER_LOST; how++)
         put (&r, outcome_name ((enum outcome_how)how), b->counts[how]);
@@ -314,6 +314,7 @@ static void answer_tasks (struct answer *a, const struct batch *b, const struct 
         p.count = b->submitted - p.first;
     p.task = mem_zalloc (p.count * sizeof *p.task);
     fill_open (&p, &b->waiting, NULL);
+    fill_open (&p, &b->later, NULL);
     const struct lease *l;
     LIST_FOREACH (l, &b->leases, b_link)
         fill_open (&p, &l->out, l);
@@ -323,12 +324,11 @@ static void answer_tasks (struct answer *a, const struct batch *b, const struct 
     free (p.task);
 }
 
-void query_answer (struct sched *s, struct client *c, const struct wire *w, int64_t now)
+void query_answer (struct sched *s, struct client *c, const struct wire *w)
 {
     const struct msg_query *q = &w->m.query;
     struct answer a = {.s = s, .c = c, .ref = q->ref};
     struct batch *b = batch_find (s, q->id);
-    s->now_us = now;
     buf_init (&a.body, WIRE_FRAME_MAX);
     if ((q->what == QUERY_BATCH || q->what == QUERY_TASKS) && !b) {
         char why[64];

@@ -93,13 +93,32 @@ void record_given_back (struct sched *s, const struct lease *l, struct range r, 
     effect_record (fx, l->batch->id, &w);
 }
 
+void record_retried (struct sched *s, const struct lease *l, const struct outcome *o,
+                     struct effects *fx)
+{
+    if (!wanted (s))
+        return;
+    struct wire w = {.kind = WIRE_RETRIED};
+    w.m.retried = (struct msg_retried){.holder = l->worker->session->token,
+                                       .batch = l->batch->id,
+                                       .row = o->row,
+                                       .attempt = o->attempt,
+                                       .how = o->how,
+                                       .status = o->status,
+                                       .signal = o->signal,
+                                       .worker = bytes_str (l->worker->session->name)};
+    effect_record (fx, l->batch->id, &w);
+}
+
 void record_holder_lost (struct sched *s, const struct lease *l, bool counts, struct effects *fx)
 {
     if (!wanted (s))
         return;
     struct wire w = {.kind = WIRE_HOLDER_LOST};
-    w.m.holder_lost = (struct msg_holder_lost){
-        .holder = l->worker->session->token, .batch = l->batch->id, .counts = counts};
+    w.m.holder_lost = (struct msg_holder_lost){.holder = l->worker->session->token,
+                                               .batch = l->batch->id,
+                                               .counts = counts,
+                                               .worker = bytes_str (l->worker->session->name)};
     effect_record (fx, l->batch->id, &w);
 }
 

@@ -11,6 +11,7 @@
 
 #include "broker/core/core.h"
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 
 static struct worker *holder (struct sched *s, uint64_t token)
 {
@@ -98,6 +99,8 @@ static int on_granted (struct sched *s, struct batch *b, const struct wire *w, s
     const struct msg_granted *m = &w->m.granted;
     struct worker *wk = holder (s, m->holder);
     uint64_t hi = m->first + m->count;
+    if (hi >= m->first)
+        due_now (s, b, m->first, hi);
     if (!wk || hi < m->first || !covers (&b->waiting, m->first, hi))
         return err_set (e, EINVAL, "rows from %" PRIu64 " on are granted, but did not wait",
                         m->first);
@@ -113,7 +116,7 @@ static int on_granted (struct sched *s, struct batch *b, const struct wire *w, s
     for (uint64_t row = m->first; row < hi && (b->odd || m->attempt != 1); row++)
         if (odd_attempt (b, row) != m->attempt)
             odd_get (b, row)->attempt = (unsigned)m->attempt;
-    lease_take_out (l, m->first, hi);
+    lease_take_out (s, l, m->first, hi);
     return 0;
 }
 
@@ -128,12 +131,42 @@ static int on_given_back (struct sched *s, struct batch *b, const struct wire *w
     return 0;
 }
 
+/* The holder's name: a ghost has none of its own. For the caller to free. */
+static char *name_of (const struct lease *l, struct bytes said)
+{
+    return said.len ? mem_strndup ((const char *)said.ptr, said.len)
+                    : mem_strdup (l->worker->session->name);
+}
+
 static int on_holder_lost (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
 {
     struct lease *l = lease_of (s, b, w->m.holder_lost.holder, e);
     if (!l)
         return -1;
-    lease_lose (s, l, w->m.holder_lost.counts, 0, NULL);
+    char *worker = name_of (l, w->m.holder_lost.worker);
+    lease_lose (s, l, w->m.holder_lost.counts, worker, 0, NULL);
+    free (worker);
+    return 0;
+}
+
+static int on_retried (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    const struct msg_retried *m = &w->m.retried;
+    struct lease *l = lease_of (s, b, m->holder, e);
+    struct outcome o = {.row = m->row,
+                        .attempt = m->attempt,
+                        .how = (enum outcome_how)m->how,
+                        .status = (unsigned)m->status,
+                        .signal = (unsigned)m->signal};
+    if (!l)
+        return -1;
+    if (!ranges_has (&l->out, m->row))
+        return err_set (e, EINVAL, "row %" PRIu64 " is run again, but was not granted", m->row);
+    char *worker = name_of (l, m->worker);
+    retry_row (s, l, &o, worker, 0, NULL);
+    lease_count (l);
+    lease_drop_if_empty (s, l);
+    free (worker);
     return 0;
 }
 
@@ -160,6 +193,7 @@ static const struct {
     [WIRE_GRANTED] = {on_granted, offsetof (union wire_msg, granted.batch)},
     [WIRE_GIVEN_BACK] = {on_given_back, offsetof (union wire_msg, given_back.batch)},
     [WIRE_HOLDER_LOST] = {on_holder_lost, offsetof (union wire_msg, holder_lost.batch)},
+    [WIRE_RETRIED] = {on_retried, offsetof (union wire_msg, retried.batch)},
     [WIRE_CONFIRMED] = {on_confirmed, offsetof (union wire_msg, confirmed.batch)},
 };
 
@@ -242,10 +276,14 @@ int sched_replay (struct sched *s, const struct wire *record, struct err *e)
 static void start_clocks (struct sched *s, int64_t now)
 {
     s->judge_us = now + s->cfg.reattach_us;
+    s->exclusive_us = now + s->cfg.lost_us;
+    s->now_us = now;
     for (struct batch *b = s->batches; b; b = b->hh.next) {
         struct lease *l;
         if (!b->ended)
             batch_start_clocks (b, now);
+        due_start (s, b, now);
+        batch_set_ready (s, b);
         LIST_FOREACH (l, &b->leases, b_link)
             l->moved_us = now;
     }

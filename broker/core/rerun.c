@@ -8,7 +8,7 @@
 
 #include "broker/core/core.h"
 
-static void wait_again (struct batch *b, enum outcome_how how, struct range r)
+static void wait_again (struct sched *s, struct batch *b, enum outcome_how how, struct range r)
 {
     uint64_t n = r.hi - r.lo;
     ranges_remove (&b->ended_as[how], r.lo, r.hi);
@@ -20,9 +20,9 @@ static void wait_again (struct batch *b, enum outcome_how how, struct range r)
     for (uint64_t row = r.lo; row < r.hi; row++) {
         struct odd_row *odd = odd_get (b, row);
         odd->attempt++;
-        odd->losses = 0;
+        odd_forgive (odd);
     }
-    ranges_add (&b->waiting, r.lo, r.hi);
+    rows_wait (s, b, r.lo, r.hi);
 }
 
 uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *m)
@@ -37,7 +37,7 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
         while ((r = ranges_from (&b->ended_as[how], lo)), r.lo < r.hi && r.lo < hi) {
             if (r.hi > hi)
                 r.hi = hi;
-            wait_again (b, (enum outcome_how)how, r);
+            wait_again (s, b, (enum outcome_how)how, r);
             n += r.hi - r.lo;
         }
     }

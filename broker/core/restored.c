@@ -94,7 +94,7 @@ static bool take (struct sched *s, struct worker *w, struct batch *b, struct ran
         return false;
     }
     record_granted (s, l, &g, fx);
-    lease_take_out (l, r.lo, r.hi);
+    lease_take_out (s, l, r.lo, r.hi);
     ranges_add (&l->named, r.lo, r.hi);
     return true;
 }

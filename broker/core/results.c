@@ -157,7 +157,7 @@ static void count_outcome (struct sched *s, struct batch *b, const struct outcom
         if (o->attempt > 1)
             odd_get (b, o->row)->attempt = (unsigned)o->attempt;
     } else {
-        odd_drop (b, o->row);
+        odd_drop (s, b, o->row);
     }
     chunks_finish (s, b, o->row, 1, keep);
     if (b->flags & BATCH_DETACHED)
@@ -203,15 +203,18 @@ static int check_body (const struct wire *w)
 
 struct tally {
     uint64_t accepted, dropped, duplicates;
+    uint64_t retried;
     uint64_t wall_us;
-    struct buf rest; /* the accepted ones, where some were dropped */
+    bool cut;        /* not all of them were accepted: */
+    struct buf rest; /* those that were */
 };
 
 /* It was accepted before, and its acknowledgement was lost. (Of a row that ran more than once it is
  * not known which attempt ended it.) */
 static bool is_duplicate (const struct batch *b, const struct outcome *o)
 {
-    if (o->row >= b->submitted || ranges_has (&b->waiting, o->row))
+    if (o->row >= b->submitted || ranges_has (&b->waiting, o->row) ||
+        ranges_has (&b->later, o->row))
         return false;
     const struct lease *l;
     LIST_FOREACH (l, &b->leases, b_link)
@@ -220,27 +223,43 @@ static bool is_duplicate (const struct batch *b, const struct outcome *o)
     return ranges_has (&b->again, o->row) ? o->attempt > 1 : o->attempt == 1;
 }
 
-static void take_outcomes (struct sched *s, struct lease *l, struct bytes body, struct tally *t)
+/* Whether it is to be reported. */
+static bool take_outcome (struct sched *s, struct lease *l, const struct outcome *o,
+                          struct tally *t, int64_t now, struct effects *fx)
 {
     struct batch *b = l->batch;
+    if ((b->odd ? odd_attempt (b, o->row) : 1) != o->attempt || !ranges_has (&l->out, o->row)) {
+        t->dropped++;
+        t->duplicates += is_duplicate (b, o);
+        return false;
+    }
+    if (o->how != OUTCOME_DONE && retry_wants (b, o)) {
+        retry_row (s, l, o, l->worker->session->name, now, fx);
+        t->retried++;
+        return false;
+    }
+    ranges_remove (&l->out, o->row, o->row + 1);
+    b->granted--;
+    count_outcome (s, b, o);
+    t->accepted++;
+    t->wall_us += o->wall_us;
+    return true;
+}
+
+static void take_outcomes (struct sched *s, struct lease *l, struct bytes body, struct tally *t,
+                           int64_t now, struct effects *fx)
+{
     struct outcome o;
     size_t at = 0;
     size_t begin = 0;
     while (outcome_read (body, &at, &o) == 1) {
-        bool counts = (b->odd ? odd_attempt (b, o.row) : 1) == o.attempt &&
-                      ranges_remove (&l->out, o.row, o.row + 1);
-        if (!counts && !t->dropped)
+        bool taken = take_outcome (s, l, &o, t, now, fx);
+        if (!taken && !t->cut) {
+            t->cut = true;
             buf_append (&t->rest, body.ptr, begin);
-        t->dropped += !counts;
-        t->duplicates += !counts && is_duplicate (b, &o);
-        if (counts) {
-            if (t->dropped)
-                buf_append (&t->rest, body.ptr + begin, at - begin);
-            t->accepted++;
-            t->wall_us += o.wall_us;
-            b->granted--;
-            count_outcome (s, b, &o);
         }
+        if (taken && t->cut)
+            buf_append (&t->rest, body.ptr + begin, at - begin);
         begin = at;
     }
 }
@@ -254,16 +273,24 @@ static void measure (struct batch *b, const struct tally *t)
     b->est_us = b->est_us && mean < b->est_us ? (3 * b->est_us + mean) / 4 : mean;
 }
 
+static void report (struct sched *s, struct lease *l, const struct wire *w, struct tally *t,
+                    struct effects *fx)
+{
+    struct slice body = t->cut ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
+    struct entry *en =
+        entry_new (s, l->batch, WIRE_RESULTS, t->accepted, &body, l->worker->session);
+    record_entry (s, l->batch, en, l->worker->session->token, fx);
+    measure (l->batch, t);
+}
+
 static void finish_message (struct sched *s, struct lease *l, const struct wire *w, struct tally *t,
                             int64_t now, struct effects *fx)
 {
     struct batch *b = l->batch;
     struct worker *wk = l->worker;
-    struct slice body = t->dropped ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, WIRE_RESULTS, t->accepted, &body, wk->session);
-    record_entry (s, b, en, wk->session->token, fx);
-    measure (b, t);
-    wk->done += t->accepted;
+    if (t->accepted)
+        report (s, l, w, t, fx);
+    wk->done += t->accepted + t->retried;
     l->moved_us = now;
     lease_count (l);
     lease_drop_if_empty (s, l);
@@ -305,10 +332,10 @@ void results_from_worker (struct sched *s, struct worker *wk, const struct wire 
         return;
     }
     buf_init (&t.rest, SIZE_MAX);
-    take_outcomes (s, l, bytes_of (w->body[0].ptr, w->body[0].len), &t);
+    take_outcomes (s, l, bytes_of (w->body[0].ptr, w->body[0].len), &t, now, fx);
     s->duplicates += t.duplicates;
     s->fenced += t.dropped - t.duplicates;
-    if (t.accepted)
+    if (t.accepted || t.retried)
         finish_message (s, l, w, &t, now, fx);
     buf_fini (&t.rest);
 }
@@ -341,7 +368,10 @@ static int take_record (struct sched *s, struct batch *b, struct lease *l, struc
     size_t at = 0;
     while (outcome_read (body, &at, &o) == 1) {
         int64_t ended_us = (int64_t)(o.start_us + o.wall_us);
-        if (ranges_remove (l ? &l->out : &b->waiting, o.row, o.row + 1) != 1)
+        if (!l)
+            due_now (s, b, o.row, o.row + 1);
+        if ((l ? ranges_remove (&l->out, o.row, o.row + 1)
+               : rows_unwait (s, b, o.row, o.row + 1)) != 1)
             return err_set (e, EINVAL, "row %" PRIu64 " ends, but was not %s", o.row,
                             l ? "granted" : "waiting");
         b->granted -= l != NULL;

@@ -75,6 +75,7 @@ void sched_free (struct sched **sp)
         batch_free (s, &gone);
     }
     effects_fini (&fx);
+    due_fini (s);
     free (s->degraded);
     free (s);
 }
@@ -83,6 +84,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
 {
     if (!s->degraded)
         place_take_back (s, now);
+    due_tick (s, now);
     if (now < s->tick_us && !ev->lag_us)
         return;
     s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
@@ -93,6 +95,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
 
 void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, struct effects *fx)
 {
+    s->now_us = now_us;
     replay_finish (s, now_us, fx); /* before anything else happens to it */
     switch (ev->kind) {
     case EVENT_MESSAGE:
@@ -116,6 +119,7 @@ void sched_step (struct sched *s, const struct sched_event *ev, int64_t now_us, 
 
 void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
 {
+    s->now_us = now_us;
     replay_finish (s, now_us, fx);
     subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
     results_trim_all (s);
@@ -142,7 +146,8 @@ void sched_flush (struct sched *s, int64_t now_us, struct effects *fx)
 
 int64_t sched_deadline (const struct sched *s)
 {
-    return s->take_back_us < s->tick_us ? s->take_back_us : s->tick_us;
+    int64_t next = s->take_back_us < s->tick_us ? s->take_back_us : s->tick_us;
+    return due_next (s) < next ? due_next (s) : next;
 }
 
 uint64_t sched_peers (const struct sched *s)
@@ -162,7 +167,7 @@ struct sched_figures sched_figures (const struct sched *s)
         .malformed = s->malformed,
     };
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
-        f.waiting += b->waiting.count;
+        f.waiting += rows_waiting (b);
         f.granted += b->granted;
     }
     return f;

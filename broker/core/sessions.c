@@ -34,6 +34,13 @@ struct session *session_by_token (struct sched *s, uint64_t token)
     return se;
 }
 
+struct session *session_by_name (struct sched *s, const char *name)
+{
+    struct session *se = NULL;
+    HASH_FIND (by_name, s->by_name, name, strlen (name), se);
+    return se;
+}
+
 void session_dirty (struct sched *s, struct session *se)
 {
     se->hold = s->turn;
@@ -169,7 +176,7 @@ static void on_bye (struct sched *s, struct session *se, int64_t now, struct eff
     session_say (se, se->route, &ok, fx);
     effect_log (fx, session_coming_level (se), "left %s=%s", se->worker ? "worker" : "client",
                 se->name);
-    se->said_bye = true;
+    se->said_bye = se->processes_gone = true;
     session_leave (s, se, now, fx);
 }
 

@@ -76,6 +76,8 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
     for (int i = 0; i < WIRE_BODIES; i++)
         mine->body[i] = slice_keep (&w->body[i]);
     mine->m.spec.batch = b->id;
+    if (b->flags & BATCH_EXCLUSIVE) /* its worker is to end it in time */
+        mine->m.spec.flags |= SPEC_EXCLUSIVE;
     batch_own_more (s, b, sizeof *mine + w->header.len + w->body[0].len + w->body[1].len);
     if (n == 0 || w->m.spec.cpus > b->cpus)
         b->cpus = w->m.spec.cpus;
@@ -164,7 +166,7 @@ int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct c
     note_content (b, w);
     if (!chunk_half (b)) {
         b->submitted = m->first + m->count;
-        ranges_add (&b->waiting, m->first, b->submitted);
+        rows_wait (s, b, m->first, b->submitted);
     }
     record_said (s, b, w, fx);
     batch_set_ready (s, b);

@@ -50,9 +50,14 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
     return w;
 }
 
-bool worker_takes (const struct worker *w)
+bool worker_is_fit (const struct worker *w)
 {
     return !w->suspect && !w->draining && !w->holding && w->session->route;
+}
+
+bool worker_takes (const struct worker *w)
+{
+    return worker_is_fit (w) && !w->clearing && !worker_is_alone (w);
 }
 
 bool worker_can (const struct worker *w, const struct batch *b)
@@ -141,6 +146,7 @@ void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, s
     if (w->hungry)
         TAILQ_REMOVE (&s->hungry, w, hungry_link);
     w->hungry = true; /* nothing puts it back */
+    alone_release (s, w);
     s->n_workers--;
     workers_count_slots (s);
     leases_lose (s, w, counts, now, fx);

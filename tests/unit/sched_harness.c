@@ -382,6 +382,19 @@ struct peer *bed_worker (struct bed *b, const char *name, uint64_t slots)
     return bed_worker_of (b, name, slots, true, ECHO);
 }
 
+struct peer *bed_worker_instead (struct peer *dead)
+{
+    struct bed *b = dead->bed;
+    struct peer *p = peer_new (b, ROLE_WORKER, "");
+    p->functions = slice_keep (&dead->functions);
+    p->hello = dead->hello;
+    p->hello.replaces = dead->token;
+    peer_free (dead);
+    hello (p);
+    bed_settle (b);
+    return p;
+}
+
 void peer_cut (struct peer *p)
 {
     p->route = 0;

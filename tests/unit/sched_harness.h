@@ -146,6 +146,8 @@ struct peer *bed_worker (struct bed *b, const char *name, uint64_t slots);
 /* `functions`: names, NULL behind the last. Borrowed strings. */
 struct peer *bed_worker_of (struct bed *b, const char *name, uint64_t slots, bool commands,
                             const char *const *functions);
+/* Its agent is dead, and frees it; another takes its place, with the same name. */
+struct peer *bed_worker_instead (struct peer *dead);
 /* The connection breaks: the next message to it finds no peer. */
 void peer_cut (struct peer *p);
 /* A new connection and HELLO with the token; `fresh`: without it. */
@@ -168,12 +170,15 @@ void client_open (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs
                   uint64_t priority);
 void client_spec (struct peer *c, uint64_t handle, uint64_t spec, enum wire_form form,
                   const char *text, uint64_t cpus);
+/* With all that OPEN can say; the strings are borrowed for good. */
+void client_open_as (struct peer *c, const struct msg_open *m);
 /* A chunk of `count` rows, the next of the batch. */
 void client_rows (struct peer *c, uint64_t handle, uint64_t count);
 void client_close (struct peer *c, uint64_t handle);
 /* OPEN, one spec of function "echo", rows, CLOSE. */
 struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
                             uint64_t count);
+struct view *client_submit_as (struct peer *c, const struct msg_open *m, uint64_t count);
 struct view *client_view (struct peer *c, uint64_t handle);
 /* Open the batches that it has not seen the end of once more, and say all that it said of them. For
  * a broker that comes back; peers do so by themselves when WELCOME says it. */
@@ -195,6 +200,8 @@ struct ranges *worker_slots (struct peer *w, uint64_t batch);
 /* End up to `n` of the rows held of a batch, the oldest first, in one RESULTS; returns how many. */
 uint64_t worker_finish (struct peer *w, uint64_t batch, uint64_t n, enum outcome_how how,
                         uint64_t wall_us);
+/* One row ends like that. */
+void worker_end (struct peer *w, uint64_t batch, const struct outcome *o);
 /* Say an outcome, whether or not the row is held. */
 void worker_claim (struct peer *w, uint64_t batch, uint64_t row, uint64_t attempt,
                    enum outcome_how how);

@@ -260,15 +260,20 @@ static void say_open (struct peer *c, struct view *v)
     peer_post (c, &w);
 }
 
-void client_open (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs, uint64_t priority)
+void client_open_as (struct peer *c, const struct msg_open *m)
 {
-    struct view *v = client_view (c, handle);
+    struct view *v = client_view (c, m->batch);
     v->opened = true;
-    v->open =
-        (struct msg_open){.batch = handle, .flags = flags, .jobs = jobs, .priority = priority};
+    v->open = *m;
     if (!v->key[0])
         snprintf (v->key, sizeof v->key, "key %d", (int)++c->bed->keys);
     say_open (c, v);
+}
+
+void client_open (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs, uint64_t priority)
+{
+    struct msg_open m = {.batch = handle, .flags = flags, .jobs = jobs, .priority = priority};
+    client_open_as (c, &m);
 }
 
 static void say_spec (struct peer *c, const struct msg_spec *m, const struct slice *command)
@@ -357,10 +362,10 @@ void client_reopen (struct peer *c)
         peer_post (c, &c->asked[i]);
 }
 
-struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
-                            uint64_t count)
+struct view *client_submit_as (struct peer *c, const struct msg_open *m, uint64_t count)
 {
-    client_open (c, handle, flags, jobs, 50);
+    uint64_t handle = m->batch;
+    client_open_as (c, m);
     client_spec (c, handle, 0, FORM_FUNCTION, "echo", 1);
     for (uint64_t left = count; left;) {
         uint64_t n = left < 10000 ? left : 10000;
@@ -370,6 +375,13 @@ struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uin
     client_close (c, handle);
     bed_settle (c->bed);
     return client_view (c, handle);
+}
+
+struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uint64_t jobs,
+                            uint64_t count)
+{
+    struct msg_open m = {.batch = handle, .flags = flags, .jobs = jobs, .priority = 50};
+    return client_submit_as (c, &m, count);
 }
 
 void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t first, uint64_t count)
@@ -455,6 +467,20 @@ uint64_t worker_finish (struct peer *w, uint64_t batch, uint64_t n, enum outcome
         say_results (w, batch, done, &body);
     buf_fini (&body);
     return done;
+}
+
+void worker_end (struct peer *w, uint64_t batch, const struct outcome *o)
+{
+    struct buf body;
+    size_t kept = 0;
+    for (size_t i = 0; i < w->n_held; i++)
+        if (w->held[i].batch != batch || w->held[i].row != o->row)
+            w->held[kept++] = w->held[i];
+    w->n_held = kept;
+    buf_init (&body, SIZE_MAX);
+    outcome_pack (&body, o);
+    say_results (w, batch, 1, &body);
+    buf_fini (&body);
 }
 
 void worker_claim (struct peer *w, uint64_t batch, uint64_t row, uint64_t attempt,

@@ -117,13 +117,25 @@ static void pass (struct history *h, int seconds)
 
 static void submit (struct history *h)
 {
-    static const uint64_t FLAGS[] = {0, BATCH_DETACHED, BATCH_DETACHED, BATCH_AT_MOST_ONCE,
-                                     BATCH_DETACHED | BATCH_AT_MOST_ONCE};
+    static const uint64_t FLAGS[] = {0,
+                                     BATCH_DETACHED,
+                                     BATCH_DETACHED,
+                                     BATCH_AT_MOST_ONCE,
+                                     BATCH_DETACHED | BATCH_AT_MOST_ONCE,
+                                     BATCH_EXCLUSIVE};
     struct peer *c = some_client (h);
     uint64_t handle = ++h->handle;
     if (c->n_views >= VIEWS_MAX / 2)
         return;
-    client_open (c, handle, FLAGS[roll (h, 5)], roll (h, 5), roll (h, 3));
+    struct msg_open m = {.batch = handle,
+                         .flags = FLAGS[roll (h, 6)],
+                         .jobs = roll (h, 5),
+                         .priority = roll (h, 3),
+                         .runs = roll (h, 4),
+                         .retry_on = RETRY_FAILED,
+                         .backoff_ms = roll (h, 2) * 1500,
+                         .losses = roll (h, 4)};
+    client_open_as (c, &m);
     client_spec (c, handle, 0, FORM_FUNCTION, "echo", roll (h, 6) ? 1 : 2);
     for (uint64_t chunks = 1 + roll (h, 3); chunks; chunks--)
         client_rows (c, handle, 1 + roll (h, 6));
