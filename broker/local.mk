@@ -24,6 +24,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/live.c \
 	broker/core/odd.c \
 	broker/core/place.c \
+	broker/core/quarantine.c \
 	broker/core/queries.c \
 	broker/core/records.c \
 	broker/core/replay.c \

@@ -290,6 +290,7 @@ struct worker {
     int64_t hold_us;  /* since when */
     bool drain_asked; /* by a client: it stays */
     uint64_t done;    /* outcomes it gave, for people */
+    bool quarantined; /* it was lost too often: it gets no rows for a while */
     bool clearing;    /* it is to be empty, for a row that runs alone */
     int64_t alone_us; /* ... which has had it since, cleared or run; 0: it has not */
     int64_t rest_us;  /* and after which others come first */
@@ -338,15 +339,16 @@ struct sched {
     int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */
     bool placing;         /* something changed that may let rows be placed */
     bool replaying, stopping;
-    bool replayed;    /* its clocks are still to be set */
-    bool unsettled;   /* what was cut short by the end of the last life is still to be ended */
-    bool unshut;      /* degraded, or not any more, and peers are still to be told */
-    char *degraded;   /* why the store takes no commits; NULL: it does */
-    bool was_full;    /* queue_bytes over the limit */
-    int64_t now_us;   /* of the event in hand */
-    struct due due;   /* rows that wait for a time */
-    uint64_t n_alone; /* rows in `alone` of all batches */
-    struct worker *clearing; /* the one that is being cleared */
+    bool replayed;  /* its clocks are still to be set */
+    bool unsettled; /* what was cut short by the end of the last life is still to be ended */
+    bool unshut;    /* degraded, or not any more, and peers are still to be told */
+    char *degraded; /* why the store takes no commits; NULL: it does */
+    bool was_full;  /* queue_bytes over the limit */
+    int64_t now_us; /* of the event in hand */
+    struct flapper *flappers; /* workers that were lost, by name */
+    struct due due;           /* rows that wait for a time */
+    uint64_t n_alone;         /* rows in `alone` of all batches */
+    struct worker *clearing;  /* the one that is being cleared */
     int64_t clearing_since_us, patience_us, clear_after_us;
     int64_t exclusive_us; /* after a restart: rows of exclusive batches wait until then */
 };
@@ -692,6 +694,12 @@ void alone_release (struct sched *s, struct worker *w);
 /* A lease of it is over. */
 void alone_ended (struct sched *s, struct worker *w);
 void alone_place (struct sched *s, int64_t now, struct effects *fx);
+
+/* --- quarantine.c --- */
+void quarantine_lost (struct sched *s, const struct worker *w, int64_t now, struct effects *fx);
+bool quarantine_has (const struct sched *s, const struct worker *w, int64_t now);
+void quarantine_tick (struct sched *s, int64_t now);
+void quarantine_fini (struct sched *s);
 
 /* --- workers.c: what a worker says --- */
 struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello);

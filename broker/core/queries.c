@@ -173,6 +173,7 @@ static void add_worker (struct answer *a, const struct worker *w)
     put_text (&r, "state",
               w->draining                        ? "draining"
               : w->suspect || !w->session->route ? "suspect"
+              : w->quarantined                   ? "quarantined"
                                                  : "ready");
     put (&r, "batches", batches);
     put (&r, "done", w->done);
@@ -202,6 +203,11 @@ struct task {
     const struct entry *entry; /* ended, and the outcome is in it, ... */
     size_t at;                 /* ... at this byte */
     bool waiting;
+};
+
+struct past { /* texts of a record */
+    struct buf names;
+    char last[32];
 };
 
 struct page {
@@ -261,6 +267,36 @@ static void fill_all_ended (struct page *p)
             fill_ended (p, en);
 }
 
+/* How the attempt before ended. */
+static void put_last (struct record *r, const struct odd_row *odd, char *text, size_t size)
+{
+    if (odd->how == OUTCOME_DONE)
+        return;
+    if (odd->signal)
+        snprintf (text, size, "signal %u", odd->signal);
+    else if (odd->how == OUTCOME_FAILED)
+        snprintf (text, size, "exit %u", odd->status);
+    else
+        snprintf (text, size, "%s",
+                  odd->how == OUTCOME_LOST ? "worker lost" : outcome_name (odd->how));
+    put_text (r, "last", text);
+}
+
+/* What came before the present attempt. */
+static void put_past (struct record *r, const struct batch *b, uint64_t row, struct past *p)
+{
+    const struct odd_row *odd = odd_find (b, row);
+    if (!odd)
+        return;
+    buf_init (&p->names, sizeof odd->past * 64);
+    odd_past_text (odd, &p->names);
+    buf_putc (&p->names, '\0');
+    put (r, "losses", odd->losses);
+    put (r, "retries", odd->runs);
+    put_last (r, odd, p->last, sizeof p->last);
+    put_text (r, "tried", p->names.failed ? "" : (const char *)p->names.bytes);
+}
+
 static void put_ended (struct record *r, const struct task *t, char *reason, size_t size)
 {
     const struct entry *en = t->entry;
@@ -288,6 +324,7 @@ static void put_ended (struct record *r, const struct task *t, char *reason, siz
 static void add_task (struct answer *a, const struct batch *b, uint64_t row, const struct task *t)
 {
     struct record r = {0};
+    struct past past = {0};
     char reason[400];
     put (&r, "batch", b->id);
     put (&r, "row", row);
@@ -296,12 +333,16 @@ static void add_task (struct answer *a, const struct batch *b, uint64_t row, con
         put (&r, "attempt", odd_attempt (b, row));
         put_text (&r, "worker", t->lease ? t->lease->worker->session->name : "");
         put_text (&r, "host", t->lease ? t->lease->worker->session->host : "");
+        if (ranges_has (&b->later, row) && odd_find (b, row)->due_us > a->s->now_us)
+            put (&r, "due_ms", (uint64_t)(odd_find (b, row)->due_us - a->s->now_us) / US_PER_MS);
     } else if (t->entry) {
         put_ended (&r, t, reason, sizeof reason);
     } else {
         put_text (&r, "state", "finished");
     }
+    put_past (&r, b, row, &past);
     add (a, &r);
+    buf_fini (&past.names);
 }
 
 static void answer_tasks (struct answer *a, const struct batch *b, const struct msg_query *q)

@@ -76,6 +76,7 @@ void sched_free (struct sched **sp)
     }
     effects_fini (&fx);
     due_fini (s);
+    quarantine_fini (s);
     free (s->degraded);
     free (s);
 }
@@ -89,6 +90,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
         return;
     s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
     sessions_tick (s, ev, now, fx);
+    quarantine_tick (s, now);
     if (!s->degraded)
         batches_tick (s, now, fx);
 }

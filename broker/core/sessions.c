@@ -374,6 +374,16 @@ static void ping_client (struct sched *s, struct session *se, int64_t now, struc
     session_say (se, se->route, &ping, fx);
 }
 
+/* Our own lateness is nobody's silence. */
+static void excuse (struct session *se, int64_t lag_us, int64_t now)
+{
+    int64_t *since[] = {&se->heard_us, se->gone_us ? &se->gone_us : NULL,
+                        se->worker ? &se->worker->hold_us : NULL};
+    for (size_t i = 0; i < sizeof since / sizeof *since; i++)
+        if (since[i])
+            *since[i] = *since[i] + lag_us < now ? *since[i] + lag_us : now;
+}
+
 void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now,
                     struct effects *fx)
 {
@@ -383,9 +393,7 @@ void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now
         s->judge_us = now + s->cfg.reattach_us;
     bool may_judge = tick->read_to_us >= s->judge_us && !s->degraded;
     HASH_ITER (by_token, s->by_token, se, tmp) {
-        se->heard_us += tick->lag_us; /* our own lateness is nobody's silence */
-        if (se->heard_us > now)
-            se->heard_us = now;
+        excuse (se, tick->lag_us, now);
         if (se->client)
             ping_client (s, se, now, fx);
         if (se->leaving && !s->degraded)

@@ -43,6 +43,7 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
     w->containment = hello->m.hello.containment;
     learn_functions (w, hello);
     LIST_INIT (&w->leases);
+    w->quarantined = quarantine_has (s, w, s->now_us);
     TAILQ_INSERT_HEAD (&s->workers, w, link);
     s->n_workers++;
     workers_count_slots (s);
@@ -52,7 +53,7 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
 
 bool worker_is_fit (const struct worker *w)
 {
-    return !w->suspect && !w->draining && !w->holding && w->session->route;
+    return !w->suspect && !w->draining && !w->holding && !w->quarantined && w->session->route;
 }
 
 bool worker_takes (const struct worker *w)
@@ -142,6 +143,8 @@ static void free_tables (struct worker *w)
 
 void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx)
 {
+    if (counts)
+        quarantine_lost (s, w, now, fx);
     TAILQ_REMOVE (&s->workers, w, link);
     if (w->hungry)
         TAILQ_REMOVE (&s->hungry, w, hungry_link);

@@ -275,6 +275,27 @@ static void task_says (struct peer *c, uint64_t id, uint64_t first, const char *
     wire_fini (&m);
 }
 
+static void what_became_of_a_task_before_is_told (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w1", 1);
+    struct msg_open m = {.batch = 1, .runs = 3, .retry_on = RETRY_FAILED, .backoff_ms = 1000};
+    uint64_t id = client_submit_as (c, &m, 1)->id;
+    w = bed_worker_instead (w);
+    struct outcome o = {.row = 0, .attempt = 2, .how = OUTCOME_FAILED, .status = 3};
+    worker_end (w, id, &o);
+    bed_settle (b);
+    task_says (c, id, 0, "state", "waiting");
+    task_says (c, id, 0, "attempt", "3");
+    task_says (c, id, 0, "losses", "1");
+    task_says (c, id, 0, "retries", "1");
+    task_says (c, id, 0, "last", "exit 3");
+    task_says (c, id, 0, "tried", "w1");
+    bed_free (&b);
+}
+
 static void the_state_of_a_task (uint64_t flags)
 {
     struct bed *b = bed_new (NULL, NULL);
@@ -357,6 +378,7 @@ static void input_before_its_row_is_granted_goes_out_behind_the_grant (void **st
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (what_became_of_a_task_before_is_told),
         cmocka_unit_test (cancel_of_waiting_rows_gives_outcomes_at_once),
         cmocka_unit_test (cancel_is_answered_when_processes_are_gone),
         cmocka_unit_test (rows_can_be_cancelled_and_the_others_go_on),

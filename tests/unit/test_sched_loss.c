@@ -294,6 +294,51 @@ static void a_worker_is_not_judged_by_our_own_lag (void **state)
     bed_free (&b);
 }
 
+static void a_client_that_is_away_is_not_judged_by_our_own_lag (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, 0, 0, 2);
+    peer_cut (c);
+    bed_pass (b, 3 * US_PER_S);       /* a ping has met the cut */
+    b->now += 60 * (int64_t)US_PER_S; /* the broker was stopped */
+    bed_turn (b);
+    bed_turn (b);
+    assert_int_equal (bed_figures (b).clients, 1);
+    peer_back (c, false);
+    bed_settle (b);
+    assert_true (c->resumed);
+    bed_worker (b, "w", 2);
+    bed_run (b, 1000);
+    assert_true (v->ended);
+    bed_free (&b);
+}
+
+static void a_worker_that_is_lost_again_and_again_gets_nothing_for_a_while (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    struct view *v = client_submit (c, 1, 0, 0, 1);
+    for (int times = 1; times <= 2; times++) {
+        for (int i = 0; i < 4; i++) {
+            w = bed_worker_instead (w);
+            worker_finish (w, v->id, 1, OUTCOME_DONE, 1000);
+            bed_settle (b);
+            v = client_submit (c, v->handle + 1, 0, 0, 1);
+            assert_int_equal (worker_held (w, v->id), 1);
+        }
+        w = bed_worker_instead (w);
+        pass_with (b, times * 59 * (int64_t)US_PER_S, w, NULL);
+        assert_int_equal (worker_held (w, v->id), 0);
+        pass_with (b, times * 2 * US_PER_S, w, NULL);
+        assert_int_equal (worker_held (w, v->id), 1);
+    }
+    bed_free (&b);
+}
+
 static void a_suspect_gets_no_rows_until_it_is_heard_again (void **state)
 {
     (void)state;
@@ -461,6 +506,8 @@ int main (void)
         cmocka_unit_test (a_new_agent_replaces_the_session_of_the_dead_one_at_once),
         cmocka_unit_test (a_client_cannot_replace_a_worker),
         cmocka_unit_test (a_worker_is_not_judged_by_our_own_lag),
+        cmocka_unit_test (a_client_that_is_away_is_not_judged_by_our_own_lag),
+        cmocka_unit_test (a_worker_that_is_lost_again_and_again_gets_nothing_for_a_while),
         cmocka_unit_test (a_suspect_gets_no_rows_until_it_is_heard_again),
         cmocka_unit_test (cancelled_rows_of_a_lost_worker_end_as_cancelled),
         cmocka_unit_test (attached_batch_is_cancelled_ten_seconds_after_its_client_is_gone),
