@@ -70,7 +70,8 @@ static void put (struct bytes_of_file *f, int64_t offset, const uint8_t *bytes, 
 {
     if ((size_t)offset + len > f->len)
         resize (f, (size_t)offset + len);
-    memcpy (f->at + offset, bytes, len);
+    if (len)
+        memcpy (f->at + offset, bytes, len);
 }
 
 static struct image *image_of (struct bad_disk *d, const char *path)
