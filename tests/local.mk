@@ -253,6 +253,7 @@ check_tests = \
 	tests/check/time
 
 integ_tests = \
+	tests/integ/bad_disk.bats \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \
 	tests/integ/detached.bats \
@@ -271,6 +272,11 @@ integ_tests = \
 
 # Programs that tests start, without being tests.
 test_helpers =
+
+# Preloaded into programs; -rpath makes libtool build something that can be.
+check_LTLIBRARIES = tests/integ/disk_shim.la
+tests_integ_disk_shim_la_SOURCES = tests/integ/disk_shim.c
+tests_integ_disk_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 
 TESTS = $(integ_tests) $(program_tests) $(check_tests)
 check_PROGRAMS += $(program_tests) $(test_helpers)

@@ -96,19 +96,6 @@ static void close_sql (struct statedb *db)
     db->sql = NULL;
 }
 
-/* A newer format is refused before anything is opened for writing. */
-static int look_at_format (struct statedb *db, const char *vfs, uint64_t *format, struct err *e)
-{
-    *format = 0;
-    int rc = open_sql (db, vfs, SQLITE_OPEN_READONLY, e);
-    if (rc == 0)
-        rc = statedb_format (db->sql, db->path, format, e);
-    if (rc == 0 && *format > STATE_FORMAT)
-        rc = statedb_migrate (db->sql, db->path, *format, STATE_FORMAT, STATE_MIGRATIONS, e);
-    close_sql (db);
-    return rc;
-}
-
 static int set_up (struct statedb *db, struct err *e)
 {
     static const char PRAGMAS[] =
@@ -130,7 +117,6 @@ int statedb_fold (struct statedb *db, struct err *e)
         SQLITE_OK)
         return statedb_error (db, "cannot fold the log into", e);
     db->log_pages = 0;
-    db->log_old = false;
     return 0;
 }
 
@@ -197,17 +183,25 @@ static int make_new (struct statedb *db, const struct statedb_options *o, struct
 
 /* --- opening --- */
 
-/* From here on the mark speaks of this life. It says at least what holds, so a full disk does no
- * harm to it. */
-static int begin_mark (struct statedb *db, const char *boot, struct err *e)
+/* From here on the mark speaks of this life. */
+static int begin_mark (struct statedb *db, struct err *e)
 {
-    db->mark_fd = mark_open (db->mark_path, e);
-    if (db->mark_fd < 0)
+    if (db->mark_fd < 0 && (db->mark_fd = mark_open (db->mark_path, e)) < 0)
         return -1;
     db->mark = (struct mark){.fast = db->fast, .commit = db->meta.commit};
     memcpy (db->mark.state, db->meta.state, sizeof db->mark.state);
-    snprintf (db->mark.boot, sizeof db->mark.boot, "%s", boot);
+    memcpy (db->mark.boot, db->boot, sizeof db->mark.boot);
     return mark_write (db->mark_fd, &db->mark, true, e);
+}
+
+int statedb_settle (struct statedb *db, struct err *e)
+{
+    if (db->settled)
+        return 0;
+    if (statedb_fold (db, e) < 0 || begin_mark (db, e) < 0)
+        return -1;
+    db->settled = true;
+    return 0;
 }
 
 /* After a failed fsync the system may hold pages for written that are not on the disk: they are
@@ -221,33 +215,69 @@ static void drop_cache (const char *path)
     close (fd);
 }
 
-static int open_checked (struct statedb *db, const struct statedb_options *o, const char *boot,
-                         struct err *e)
+/* Where there is no room for the index of the log, which is a file in shared memory, it can be kept
+ * in our own: then nobody else can read the database, but we can. */
+static bool wants_room (struct statedb *db, const struct err *e)
+{
+    int code = sqlite3_extended_errcode (db->sql);
+    return e->code == ENOSPC || code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMOPEN ||
+           code == SQLITE_IOERR_SHMMAP;
+}
+
+/* A newer format is refused before anything is written. */
+static int open_known (struct statedb *db, const char *vfs, uint64_t *format, struct err *e)
+{
+    if (open_sql (db, vfs, SQLITE_OPEN_READWRITE, e) < 0)
+        return -1;
+    if (db->alone && exec (db, "PRAGMA locking_mode = EXCLUSIVE", "cannot open", e) < 0)
+        return -1;
+    if (statedb_format (db->sql, db->path, format, e) < 0)
+        return -1;
+    return *format > STATE_FORMAT
+               ? statedb_migrate (db->sql, db->path, *format, STATE_FORMAT, STATE_MIGRATIONS, e)
+               : 0;
+}
+
+static int open_somehow (struct statedb *db, const char *vfs, uint64_t *format, struct err *e)
+{
+    struct err why;
+    if (open_known (db, vfs, format, &why) == 0)
+        return 0;
+    if (!wants_room (db, &why)) {
+        if (e)
+            *e = why;
+        return -1;
+    }
+    log_event (LOG_WARN, "no room for SQLite's index: nobody else can read the state why=\"%s\"",
+               why.text);
+    close_sql (db);
+    db->alone = true;
+    return open_known (db, vfs, format, e);
+}
+
+static int open_checked (struct statedb *db, const struct statedb_options *o, struct err *e)
 {
     enum mark_found found;
     struct wal_report wal;
     uint64_t format;
-    if (statedb_verify_files (db, boot, &found, &wal, e) < 0)
+    if (statedb_verify_files (db, &found, &wal, e) < 0)
         return -1;
     if (is_missing (db->path) && (may_be_new (db, found, &wal, e) < 0 || make_new (db, o, e) < 0))
         return -1;
-    if (look_at_format (db, o->vfs, &format, e) < 0 ||
-        open_sql (db, o->vfs, SQLITE_OPEN_READWRITE, e) < 0 || set_up (db, e) < 0 ||
+    if (open_somehow (db, o->vfs, &format, e) < 0 || set_up (db, e) < 0 ||
         statedb_migrate (db->sql, db->path, format, STATE_FORMAT, STATE_MIGRATIONS, e) < 0 ||
         statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
-        statedb_verify_open (db, found, boot, &wal, e) < 0)
+        statedb_verify_open (db, found, &wal, e) < 0)
         return -1;
     /* A disk that takes nothing now is for the first commit to find: reading goes on. */
     struct err why;
-    db->log_old = true;
-    if (statedb_fold (db, &why) < 0)
-        log_event (LOG_WARN, "the log could not be folded in why=\"%s\"", why.text);
-    return begin_mark (db, boot, e);
+    if (statedb_settle (db, &why) < 0)
+        log_event (LOG_WARN, "the disk takes nothing why=\"%s\"", why.text);
+    return 0;
 }
 
 static struct statedb *open_one (const struct statedb_options *o, struct err *e)
 {
-    char boot[37];
     struct statedb *db = mem_zalloc (sizeof *db);
     STAILQ_INIT (&db->touched);
     STAILQ_INIT (&db->removed);
@@ -258,14 +288,17 @@ static struct statedb *open_one (const struct statedb_options *o, struct err *e)
     db->wal_path = state_dir_file (o->dir, "state.db-wal");
     db->mark_path = state_dir_file (o->dir, "mark");
     db->sum = XXH3_createState ();
-    mark_boot (boot);
+    if (o->boot)
+        snprintf (db->boot, sizeof db->boot, "%s", o->boot);
+    else
+        mark_boot (db->boot);
     if (o->from_disk) {
         drop_cache (db->path);
         drop_cache (db->wal_path);
     }
     if (!db->sum)
         err_set (e, ENOMEM, "cannot open %s: no memory", db->path);
-    else if (open_checked (db, o, o->boot ? o->boot : boot, e) == 0)
+    else if (open_checked (db, o, e) == 0)
         return db;
     statedb_close (&db, false);
     return NULL;
@@ -314,6 +347,11 @@ void statedb_close (struct statedb **dbp, bool clean)
     free (db->wal_path);
     free (db->mark_path);
     free (db);
+}
+
+bool statedb_is_alone (const struct statedb *db)
+{
+    return db->alone;
 }
 
 uint64_t statedb_commit_number (const struct statedb *db)

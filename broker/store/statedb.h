@@ -37,6 +37,10 @@ struct statedb *statedb_open (const struct statedb_options *o, struct err *e);
 /* `clean`: fold the log into the database first, as far as that works. */
 void statedb_close (struct statedb **db, bool clean);
 
+/* There was no room for what lets others read the database, too: a probe that works should be made
+ * with a new handle. */
+bool statedb_is_alone (const struct statedb *db);
+
 /* The last commit that holds. */
 uint64_t statedb_commit_number (const struct statedb *db);
 

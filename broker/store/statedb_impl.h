@@ -71,13 +71,20 @@ struct statedb {
     struct mark mark;
     int mark_fd;
     int log_pages; /* in the log, as of the last commit */
-    bool log_old;  /* the log is an earlier life's: to be folded in before anything is added */
+    bool settled;  /* see statedb_settle() */
+    bool alone;    /* SQLite's index is not shared */
+    char boot[37]; /* this boot of the system */
 };
 
 /* --- statedb.c --- */
 
 /* -1 with what SQLite and the system say of the failure of `what`. */
 int statedb_error (struct statedb *db, const char *what, struct err *e);
+
+/* Before the first transaction of a life: fold in the log that an earlier one left, so that nothing
+ * of it is ever taken for ours, and begin the mark. Tried again by each transaction until it works.
+ */
+int statedb_settle (struct statedb *db, struct err *e);
 
 /* Fold the log into the database and empty it. */
 int statedb_fold (struct statedb *db, struct err *e);
@@ -110,12 +117,12 @@ int statedb_write_meta (struct statedb *db, struct err *e);
 
 /* What the files say before SQLite opens them: -1 with EBADMSG where acknowledged commits are
  * damaged for certain. `*found` is what was read of the mark, in db->mark. */
-int statedb_verify_files (struct statedb *db, const char *boot, enum mark_found *found,
-                          struct wal_report *wal, struct err *e);
+int statedb_verify_files (struct statedb *db, enum mark_found *found, struct wal_report *wal,
+                          struct err *e);
 
 /* ... and once it is open: the structure, and that no commit is missing that the mark knows of. */
-int statedb_verify_open (struct statedb *db, enum mark_found found, const char *boot,
-                         const struct wal_report *wal, struct err *e);
+int statedb_verify_open (struct statedb *db, enum mark_found found, const struct wal_report *wal,
+                         struct err *e);
 
 /* --- statedb_replay.c --- */
 

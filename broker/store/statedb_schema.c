@@ -122,9 +122,9 @@ static int no_format (sqlite3 *sql, const char *path, struct err *e)
 {
     if (sqlite3_errcode (sql) == SQLITE_NOMEM)
         return err_set (e, ENOMEM, "cannot read %s: no memory", path);
-    int code = sqlite3_errcode (sql) & 0xff;
+    int code = sqlite3_errcode (sql) & 0xff, system = sqlite3_system_errno (sql);
     if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_BUSY)
-        return err_set (e, EIO, "cannot read %s: %s", path, sqlite3_errmsg (sql));
+        return err_sys (e, system ? system : EIO, "cannot read %s", path);
     return err_set (e, EBADMSG, "%s is damaged, or no state of drover: %s", path,
                     sqlite3_errmsg (sql));
 }

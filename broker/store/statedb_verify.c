@@ -12,18 +12,18 @@
 #include "broker/store/statedb_impl.h"
 #include "common/base/log.h"
 
-static bool same_boot (const struct mark *m, const char *boot)
+static bool same_boot (const struct statedb *db)
 {
-    return boot[0] && strcmp (m->boot, boot) == 0;
+    return db->boot[0] && strcmp (db->mark.boot, db->boot) == 0;
 }
 
 /* May what stands behind the first bad frame be the remains of a power failure? */
-static bool may_be_torn (const struct statedb *db, enum mark_found found, const char *boot,
+static bool may_be_torn (const struct statedb *db, enum mark_found found,
                          const struct wal_report *wal)
 {
     if (!wal->later_commits)
         return true; /* nothing behind it was ever committed */
-    if (found == MARK_READ && same_boot (&db->mark, boot))
+    if (found == MARK_READ && same_boot (db))
         return false;
     if (found == MARK_READ && db->mark.fast)
         return true;
@@ -45,8 +45,8 @@ static int refuse_log (const struct statedb *db, const struct wal_report *wal, s
                     db->wal_path, wal->bad_frame, wal->bad_offset, wal->later);
 }
 
-int statedb_verify_files (struct statedb *db, const char *boot, enum mark_found *found,
-                          struct wal_report *wal, struct err *e)
+int statedb_verify_files (struct statedb *db, enum mark_found *found, struct wal_report *wal,
+                          struct err *e)
 {
     *found = mark_read (db->mark_path, &db->mark);
     if (*found == MARK_UNREADABLE)
@@ -54,7 +54,7 @@ int statedb_verify_files (struct statedb *db, const char *boot, enum mark_found 
                    db->mark_path);
     if (wal_scan (db->wal_path, wal, e) < 0)
         return -1;
-    return may_be_torn (db, *found, boot, wal) ? 0 : refuse_log (db, wal, e);
+    return may_be_torn (db, *found, wal) ? 0 : refuse_log (db, wal, e);
 }
 
 static int check_structure (struct statedb *db, struct err *e)
@@ -96,8 +96,8 @@ static int miss_commits (const struct statedb *db, const struct wal_report *wal,
                     db->path, db->meta.commit, db->mark_path, db->mark.commit);
 }
 
-static int check_mark (struct statedb *db, enum mark_found found, const char *boot,
-                       const struct wal_report *wal, struct err *e)
+static int check_mark (struct statedb *db, enum mark_found found, const struct wal_report *wal,
+                       struct err *e)
 {
     const struct mark *m = &db->mark;
     if (found != MARK_READ || m->commit <= db->meta.commit)
@@ -107,7 +107,7 @@ static int check_mark (struct statedb *db, enum mark_found found, const char *bo
                    db->path);
         return 0;
     }
-    if (!m->fast || same_boot (m, boot))
+    if (!m->fast || same_boot (db))
         return miss_commits (db, wal, e);
     log_event (LOG_WARN,
                "the system went down: %" PRIu64 " commits before it are gone (durability fast) "
@@ -116,10 +116,10 @@ static int check_mark (struct statedb *db, enum mark_found found, const char *bo
     return 0;
 }
 
-int statedb_verify_open (struct statedb *db, enum mark_found found, const char *boot,
-                         const struct wal_report *wal, struct err *e)
+int statedb_verify_open (struct statedb *db, enum mark_found found, const struct wal_report *wal,
+                         struct err *e)
 {
-    if (check_structure (db, e) < 0 || check_mark (db, found, boot, wal, e) < 0)
+    if (check_structure (db, e) < 0 || check_mark (db, found, wal, e) < 0)
         return -1;
     if (wal->torn)
         log_event (LOG_WARN,

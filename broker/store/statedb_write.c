@@ -38,7 +38,7 @@ static int run (struct statedb *db, enum statement which, struct err *e)
 
 int statedb_begin (struct statedb *db, struct err *e)
 {
-    if (db->log_old && statedb_fold (db, e) < 0)
+    if (statedb_settle (db, e) < 0)
         return -1;
     return run (db, STMT_BEGIN, e);
 }

@@ -176,6 +176,8 @@ static struct statedb *open_again (const struct engine *en, struct err *e)
  * know. */
 static int probe (struct engine *en, struct err *e)
 {
+    if (en->db && statedb_is_alone (en->db))
+        statedb_close (&en->db, false);
     if (!en->db && !(en->db = open_again (en, e)))
         return -1;
     if (statedb_probe (en->db, e) == 0)
@@ -364,8 +366,11 @@ static int sqlite_reopen (void *self, struct err *e)
     halt (en);
     statedb_close (&en->db, false);
     en->db = open_again (en, e);
-    if (!en->db)
+    if (!en->db) {
+        if (e)
+            en->why = *e;
         return -1;
+    }
     pthread_mutex_lock (&en->lock);
     uint64_t number = statedb_commit_number (en->db);
     if (number > en->holds) /* it failed, and is there */
