@@ -53,10 +53,13 @@ unit_tests = \
 	tests/unit/test_sched_ask \
 	tests/unit/test_sched_batch \
 	tests/unit/test_sched_hostile \
+	tests/unit/test_sched_kept \
+	tests/unit/test_sched_keys \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_replay \
 	tests/unit/test_sched_retry \
+	tests/unit/test_sched_restart \
 	tests/unit/test_sched_session \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
@@ -133,6 +136,10 @@ tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
 tests_unit_test_sched_batch_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_hostile_SOURCES = tests/unit/test_sched_hostile.c $(SCHED_BED)
 tests_unit_test_sched_hostile_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_kept_SOURCES = tests/unit/test_sched_kept.c $(SCHED_BED)
+tests_unit_test_sched_kept_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_keys_SOURCES = tests/unit/test_sched_keys.c $(SCHED_BED)
+tests_unit_test_sched_keys_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
@@ -141,6 +148,8 @@ tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BE
 tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)
 tests_unit_test_sched_retry_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_restart_SOURCES = tests/unit/test_sched_restart.c $(SCHED_BED)
+tests_unit_test_sched_restart_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
 tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED)

@@ -528,6 +528,8 @@ int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct c
                 struct effects *fx, struct err *e);
 int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
                  struct err *e);
+/* Whether SPEC, ROWS or CLOSE would change nothing. */
+bool batch_knows (const struct batch *b, const struct wire *w);
 /* How many chunks are complete. */
 uint64_t batch_chunks (const struct batch *b);
 

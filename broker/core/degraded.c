@@ -21,10 +21,11 @@ void sched_set_degraded (struct sched *s, const char *reason)
     s->degraded = reason ? mem_strdup (reason) : NULL;
 }
 
-static bool submits (struct client *c, uint64_t handle)
+/* Something new about a batch; what it knows is only compared. */
+static bool adds (struct client *c, uint64_t handle, const struct wire *w)
 {
-    const struct sub *sub = client_sub (c, handle);
-    return sub && sub->owner;
+    const struct sub *sub = c ? client_sub (c, handle) : NULL;
+    return sub && sub->owner && !batch_knows (sub->batch, w);
 }
 
 /* Whether it would have to be recorded. What can be answered with a refusal is not among it. */
@@ -32,11 +33,11 @@ static bool needs_record (struct session *se, const struct wire *w)
 {
     switch (w->kind) {
     case WIRE_SPEC:
-        return se->client && submits (se->client, w->m.spec.batch);
+        return adds (se->client, w->m.spec.batch, w);
     case WIRE_ROWS:
-        return se->client && submits (se->client, w->m.rows.batch);
+        return adds (se->client, w->m.rows.batch, w);
     case WIRE_CLOSE:
-        return se->client && submits (se->client, w->m.close.batch);
+        return adds (se->client, w->m.close.batch, w);
     case WIRE_RESULTS:
     case WIRE_OUTPUT:
     case WIRE_RETURNED:

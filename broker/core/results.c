@@ -367,7 +367,7 @@ static int take_record (struct sched *s, struct batch *b, struct lease *l, struc
     struct outcome o;
     size_t at = 0;
     while (outcome_read (body, &at, &o) == 1) {
-        int64_t ended_us = (int64_t)(o.start_us + o.wall_us);
+        int64_t ended_us = o.start_us ? (int64_t)(o.start_us + o.wall_us) : 0;
         if (!l)
             due_now (s, b, o.row, o.row + 1);
         if ((l ? ranges_remove (&l->out, o.row, o.row + 1)

@@ -173,6 +173,18 @@ int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct c
     return 0;
 }
 
+bool batch_knows (const struct batch *b, const struct wire *w)
+{
+    switch (w->kind) {
+    case WIRE_SPEC:
+        return w->m.spec.spec < b->n_specs || b->cancelled || b->ended;
+    case WIRE_ROWS:
+        return is_known (b, &w->m.rows) || b->cancelled || b->ended;
+    default:
+        return b->closed;
+    }
+}
+
 uint64_t batch_chunks (const struct batch *b)
 {
     return b->n_hashes;

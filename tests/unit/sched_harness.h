@@ -87,6 +87,7 @@ struct peer {
     size_t n_asked;
     bool stalled; /* reads nothing */
     bool deaf;    /* frames to it vanish */
+    bool mute;    /* a worker that does not say by itself what it holds */
     bool full;    /* its connection takes nothing */
     STAILQ_HEAD (, got_message) inbox;
     STAILQ_HEAD (, got_message) unread; /* while stalled */
@@ -100,9 +101,10 @@ struct peer {
     size_t n_held, held_size;
     struct share shares[VIEWS_MAX];
     size_t n_shares;
-    uint64_t part_have; /* bytes of the large row that is coming */
-    uint64_t large;     /* large rows that came whole */
-    uint64_t granted;   /* rows, in all */
+    uint64_t part_have;    /* bytes of the large row that is coming */
+    uint64_t large;        /* large rows that came whole */
+    uint64_t granted;      /* rows, in all */
+    uint64_t early_inputs; /* for rows that it does not hold */
     LIST_ENTRY (peer) link;
 };
 

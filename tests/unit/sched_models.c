@@ -229,6 +229,9 @@ void model_hears (struct peer *p, const struct wire *w)
     case WIRE_GRANT:
         on_grant (p, w);
         break;
+    case WIRE_INPUT:
+        p->early_inputs += !worker_row (p, w->m.input.batch, w->m.input.row);
+        break;
     case WIRE_CANCEL_ROWS:
         on_cancel_rows (p, &w->m.cancel_rows);
         break;
@@ -561,6 +564,8 @@ void model_holds (struct peer *w)
         w->held[i].cancelled = false; /* it is said again */
     w->part_have = 0;
     chan_renumber (w->chan);
+    if (w->mute)
+        return;
     chan_sift (w->chan, look_at_unacknowledged, w);
     for (size_t i = 0; i < w->n_held; i++)
         say_hold (w, w->held[i].batch, w->held[i].row, w->held[i].attempt, false);

@@ -1,0 +1,269 @@
+/* Detached batches that are over: how long they are kept, and how their rows are run again. */
+#include "tests/sim/store_test.h"
+#include "tests/unit/sched_harness.h"
+
+/* The code of the answer; *value: what it says. */
+static int request (struct peer *c, const struct wire *w, uint64_t *value)
+{
+    struct wire mine = *w;
+    struct wire answer;
+    int code = -1;
+    if (w->kind == WIRE_REMOVE)
+        mine.m.remove.ref = 99;
+    else
+        mine.m.retry.ref = 99;
+    peer_post (c, &mine);
+    bed_settle (c->bed);
+    while (peer_take (c, WIRE_REPLY, &answer)) {
+        if (answer.m.reply.ref == 99) {
+            code = (int)answer.m.reply.code;
+            *value = answer.m.reply.value;
+        }
+        wire_fini (&answer);
+    }
+    return code;
+}
+
+static int forget (struct peer *c, uint64_t id)
+{
+    struct wire w = {.kind = WIRE_REMOVE};
+    uint64_t value;
+    w.m.remove.id = id;
+    return request (c, &w, &value);
+}
+
+static int retry (struct peer *c, uint64_t id, uint64_t first, uint64_t count, uint64_t hows,
+                  uint64_t *value)
+{
+    struct wire w = {.kind = WIRE_RETRY};
+    w.m.retry.id = id;
+    w.m.retry.first = first;
+    w.m.retry.count = count;
+    w.m.retry.hows = hows;
+    return request (c, &w, value);
+}
+
+/* A detached batch of which `bad` rows failed, and one was cancelled behind them. */
+static struct view *ended_batch (struct peer *c, struct peer *w, uint64_t handle, uint64_t rows,
+                                 uint64_t bad)
+{
+    struct view *v = client_submit (c, handle, BATCH_DETACHED, 0, rows);
+    while (bad) {
+        uint64_t n = worker_finish (w, v->id, bad, OUTCOME_FAILED, 50000);
+        assert_true (n > 0);
+        bad -= n;
+        bed_settle (c->bed);
+    }
+    bed_run (c->bed, 50000);
+    return v;
+}
+
+/* --- forgotten --- */
+
+static void a_batch_is_forgotten_on_request_when_it_is_over (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, BATCH_DETACHED, 0, 2);
+    assert_int_equal (forget (c, 77), WIRE_UNKNOWN);
+    assert_int_equal (forget (c, v->id), WIRE_CONFLICT);
+    bed_worker (b, "w", 2);
+    bed_run (b, 1000);
+    struct peer *slow = bed_client (b, "slow");
+    struct wire m = {.kind = WIRE_ATTACH};
+    m.m.attach.batch = 5;
+    m.m.attach.id = v->id;
+    m.m.attach.follow = 1;
+    assert_int_equal (forget (c, v->id), WIRE_OK);
+    assert_int_equal (forget (c, v->id), WIRE_UNKNOWN);
+    peer_post (slow, &m);
+    bed_settle (b);
+    assert_int_equal (client_view (slow, 5)->end.state, BATCH_BROKEN);
+    assert_int_equal (bed_figures (b).batches, 0);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void what_was_forgotten_does_not_come_back_with_the_broker (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    b->faithful = true;
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v1 = ended_batch (c, w, 1, 3, 0);
+    struct view *v2 = ended_batch (c, w, 2, 3, 0);
+    assert_int_equal (forget (c, v1->id), WIRE_OK);
+    bed_restart (b, t);
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).batches, 1);
+    assert_int_equal (forget (c, v1->id), WIRE_UNKNOWN);
+    assert_int_equal (forget (c, v2->id), WIRE_OK);
+    bed_free (&b);
+}
+
+static void the_old_are_forgotten_also_over_a_restart (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_us = 100 * (int64_t)US_PER_S;
+    struct bed *b = bed_new (&cfg, store_test_new (&t));
+    b->faithful = true;
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    b->cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
+    bed_restart (b, t); /* on this clock */
+    bed_settle (b);
+    ended_batch (c, w, 1, 3, 0);
+    bed_pass (b, 80 * (int64_t)US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 1);
+    b->cfg.start_wall_us += 90 * (int64_t)US_PER_S; /* 80 s of life, and 10 without one */
+    bed_restart (b, t);
+    bed_pass (b, 5 * US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_pass (b, 10 * US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static void the_oldest_are_forgotten_above_a_size (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_bytes = 5000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    uint64_t last = 0;
+    for (uint64_t handle = 1; handle <= 12; handle++) {
+        last = ended_batch (c, w, handle, 50, 0)->id;
+        bed_pass (b, US_PER_S);
+    }
+    assert_in_range (bed_figures (b).batches, 1, 6);
+    assert_true (bed_figures (b).queue_bytes <= cfg.keep_bytes);
+    assert_int_equal (forget (c, last), WIRE_OK);
+    bed_free (&b);
+}
+
+/* --- retried --- */
+
+enum { FAILED = 1 << OUTCOME_FAILED, CANCELLED = 1 << OUTCOME_CANCELLED, ALL = 255 };
+
+static void failed_rows_wait_again_with_the_next_attempt (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    b->faithful = true;
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = ended_batch (c, w, 1, 10, 4);
+    uint64_t n = 0;
+    assert_int_equal (v->end.failed, 4);
+    assert_int_equal (retry (c, v->id, 0, 0, CANCELLED, &n), WIRE_OK);
+    assert_int_equal (n, 0);
+    assert_int_equal (retry (c, v->id, 0, 0, ALL, &n), WIRE_OK);
+    assert_int_equal (n, 4);
+    assert_int_equal (worker_held (w, v->id), 2);
+    assert_int_equal (w->held[0].attempt, 2);
+    worker_finish (w, v->id, 1, OUTCOME_FAILED, 50000); /* once more */
+    bed_settle (b);
+    bed_restart (b, t);
+    bed_settle (b);
+    bed_run (b, 50000);
+    assert_int_equal (retry (c, v->id, 0, 0, FAILED, &n), WIRE_OK);
+    assert_int_equal (n, 1);
+    assert_int_equal (w->held[0].attempt, 3);
+    bed_run (b, 50000);
+    struct wire m = {.kind = WIRE_QUERY};
+    m.m.query.ref = 5;
+    m.m.query.what = QUERY_BATCH;
+    m.m.query.id = v->id;
+    peer_post (c, &m);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 5), WIRE_OK);
+    assert_int_equal (retry (c, v->id, 0, 0, ALL, &n), WIRE_OK);
+    assert_int_equal (n, 0); /* all are done: nothing is left to retry, and its bytes are gone */
+    bed_free (&b);
+}
+
+static void part_of_a_running_batch_is_retried (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, BATCH_DETACHED, 0, 6);
+    uint64_t n = 0;
+    worker_finish (w, v->id, 2, OUTCOME_FAILED, 50000);
+    bed_settle (b);
+    struct wire detach = {.kind = WIRE_DETACH};
+    detach.m.detach.batch = 1;
+    peer_post (c, &detach);
+    assert_int_equal (retry (c, v->id, 1, 1, FAILED, &n), WIRE_OK);
+    assert_int_equal (n, 1);
+    bed_run (b, 50000);
+    assert_int_equal (retry (c, v->id, 0, 1, FAILED, &n), WIRE_OK);
+    assert_int_equal (n, 1);
+    assert_int_equal (retry (c, v->id, 0, 1, FAILED, &n), WIRE_OK);
+    assert_int_equal (n, 0);
+    bed_run (b, 50000);
+    assert_int_equal (w->granted, 8);
+    bed_free (&b);
+}
+
+static void a_cancelled_batch_is_taken_up_again (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = client_submit (c, 1, BATCH_DETACHED, 0, 6);
+    uint64_t n = 0;
+    client_cancel (c, 1, 1, 0, 0);
+    bed_settle (b);
+    assert_int_equal (retry (c, v->id, 0, 0, CANCELLED, &n), WIRE_CONFLICT);
+    bed_run (b, 50000);
+    assert_int_equal (v->end.cancelled, 6);
+    uint64_t before = w->granted;
+    assert_int_equal (retry (c, v->id, 0, 0, CANCELLED, &n), WIRE_OK);
+    assert_int_equal (n, 6);
+    bed_run (b, 50000);
+    assert_int_equal (w->granted, before + 6);
+    client_wait (c, 7, v->id, WAIT_SUCCESSES, 6);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 7), WIRE_OK);
+    bed_free (&b);
+}
+
+static void what_cannot_be_retried_is_said (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, 0, 0, 6);
+    uint64_t n = 0;
+    assert_int_equal (retry (c, v->id, 0, 0, ALL, &n), WIRE_CONFLICT);
+    assert_int_equal (retry (c, 77, 0, 0, ALL, &n), WIRE_UNKNOWN);
+    bed_free (&b);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (a_batch_is_forgotten_on_request_when_it_is_over),
+        cmocka_unit_test (what_was_forgotten_does_not_come_back_with_the_broker),
+        cmocka_unit_test (the_old_are_forgotten_also_over_a_restart),
+        cmocka_unit_test (the_oldest_are_forgotten_above_a_size),
+        cmocka_unit_test (failed_rows_wait_again_with_the_next_attempt),
+        cmocka_unit_test (part_of_a_running_batch_is_retried),
+        cmocka_unit_test (a_cancelled_batch_is_taken_up_again),
+        cmocka_unit_test (what_cannot_be_retried_is_said),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

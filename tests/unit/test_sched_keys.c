@@ -1,0 +1,247 @@
+/* Keys: the same submission twice is one batch, whoever says it; another one under the same key is
+ * refused, and changes nothing. */
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/wire/rows.h"
+#include "tests/unit/sched_harness.h"
+
+/* The same as a view of another client, under another handle. */
+static void copy_open (struct peer *c, uint64_t handle, const struct view *v)
+{
+    struct wire w = {.kind = WIRE_OPEN, .m.open = v->open};
+    w.m.open.batch = handle;
+    w.m.open.key = bytes_str (v->key);
+    peer_post (c, &w);
+}
+
+static void rows_of (struct peer *c, uint64_t handle, uint64_t chunk, uint64_t first,
+                     const char *value)
+{
+    struct buf body;
+    struct wire w = {.kind = WIRE_ROWS};
+    buf_init (&body, SIZE_MAX);
+    row_begin (&body, 1);
+    row_value (&body, bytes_str (value));
+    w.m.rows.batch = handle;
+    w.m.rows.chunk = chunk;
+    w.m.rows.first = first;
+    w.m.rows.count = 1;
+    w.body[0] = buf_take_slice (&body);
+    peer_post (c, &w);
+    slice_fini (&w.body[0]);
+}
+
+static bool is_broken (struct peer *c, uint64_t handle)
+{
+    const struct view *v = client_view (c, handle);
+    return v->ended && v->end.state == BATCH_BROKEN;
+}
+
+static void a_second_client_reads_and_may_submit_what_is_missing (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    client_open (c1, 1, 0, 0, 50);
+    client_spec (c1, 1, 0, FORM_FUNCTION, "echo", 1);
+    rows_of (c1, 1, 0, 0, "a");
+    rows_of (c1, 1, 1, 1, "b");
+    bed_settle (b);
+    copy_open (c2, 7, client_view (c1, 1));
+    client_spec (c2, 7, 0, FORM_FUNCTION, "echo", 1);
+    rows_of (c2, 7, 0, 0, "a");
+    rows_of (c2, 7, 1, 1, "b");
+    rows_of (c2, 7, 2, 2, "c");
+    bed_settle (b);
+    assert_int_equal (client_view (c2, 7)->known, 1);
+    assert_int_equal (client_view (c2, 7)->known_chunks, 2);
+    assert_int_equal (client_view (c2, 7)->id, client_view (c1, 1)->id);
+    rows_of (c1, 1, 2, 2, "c"); /* the first says it as well */
+    struct wire close = {.kind = WIRE_CLOSE};
+    close.m.close.batch = 1;
+    close.m.close.total = 3;
+    peer_post (c1, &close);
+    bed_worker (b, "w", 2);
+    bed_run (b, 50000);
+    assert_int_equal (client_view (c1, 1)->end.done, 3);
+    assert_int_equal (client_view (c2, 7)->end.done, 3);
+    assert_int_equal (c1->n_errors + c2->n_errors, 0);
+    bed_free (&b);
+}
+
+static void the_batch_passes_to_the_next_who_opened_it (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    client_submit (c1, 1, 0, 0, 6);
+    copy_open (c2, 7, client_view (c1, 1));
+    bed_settle (b);
+    struct wire bye = {.kind = WIRE_BYE};
+    peer_say (c1, &bye);
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).waiting, 6);
+    bed_worker (b, "w", 1);
+    peer_say (c2, &bye);
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).waiting, 0);
+    bed_run (b, 1000);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static void another_open_under_the_same_key_is_refused (void **state)
+{
+    (void)state;
+    static const size_t FIELDS[] = {
+        offsetof (struct msg_open, flags),          offsetof (struct msg_open, jobs),
+        offsetof (struct msg_open, priority),       offsetof (struct msg_open, deadline_ms),
+        offsetof (struct msg_open, runs),           offsetof (struct msg_open, result_bytes),
+        offsetof (struct msg_open, retry_on),       offsetof (struct msg_open, backoff_ms),
+        offsetof (struct msg_open, backoff_max_ms), offsetof (struct msg_open, losses),
+    };
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct view *v = client_submit (c1, 1, 0, 0, 6);
+    for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
+        struct peer *c2 = bed_client (b, "c2");
+        struct view other = *v;
+        *(uint64_t *)((char *)&other.open + FIELDS[i]) += 1;
+        copy_open (c2, 2, &other);
+        rows_of (c2, 2, 0, 0, "not for it");
+        bed_settle (b);
+        assert_true (is_broken (c2, 2));
+        assert_int_equal (c2->error, WIRE_CONFLICT);
+        assert_int_equal (c2->n_errors, 1);
+        peer_free (c2);
+    }
+    struct peer *c3 = bed_client (b, "c3");
+    struct view named = *v;
+    named.open.name = bytes_str ("another");
+    copy_open (c3, 2, &named);
+    bed_settle (b);
+    assert_true (is_broken (c3, 2));
+    bed_worker (b, "w", 2);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.done, 6);
+    bed_free (&b);
+}
+
+/* The bytes of the first chunk are gone by then: its hash is not. */
+static void other_rows_specs_or_ends_under_the_same_key_are_refused (void **state)
+{
+    (void)state;
+    for (int what = 0; what < 5; what++) {
+        struct bed *b = bed_new (NULL, NULL);
+        struct peer *c1 = bed_client (b, "c1");
+        struct peer *w = bed_worker (b, "w", 1);
+        client_open (c1, 1, 0, 0, 50);
+        client_spec (c1, 1, 0, FORM_FUNCTION, "echo", 1);
+        rows_of (c1, 1, 0, 0, "a");
+        rows_of (c1, 1, 1, 1, "b");
+        bed_settle (b);
+        worker_finish (w, client_view (c1, 1)->id, 1, OUTCOME_DONE, 50000);
+        struct wire close = {.kind = WIRE_CLOSE};
+        close.m.close.batch = 1;
+        close.m.close.total = 2;
+        peer_post (c1, &close);
+        bed_settle (b);
+        struct peer *c2 = bed_client (b, "c2");
+        copy_open (c2, 7, client_view (c1, 1));
+        client_spec (c2, 7, 0, FORM_FUNCTION, what == 0 ? "other" : "echo", 1);
+        rows_of (c2, 7, 0, 0, what == 1 ? "x" : "a");
+        rows_of (c2, 7, 1, 1, what == 2 ? "x" : "b");
+        if (what == 3)
+            rows_of (c2, 7, 2, 2, "one too many");
+        close.m.close.batch = 7;
+        close.m.close.total = what == 4 ? 1 : 2;
+        peer_post (c2, &close);
+        bed_settle (b);
+        assert_true (is_broken (c2, 7));
+        assert_int_equal (c2->error, WIRE_CONFLICT);
+        bed_run (b, 50000);
+        assert_int_equal (client_view (c1, 1)->end.done, 2); /* and nothing has changed */
+        bed_free (&b);
+    }
+}
+
+/* What a client says twice to its own batch, and differently, is refused as well. */
+static void a_client_cannot_change_what_it_said (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    client_open (c, 1, BATCH_DETACHED, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    rows_of (c, 1, 0, 0, "a");
+    rows_of (c, 1, 0, 0, "b");
+    bed_settle (b);
+    assert_true (is_broken (c, 1));
+    assert_int_equal (bed_figures (b).waiting, 1);
+    bed_free (&b);
+}
+
+static void part_of (struct peer *c, uint64_t handle, const char *bytes, size_t total,
+                     size_t offset, size_t len)
+{
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows.batch = handle;
+    w.m.rows.count = 1;
+    w.m.rows.offset = offset;
+    w.m.rows.total = total;
+    w.body[0] = slice_borrowed (bytes + offset, len);
+    peer_post (c, &w);
+}
+
+enum { LARGE = 1000 };
+
+/* A row in parts, of which some have come: said again, by any cut, and then the rest. */
+static void a_large_row_is_compared_over_its_parts (void **state)
+{
+    (void)state;
+    static char same[LARGE], other[LARGE];
+    memset (same, 'a', LARGE);
+    memset (other, 'a', LARGE);
+    other[300] = 'b';
+    for (int differs = 0; differs <= 1; differs++)
+        for (int whole = 0; whole <= 1; whole++) {
+            struct bed *b = bed_new (NULL, NULL);
+            struct peer *c1 = bed_client (b, "c1");
+            struct peer *c2 = bed_client (b, "c2");
+            client_open (c1, 1, 0, 0, 50);
+            client_spec (c1, 1, 0, FORM_FUNCTION, "echo", 1);
+            part_of (c1, 1, same, LARGE, 0, 400);
+            if (whole)
+                part_of (c1, 1, same, LARGE, 400, 600);
+            bed_settle (b);
+            copy_open (c2, 7, client_view (c1, 1));
+            part_of (c2, 7, differs ? other : same, LARGE, 0, 200);
+            part_of (c2, 7, differs ? other : same, LARGE, 200, 200);
+            part_of (c2, 7, same, LARGE, 400, 600);
+            bed_settle (b);
+            assert_int_equal (client_view (c2, 7)->known_chunks, whole);
+            assert_int_equal (is_broken (c2, 7), differs);
+            if (!whole && differs) /* the rest did not come from who was refused */
+                part_of (c1, 1, same, LARGE, 400, 600);
+            bed_settle (b);
+            assert_int_equal (bed_figures (b).waiting, 1);
+            assert_int_equal (c1->n_errors, 0);
+            bed_free (&b);
+        }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (a_second_client_reads_and_may_submit_what_is_missing),
+        cmocka_unit_test (the_batch_passes_to_the_next_who_opened_it),
+        cmocka_unit_test (another_open_under_the_same_key_is_refused),
+        cmocka_unit_test (other_rows_specs_or_ends_under_the_same_key_are_refused),
+        cmocka_unit_test (a_client_cannot_change_what_it_said),
+        cmocka_unit_test (a_large_row_is_compared_over_its_parts),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
