@@ -82,6 +82,13 @@ struct wire leaves (void)
     return (struct wire){0};
 }
 
+void all_leave (void)
+{
+    struct wire w;
+    while ((w = leaves ()).kind)
+        wire_fini (&w);
+}
+
 struct wire expect_leaves (unsigned kind)
 {
     struct wire w = leaves ();

@@ -36,6 +36,9 @@ void set_durable (bool durable);
 /* The next numbered message that leaves, or kind 0. */
 struct wire leaves (void);
 
+/* All that can leave does; whether it arrives is another matter. */
+void all_leave (void);
+
 /* Let all leave, and acknowledge it. */
 void acknowledge_all (void);
 

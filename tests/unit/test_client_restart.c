@@ -78,8 +78,7 @@ static void what_was_not_acknowledged_follows_in_order (void **state)
     (void)state;
     static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, WIRE_CLOSE, 0};
     batch_close (&batch, NULL);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     restart ();
     for (uint64_t i = 0; i < 5; i++) {
         struct wire w = expect_leaves (kinds[i]);
@@ -95,8 +94,7 @@ static void chunks_that_the_broker_has_are_not_sent_again (void **state)
 {
     (void)state;
     core_flush (&core);
-    while (leaves ().kind) /* the acknowledgement of these is lost */
-        continue;
+    all_leave (); /* the acknowledgement of these is lost */
     add_rows (&batch, 2);
     batch_close (&batch, NULL);
     restart ();
@@ -235,8 +233,7 @@ static void requests_without_an_answer_are_asked_again_once (void **state)
     acknowledge_all ();
     struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
     uint64_t second = ask (cancel, batch.handle);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     restart ();
     expect_leave (WIRE_OPEN);
     struct wire w = expect_leaves (WIRE_CANCEL); /* not acknowledged: where it was */
@@ -272,8 +269,7 @@ static void a_cancellation_of_what_is_over_is_answered (void **state)
     all_acknowledged ();
     struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
     uint64_t ref = ask (cancel, batch.handle);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     for (unsigned i = 0; i < 3; i++) {
         comes_done (i + 1, i, "a");
         expect_result (i, DROVER_DONE, "a");
@@ -581,8 +577,7 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
     (void)state;
     static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, WIRE_ROWS, WIRE_CLOSE, 0};
     core_flush (&core);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     says_busy ();
     comes (
         (struct wire){.kind = WIRE_ERROR,
@@ -617,8 +612,7 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
 static void a_batch_that_waits_can_be_cancelled (void **state)
 {
     (void)state;
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     says_busy ();
     assert_int_equal (next (), DROVER_EVENT_NOTICE);
     core_cancel_unopened (&core, &batch, "interrupted");
@@ -634,12 +628,10 @@ static void a_batch_that_waits_can_be_cancelled (void **state)
 static void a_cancellation_on_its_way_ends_a_batch_that_is_put_off (void **state)
 {
     (void)state;
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
     ask (cancel, batch.handle);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     says_busy ();
     assert_int_equal (next (), DROVER_EVENT_REPLY);
     assert_int_equal (event->reply->code, DROVER_OK);
@@ -653,8 +645,7 @@ static void a_batch_that_waits_outlives_a_restart (void **state)
     (void)state;
     static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, 0};
     core_flush (&core);
-    while (leaves ().kind)
-        continue;
+    all_leave ();
     says_busy ();
     assert_int_equal (next (), DROVER_EVENT_NOTICE);
     restart ();

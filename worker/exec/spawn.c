@@ -29,6 +29,10 @@
 #define SCRIPT_SHELL "/bin/sh"
 #define STACK_SIZE 16384 /* of a child: it makes system calls, and copies paths elsewhere */
 
+/* What runs on the child's stack: AddressSanitizer would keep notes on frames there that are never
+ * left, and believe them when the parent uses that memory again. */
+#define IN_CHILD __attribute__ ((no_sanitize ("address")))
+
 struct job {
     const struct spawn_plan *plan;
     struct spawn_fault *fault;
@@ -37,7 +41,8 @@ struct job {
     pid_t parent;
 };
 
-static int exec_script (const struct job *j, const struct spawn_program *g, const char *file)
+static IN_CHILD int exec_script (const struct job *j, const struct spawn_program *g,
+                                 const char *file)
 {
     size_t i = 0;
     j->script_argv[0] = (char *)(uintptr_t)SCRIPT_SHELL;
@@ -48,7 +53,7 @@ static int exec_script (const struct job *j, const struct spawn_program *g, cons
     return errno;
 }
 
-static int exec_file (const struct job *j, const struct spawn_program *g, const char *file)
+static IN_CHILD int exec_file (const struct job *j, const struct spawn_program *g, const char *file)
 {
     execve (file, g->argv, j->plan->envp);
     if (errno == ENOEXEC && g->script)
@@ -57,7 +62,7 @@ static int exec_file (const struct job *j, const struct spawn_program *g, const 
 }
 
 /* As execvp(): go on behind directories that do not have it, remember one that has and may not. */
-static int exec_search (const struct job *j, const struct spawn_program *g)
+static IN_CHILD int exec_search (const struct job *j, const struct spawn_program *g)
 {
     const char *path = j->plan->path ? j->plan->path : DEFAULT_PATH;
     size_t word_len = strlen (g->word);
@@ -86,13 +91,14 @@ static int exec_search (const struct job *j, const struct spawn_program *g)
     }
 }
 
-static void __attribute__ ((noreturn)) fail (const struct job *j, enum spawn_step step, int code)
+static IN_CHILD void __attribute__ ((noreturn))
+fail (const struct job *j, enum spawn_step step, int code)
 {
     *j->fault = (struct spawn_fault){step, code};
     _exit (127);
 }
 
-static void __attribute__ ((noreturn, noinline)) child (const struct job *j)
+static IN_CHILD void __attribute__ ((noreturn, noinline)) child (const struct job *j)
 {
     const struct spawn_plan *p = j->plan;
     sigset_t none;
@@ -114,7 +120,7 @@ static void __attribute__ ((noreturn, noinline)) child (const struct job *j)
     fail (j, SPAWN_EXEC, code);
 }
 
-static pid_t __attribute__ ((noinline)) fork_child (const struct job *j)
+static IN_CHILD pid_t __attribute__ ((noinline)) fork_child (const struct job *j)
 {
     pid_t pid = vfork ();
     if (pid == 0)
@@ -154,7 +160,7 @@ static long clone3_call (struct clone_args *args, void (*fn) (const struct job *
 }
 #endif
 
-static pid_t __attribute__ ((noinline)) fork_into (const struct job *j, int cgroup)
+static IN_CHILD pid_t __attribute__ ((noinline)) fork_into (const struct job *j, int cgroup)
 {
     _Alignas(16) char stack[STACK_SIZE];
     struct clone_args args = {
