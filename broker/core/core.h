@@ -45,6 +45,7 @@ struct session {
     uint64_t hold;     /* the last commit that something of it waits for */
     bool dirty;        /* may have something to transmit */
     bool said_bye;
+    bool broken;         /* what it said cannot be made good: it ends with this message */
     bool shut;           /* its window was said to be 0 */
     bool processes_gone; /* its worker has ended all it had, or is known to be dead */
     bool restored;       /* from the store, and not back yet */

@@ -323,6 +323,7 @@ void results_from_worker (struct sched *s, struct worker *wk, const struct wire 
     if (check_body (w) < 0) {
         session_error (s, wk->session, WIRE_MALFORMED, w->kind, w->m.results.batch, fx,
                        "these are no outcomes");
+        wk->session->broken = true; /* its rows would never end */
         return;
     }
     struct lease *l = lease_find (wk, w->m.results.batch);

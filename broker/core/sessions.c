@@ -271,6 +271,8 @@ static void handle (struct sched *s, struct session *se, const struct wire *w, i
         worker_on_message (s, se, w, now, fx);
     else
         client_on_message (s, se, w, now, fx);
+    if (se->broken)
+        turn_out (s, se, WIRE_MALFORMED, "a message that cannot be done without", now, fx);
 }
 
 void session_on_message (struct sched *s, const struct sched_event *ev, int64_t now,

@@ -143,6 +143,28 @@ static void who_asks_and_reads_nothing_loses_its_session (void **state)
     bed_free (&b);
 }
 
+/* Which rows it meant is not known, and they must not wait for ever. */
+static void a_worker_whose_outcomes_cannot_be_read_is_lost (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *bad = bed_worker (b, "bad", 1);
+    struct view *v = client_submit (c, 1, 0, 0, 1);
+    assert_int_equal (worker_held (bad, v->id), 1);
+    worker_claim (bad, v->id, 0, 1, OUTCOME_PARKED); /* which is not for a worker to say */
+    bed_settle (b);
+    assert_int_equal (bad->error, WIRE_MALFORMED);
+    assert_int_equal (bad->n_byes, 1);
+    assert_int_equal (bed_figures (b).workers, 0);
+    struct peer *good = bed_worker (b, "good", 1);
+    worker_finish (good, v->id, 1, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    assert_int_equal (v->end.done, 1);
+    assert_int_equal (view_got (v, 0)->attempt, 2);
+    bed_free (&b);
+}
+
 /* Its connection is full, and it pings on. */
 static void who_takes_no_answers_is_given_up_and_may_come_back (void **state)
 {
@@ -339,6 +361,7 @@ int main (void)
         cmocka_unit_test (a_client_has_a_limited_number_of_questions_open),
         cmocka_unit_test (a_batch_has_a_limited_number_of_readers),
         cmocka_unit_test (who_asks_and_reads_nothing_loses_its_session),
+        cmocka_unit_test (a_worker_whose_outcomes_cannot_be_read_is_lost),
         cmocka_unit_test (who_takes_no_answers_is_given_up_and_may_come_back),
         cmocka_unit_test (a_stopped_client_is_kept_however_long),
         cmocka_unit_test (what_is_sent_against_a_shut_window_is_refused_at_twice_the_limit),
