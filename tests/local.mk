@@ -273,6 +273,7 @@ integ_tests = \
 	tests/integ/output.bats \
 	tests/integ/private.bats \
 	tests/integ/run.bats \
+	tests/integ/stopped.bats \
 	tests/integ/slow_line.bats \
 	tests/integ/state.bats \
 	tests/integ/weird_names.bats \

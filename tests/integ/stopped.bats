@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031 # braces and $ are for the task; each case is a subshell
+# Processes that are stopped (SIGSTOP, a suspended machine) and go on later.
+load lib
+
+has_workers() {
+    [ "$(drover worker list | grep -c ready)" -eq "$1" ]
+}
+
+# The worker of that pid with all it consists of.
+worker_pids() {
+    echo "$1"
+    pgrep -P "$1"
+}
+
+@test "a worker stopped for too long is lost, its rows run elsewhere, and what it says late is refused" {
+    start_broker --ping-every 100ms --suspect-after 300ms --lost-after 700ms
+    use_broker
+    start_worker --name sleepy --slots 1
+    local sleepy=$WORKER_PID pids
+    wait_until has_workers 1
+    start_job foreach drover foreach --json 'echo >>runs; until [ -e go ]; do sleep 0.02; done; echo {}' ::: a
+    local foreach=$JOB_PID
+    wait_until test -s runs
+    pids=$(worker_pids "$sleepy")
+    # shellcheck disable=SC2086
+    kill -STOP $pids
+    start_worker --name awake --slots 1
+    wait_until says "$T/log/broker.0" "lost worker=sleepy"
+    touch go
+    wait "$foreach"
+    # shellcheck disable=SC2086
+    kill -CONT $pids
+    says "$T/log/foreach" '"worker":"awake"'
+    same "$(grep -c . "$T/log/foreach")" 1
+    wait_until has_workers 2
+    same "$(wc -l <runs)" 2
+}
+
+@test "a broker stopped for longer than its patience has lost nobody" {
+    start_broker --ping-every 100ms --suspect-after 300ms --lost-after 700ms --client-gone-after 500ms
+    use_broker
+    start_worker
+    wait_until has_workers 1
+    seq 40 >rows
+    start_job foreach drover foreach 'sleep 0.1; echo {}' :::: rows
+    local foreach=$JOB_PID
+    wait_until says "$T/log/foreach" 3
+    kill -STOP "$BROKER_PID"
+    sleep 2 # longer than any of the times above
+    kill -CONT "$BROKER_PID"
+    wait "$foreach"
+    grep -v "^drover" "$T/log/foreach" | sort -n >got
+    same_files got rows
+    same "$(grep -E 'lost |gone client|suspect' "$T/log/broker.0")" "" "what the broker says"
+}
+
+@test "a client stopped for longer than its connection may be gone keeps its batch" {
+    start_broker --ping-every 100ms --client-gone-after 300ms
+    use_broker
+    start_worker
+    wait_until has_workers 1
+    seq 60 >rows
+    start_job foreach drover foreach 'sleep 0.02; echo {}' :::: rows
+    local foreach=$JOB_PID
+    wait_until says "$T/log/foreach" 3
+    kill -STOP "$foreach"
+    all_done() { [ "$(drover status --json | grep -oE "\"(waiting|running)\": *[0-9]+" | tr -dc "0-9")" = 00 ]; }
+    wait_until all_done
+    sleep 0.6 # longer than a lost connection is forgiven
+    kill -CONT "$foreach"
+    wait "$foreach"
+    grep -v "^drover" "$T/log/foreach" | sort -n >got
+    same_files got rows
+}
