@@ -266,6 +266,7 @@ integ_tests = \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \
 	tests/integ/detached.bats \
+	tests/integ/environment.bats \
 	tests/integ/foreach_basic.bats \
 	tests/integ/foreach_vs_parallel.bats \
 	tests/integ/hosts.bats \

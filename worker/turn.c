@@ -16,6 +16,7 @@
 
 enum {
     EXECUTORS_MAX = 2000,
+    OWN_DESCRIPTORS = 32,     /* of the agent, without executors */
     PREPARE_MAX = 4,          /* executors before there is work */
     RETRY_US = 5 * US_PER_MS, /* a full socket is tried again */
 };
@@ -121,8 +122,11 @@ static unsigned executors_max (const struct options *o)
         return max;
     limit.rlim_cur = limit.rlim_max;
     setrlimit (RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < (rlim_t)max + 64)
-        max = limit.rlim_max > 128 ? (unsigned)limit.rlim_max - 64 : 64;
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < (rlim_t)max + OWN_DESCRIPTORS)
+        max = limit.rlim_max > OWN_DESCRIPTORS ? (unsigned)limit.rlim_max - OWN_DESCRIPTORS : 1;
+    if (max < o->slots)
+        log_event (LOG_WARN, "few descriptors: %u tasks at one time instead of %u (ulimit -n)", max,
+                   o->slots);
     return max;
 }
 

@@ -27,16 +27,16 @@ static const struct {
 
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-/* A closed stdin, stdout or stderr must not become the number of a socket. */
+/* A closed stdin, stdout or stderr must not become the number of a socket. What is written to a
+ * stdout that was closed is lost, so that fails, as it would have. */
 static void open_std_descriptors (void)
 {
-    int fd;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int mode = fd == STDOUT_FILENO ? O_RDONLY : O_RDWR;
 
-    do {
-        fd = open ("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO)
-        close (fd);
+        if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", mode) < 0)
+            return;
+    }
 }
 
 static command_fn *find_command (const char *name)
