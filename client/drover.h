@@ -257,6 +257,7 @@ enum drover_note {
         1000,               /* the broker does not answer, or stopped; the library goes on trying */
     DROVER_NOTE_INSECURE,   /* this session has no keys */
     DROVER_NOTE_BUSY,       /* the broker takes no new batch yet; the library tries again */
+    DROVER_NOTE_BACK,       /* it answers again, and goes on with the session */
     DROVER_NOTE_OUTPUT_LOST /* bytes in the middle of the output of a task are missing */
 };
 
@@ -393,17 +394,41 @@ enum drover_batch_flag {
     DROVER_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
     DROVER_AT_MOST_ONCE = 2, /* a row that may have started is never run again */
     DROVER_EACH_SPEC = 4,    /* row r runs as spec r */
-    DROVER_INPUT = 16        /* rows get live input */
+    DROVER_INPUT = 16,       /* rows get live input */
+    DROVER_EXCLUSIVE = 32    /* never two runs of a row at one time, not even where a worker was cut
+                                off: it ends the row before another worker may have it */
+};
+
+/* Which outcomes are run again, while there are `runs`. That of a worker that was lost is always:
+ * it counts as no run, see crash_limit. */
+enum drover_retry_on {
+    DROVER_RETRY_FAILED = 1, /* an exit status other than 0, or it could not be started */
+    DROVER_RETRY_SIGNAL = 2, /* ended by a signal */
+    DROVER_RETRY_TIMEOUT = 4,
+    DROVER_RETRY_LOST = 8
 };
 
 typedef struct drover_batch_options {
-    const char *name;      /* for people */
-    const char *key;       /* the same key again means the same batch; NULL: none */
-    unsigned flags;        /* enum drover_batch_flag */
-    unsigned jobs;         /* greatest number of tasks at one time, over all workers; 0: no limit */
-    unsigned priority;     /* 1-100, higher first; 0: 50 */
-    uint64_t deadline_ms;  /* for the whole batch, from now; 0: none */
-    unsigned runs;         /* greatest number of runs of a task; 0: 1 */
+    const char *name;     /* for people */
+    const char *key;      /* the same key again means the same batch; NULL: none. What is said again
+                             is compared: DROVER_ECONFLICT, if it differs */
+    int whole_chunks;     /* 1: rows leave only when a chunk is full, and with the end of the batch:
+                             for a key that is used again, since the same rows must make the same
+                             chunks. Where the batch was there already, nothing comes of it before
+                             the end: it is compared first */
+    unsigned flags;       /* enum drover_batch_flag */
+    unsigned jobs;        /* greatest number of tasks at one time, over all workers; 0: no limit */
+    unsigned priority;    /* 1-100, higher first; 0: 50 */
+    uint64_t deadline_ms; /* for the whole batch, from now; 0: none */
+    unsigned runs;     /* greatest number of runs of a task, up to 1000; 0: 1. Its outcome is that
+                          of the last one */
+    unsigned retry_on; /* enum drover_retry_on; 0, without retry_exits: all of them */
+    unsigned char retry_exits[32]; /* likewise exit status n: bit n % 8 of byte n / 8 */
+    uint64_t retry_delay_ms;       /* before the second run; doubled for each further one, and up to
+                                      a half more, by chance; 0: none */
+    uint64_t retry_delay_max_ms;   /* before it is spread; 0: 10 minutes, or the delay if longer */
+    unsigned crash_limit;  /* a task that was running when so many workers were lost is parked, up
+                              to 1000; 0: the broker's default, 3 */
     uint64_t result_bytes; /* undelivered results the broker may hold before it waits for us; 0: its
                               default */
     uint64_t max_pending;  /* unfinished rows above which drover_batch_room() says 0; 0: no limit */
@@ -494,6 +519,17 @@ enum drover_condition {
 
 /* Answered when the condition holds (code DROVER_OK), or can no longer come to hold. */
 uint64_t drover_wait (drover_t *h, uint64_t id, int condition, uint64_t n, drover_error_t *e);
+
+/* Run rows [first, first + count) (count 0: all) of a detached batch again that ended in one of
+ * `hows`: 1 << DROVER_FAILED and so on, not DROVER_DONE. Runs and losses are counted anew.
+ * reply->value is how many that were; DROVER_ECONFLICT: the batch is attached, or being cancelled.
+ */
+uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count, unsigned hows,
+                       drover_error_t *e);
+
+/* Forget a batch that is over, with its results. DROVER_ECONFLICT: it is not over, DROVER_EBUSY:
+ * somebody reads its results. */
+uint64_t drover_forget (drover_t *h, uint64_t id, drover_error_t *e);
 
 enum drover_what {
     DROVER_QUERY_STATUS,  /* one record: the broker */

@@ -162,6 +162,7 @@ static void join (const struct said *m, struct batch *b)
     }
     struct sub *sub = add_owner (m, b, o->record + 1);
     sub->joined = true;
+    sub->compares = o->compare;
     sub->confirmed = b->owner == sub ? b->confirmed : 0;
     if (b->owner == sub)
         batch_give_to (m->s, b, m->c);
@@ -249,10 +250,13 @@ static void on_close (const struct said *m)
     struct sub *sub = own_sub (m, m->w->m.close.batch);
     if (!sub)
         return;
-    if (batch_close (m->s, sub->batch, m->w->m.close.total, m->fx, &e) < 0)
+    if (batch_close (m->s, sub->batch, m->w->m.close.total, m->fx, &e) < 0) {
         does_not_fit (m, sub, &e);
-    else
-        batch_progress (m->s, sub->batch, m->now);
+        return;
+    }
+    sub->compares = false;
+    sub_pump_later (m->s, sub);
+    batch_progress (m->s, sub->batch, m->now);
 }
 
 static void on_confirm (const struct said *m)

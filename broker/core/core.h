@@ -78,6 +78,7 @@ struct sub {
     struct entry *next; /* of the batch's log to be sent; NULL: all has been */
     bool owner;         /* it opened the batch */
     bool joined;        /* ... which was there already, under its key */
+    bool compares;      /* ... and gets nothing back before its CLOSE */
     bool told;          /* was sent END, and is to confirm that it has all */
     bool follow;
     uint64_t confirmed;    /* the last record it will not ask for again */

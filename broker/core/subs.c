@@ -137,6 +137,8 @@ static bool pump_one (struct sched *s, struct sub **subp)
 {
     struct sub *sub = *subp;
     struct chan *chan = sub->client->session->chan;
+    if (sub->compares)
+        return true;
     while (sub->next) {
         if (chan_backlog_bytes (chan) > s->cfg.window_bytes)
             return false;

@@ -50,11 +50,12 @@ struct batch {
     bool follow;
     bool opened; /* the broker said its number */
     bool closed;
-    bool over;        /* the broker has no more to say about it, or is gone */
-    bool ended;       /* END was delivered */
-    bool live_output; /* pieces are delivered as they come */
-    bool cuts_output; /* a spec keeps only so much of it */
-    bool wants_room;  /* was told to wait */
+    bool over;         /* the broker has no more to say about it, or is gone */
+    bool ended;        /* END was delivered */
+    bool live_output;  /* pieces are delivered as they come */
+    bool cuts_output;  /* a spec keeps only so much of it */
+    bool whole_chunks; /* they leave when they are full, and at the end */
+    bool wants_room;   /* was told to wait */
 
     int specs;
     struct buf chunk; /* rows that have not left */

@@ -12,11 +12,18 @@
 
 #define FEW 16 /* values that are converted without an allocation */
 #define PRIORITY 50
+#define RETRY_ALL ((unsigned)RETRY_FAILED | RETRY_SIGNAL | RETRY_TIMEOUT | RETRY_LOST)
+#define DELAY_MAX_MS 600000 /* between runs, where the caller does not say */
 
 _Static_assert((int)DROVER_DETACHED == (int)BATCH_DETACHED, "flags");
 _Static_assert((int)DROVER_AT_MOST_ONCE == (int)BATCH_AT_MOST_ONCE, "flags");
 _Static_assert((int)DROVER_EACH_SPEC == (int)BATCH_EACH_SPEC, "flags");
 _Static_assert((int)DROVER_INPUT == (int)BATCH_INPUT, "flags");
+_Static_assert((int)DROVER_EXCLUSIVE == (int)BATCH_EXCLUSIVE, "flags");
+_Static_assert((int)DROVER_RETRY_FAILED == (int)RETRY_FAILED, "retries");
+_Static_assert((int)DROVER_RETRY_SIGNAL == (int)RETRY_SIGNAL, "retries");
+_Static_assert((int)DROVER_RETRY_TIMEOUT == (int)RETRY_TIMEOUT, "retries");
+_Static_assert((int)DROVER_RETRY_LOST == (int)RETRY_LOST, "retries");
 _Static_assert((int)DROVER_SPEC_MERGE_STDERR == (int)SPEC_MERGE_STDERR, "flags");
 _Static_assert((int)DROVER_BATCH_BROKEN == (int)BATCH_BROKEN, "states");
 _Static_assert((int)DROVER_BROKER_LOST == (int)OUTCOME_BROKER_LOST, "outcomes");
@@ -53,6 +60,33 @@ static void make_key (char *key)
         snprintf (key + 2 * i, 3, "%02x", random[i]);
 }
 
+static bool names_exits (const drover_batch_options_t *o)
+{
+    for (size_t i = 0; i < sizeof o->retry_exits; i++)
+        if (o->retry_exits[i])
+            return true;
+    return false;
+}
+
+/* What is run again: nothing is said of it where nothing is. */
+static void set_retries (struct msg_open *m, const drover_batch_options_t *o)
+{
+    bool exits = names_exits (o);
+    m->runs = o->runs;
+    m->losses = o->crash_limit;
+    if (o->runs < 2)
+        return;
+    m->retry_on = o->retry_on || exits ? o->retry_on : RETRY_ALL;
+    if (exits) {
+        m->retry_on |= RETRY_EXITS;
+        m->retry_exits = bytes_of (o->retry_exits, sizeof o->retry_exits);
+    }
+    m->backoff_ms = o->retry_delay_ms;
+    m->backoff_max_ms = o->retry_delay_max_ms;
+    if (m->backoff_ms && !m->backoff_max_ms)
+        m->backoff_max_ms = m->backoff_ms > DELAY_MAX_MS ? m->backoff_ms : DELAY_MAX_MS;
+}
+
 drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
                                    drover_error_t *e)
 {
@@ -67,11 +101,12 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         .jobs = o->jobs,
         .priority = o->priority ? o->priority : PRIORITY,
         .deadline_ms = o->deadline_ms,
-        .runs = o->runs,
         .result_bytes = o->result_bytes,
         .key = bytes_str (key[0] ? key : o->key),
         .name = bytes_str (o->name),
     };
+    m.compare = o->whole_chunks != 0;
+    set_retries (&m, o);
     drover_batch_t *b = batch_new (h, o->user);
     if (core_open (&h->core, &b->b, &m, &why) != 0) {
         free (b);
@@ -79,6 +114,7 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         return NULL;
     }
     b->b.max_pending = o->max_pending;
+    b->b.whole_chunks = o->whole_chunks != 0;
     LIST_INSERT_HEAD (&h->batches, b, link);
     handle_settle (h);
     return b;
@@ -124,6 +160,8 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
                           "the command is empty, or too long to be kept (%u bytes at the most)",
                           WIRE_FRAME_MAX);
     struct wire w = {.kind = WIRE_SPEC, .m.spec = s->m, .body = {s->command, s->environment}};
+    if (b->b.flags & BATCH_EXCLUSIVE)
+        w.m.spec.flags |= SPEC_EXCLUSIVE;
     int number = batch_add_spec (&b->b, &w, &why);
     return number < 0 ? fail (b->h, &why, e) : number;
 }

@@ -359,6 +359,15 @@ static void begin_again (struct core *c)
     }
 }
 
+/* The broker answers, for the first time or again. */
+static void connected (struct core *c)
+{
+    put (c, ITEM_CONNECTED, NULL, NULL);
+    if (c->told_away)
+        core_notice (c, DROVER_NOTE_BACK, "the broker is back");
+    c->told_away = false;
+}
+
 void core_message (struct core *c, int64_t now, struct wire *w)
 {
     c->now_us = now;
@@ -369,14 +378,14 @@ void core_message (struct core *c, int64_t now, struct wire *w)
         break;
     case SESSION_RESET:
         begin_again (c);
-        put (c, ITEM_CONNECTED, NULL, NULL);
+        connected (c);
         break;
     case SESSION_RESTARTED:
         restart_begin (c);
         /* fall through */
     case SESSION_WELCOMED:
     case SESSION_RESUMED:
-        put (c, ITEM_CONNECTED, NULL, NULL);
+        connected (c);
         break;
     case SESSION_GONE:
         lose (c);
@@ -393,8 +402,10 @@ void core_tick (struct core *c, int64_t now)
     if (session_tick (c->session, now) == SESSION_GONE)
         lose (c);
     const char *away = session_away (c->session);
-    if (away)
+    if (away) {
         core_notice (c, DROVER_NOTE_AWAY, away);
+        c->told_away = true;
+    }
     if (!LIST_EMPTY (&c->ghosts) && session_idle (c->session))
         restart_forget_ghosts (c);
     struct batch *b, *next;
@@ -487,7 +498,7 @@ void core_flush (struct core *c)
 {
     struct batch *b, *next;
     HASH_ITER (hh, c->batches, b, next)
-        if (!b->over)
+        if (!b->over && !b->whole_chunks)
             batch_flush (b, NULL);
 }
 
@@ -495,7 +506,7 @@ bool core_has_unsent (const struct core *c)
 {
     const struct batch *b;
     for (b = c->batches; b; b = b->hh.next)
-        if (b->chunk_count && !b->over)
+        if (b->chunk_count && !b->over && !b->whole_chunks)
             return true;
     return false;
 }

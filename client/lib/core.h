@@ -38,6 +38,7 @@ struct core {
     size_t queued;      /* bytes of messages in them */
     struct ghosts ghosts;
     unsigned n_busy; /* batches that wait for a broker that is busy */
+    bool told_away;  /* the user was told that the broker does not answer */
     int64_t now_us;  /* of the message in hand */
     struct item *present;
     struct result *result; /* of the present event, or being filled */

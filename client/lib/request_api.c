@@ -92,6 +92,24 @@ uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e)
     return ask (h, &w, 0, e);
 }
 
+uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count, unsigned hows,
+                       drover_error_t *e)
+{
+    struct wire w = {.kind = WIRE_RETRY};
+    w.m.retry.id = id;
+    w.m.retry.first = first;
+    w.m.retry.count = count;
+    w.m.retry.hows = hows;
+    return ask (h, &w, 0, e);
+}
+
+uint64_t drover_forget (drover_t *h, uint64_t id, drover_error_t *e)
+{
+    struct wire w = {.kind = WIRE_REMOVE};
+    w.m.remove.id = id;
+    return ask (h, &w, 0, e);
+}
+
 void drover_drop (drover_t *h, uint64_t ref)
 {
     core_drop (&h->core, ref, true);

@@ -144,6 +144,7 @@ static void say_open (struct core *c, const struct opening *o, uint64_t record)
 {
     struct wire w = {.kind = WIRE_OPEN, .m.open = o->open};
     w.m.open.record = record;
+    w.m.open.compare = 0; /* the broker has compared it, and what it has is not said again */
     session_post_first (c->session, &w);
 }
 

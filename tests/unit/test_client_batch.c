@@ -186,6 +186,22 @@ static void events_of_one_batch_can_be_taken_out_of_turn (void **state)
     free (old);
 }
 
+static void whole_chunks_do_not_leave_before_the_end (void **state)
+{
+    (void)state;
+    acknowledge_all ();
+    batch.whole_chunks = true;
+    add_rows (&batch, 2);
+    core_flush (&core);
+    assert_false (core_has_unsent (&core));
+    expect_leave (0);
+    batch_close (&batch, NULL);
+    struct wire w = expect_leaves (WIRE_ROWS);
+    assert_int_equal (w.m.rows.count, 5);
+    wire_fini (&w);
+    expect_leave (WIRE_CLOSE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
 int main (void)
@@ -200,6 +216,7 @@ int main (void)
         TEST (chunks_split_where_specs_do_not_follow),
         TEST (input_stops_at_the_window_and_goes_on_when_taken),
         TEST (a_forgotten_batch_has_no_more_events),
+        TEST (whole_chunks_do_not_leave_before_the_end),
         TEST (events_of_one_batch_can_be_taken_out_of_turn),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -508,8 +508,13 @@ static void a_broker_that_stops_is_waited_for_and_that_is_said_once (void **stat
     expect_nothing ();
     restart ();
     connected ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    assert_int_equal (event->notice->code, DROVER_NOTE_BACK);
     expect_leave (WIRE_OPEN);
     opened_again (1, 1, 0);
+    expect_nothing ();
+    restart (); /* so soon that nobody was told */
+    connected ();
     expect_nothing ();
 }
 

@@ -370,6 +370,37 @@ static void the_same_key_again_is_the_same_batch (void **state)
     bed_free (&b);
 }
 
+/* Said as `submit --id` does: the end of the old batch must not cut the new submission short. */
+static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    submit_with_key (c1, 1);
+    bed_worker (b, "w", 4);
+    bed_run (b, 1000);
+    assert_true (client_view (c1, 1)->ended);
+    struct wire w = {.kind = WIRE_OPEN};
+    w.m.open.batch = 1;
+    w.m.open.flags = BATCH_DETACHED;
+    w.m.open.key = bytes_str ("nightly");
+    w.m.open.compare = 1;
+    client_view (c2, 1);
+    peer_post (c2, &w);
+    client_spec (c2, 1, 0, FORM_FUNCTION, "echo", 1);
+    bed_settle (b);
+    assert_int_equal (id_of (c2, 1), id_of (c1, 1));
+    assert_false (client_view (c2, 1)->ended);
+    assert_int_equal (c2->n_errors, 0);
+    client_rows (c2, 1, 4); /* there were five in that chunk */
+    bed_settle (b);
+    assert_true (client_view (c2, 1)->ended);
+    assert_int_equal (client_view (c2, 1)->end.state, BATCH_BROKEN);
+    assert_int_equal (c2->n_errors, 1);
+    bed_free (&b);
+}
+
 /* --- looking at a batch --- */
 
 static void attach (struct peer *c, uint64_t handle, uint64_t id, uint64_t record, bool follow)
@@ -615,6 +646,7 @@ int main (void)
         cmocka_unit_test (a_large_row_of_a_lost_worker_is_granted_whole_again),
         cmocka_unit_test (a_row_of_which_parts_are_missing_lets_nothing_follow),
         cmocka_unit_test (the_same_key_again_is_the_same_batch),
+        cmocka_unit_test (results_of_a_known_batch_wait_until_all_was_compared),
         cmocka_unit_test (who_attaches_gets_all_results_or_those_from_a_record_on),
         cmocka_unit_test (who_attaches_when_the_last_reader_leaves_is_answered),
         cmocka_unit_test (nobody_reads_an_attached_batch_and_it_goes_on),
