@@ -53,12 +53,14 @@ client_libcli_a_SOURCES = \
 	client/cli/cmd_broker.c \
 	client/cli/cmd_cancel.c \
 	client/cli/cmd_foreach.c \
+	client/cli/cmd_forget.c \
 	client/cli/cmd_help.c \
 	client/cli/cmd_info.c \
 	client/cli/cmd_invoke.c \
 	client/cli/cmd_list.c \
 	client/cli/cmd_ping.c \
 	client/cli/cmd_results.c \
+	client/cli/cmd_retry.c \
 	client/cli/cmd_run.c \
 	client/cli/cmd_status.c \
 	client/cli/cmd_submit.c \
@@ -101,6 +103,8 @@ client_libcli_a_SOURCES = \
 	client/cli/reader.h \
 	client/cli/recall.c \
 	client/cli/recall.h \
+	client/cli/retrying.c \
+	client/cli/retrying.h \
 	client/cli/runner.c \
 	client/cli/runner.h \
 	client/cli/say.c \

@@ -4,6 +4,7 @@ dist_man_MANS += \
 	doc/drover-broker.8 \
 	doc/drover-cancel.1 \
 	doc/drover-foreach.1 \
+	doc/drover-forget.1 \
 	doc/drover-help.1 \
 	doc/drover-info.1 \
 	doc/drover-invoke.1 \
@@ -11,6 +12,7 @@ dist_man_MANS += \
 	doc/drover-ping.1 \
 	doc/drover-protocol.7 \
 	doc/drover-results.1 \
+	doc/drover-retry.1 \
 	doc/drover-run.1 \
 	doc/drover-status.1 \
 	doc/drover-submit.1 \

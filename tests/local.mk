@@ -48,6 +48,7 @@ unit_tests = \
 	tests/unit/test_outcome \
 	tests/unit/test_pace \
 	tests/unit/test_ranges \
+	tests/unit/test_retrying \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
 	tests/unit/test_sched_ask \
@@ -100,6 +101,7 @@ tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
+tests_unit_test_retrying_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
 tests_unit_test_summary_LDADD = $(UNIT_CLI)
 tests_unit_test_failures_LDADD = client/libcli.a $(UNIT_CLIENT)
@@ -262,6 +264,7 @@ check_tests = \
 	tests/check/time
 
 integ_tests = \
+	tests/integ/again.bats \
 	tests/integ/bad_disk.bats \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \

@@ -17,10 +17,11 @@ static const char command[] = "list";
 #define NOT_OK "not_ok" /* the field made by show_batch() */
 
 static const struct show_column columns[] = {
-    {"id", "BATCH"},      {"name", "NAME"},       {"state", "STATE"},
-    {"total", "TASKS"},   {"waiting", "WAITING"}, {"running", "RUNNING"},
-    {"done", "DONE"},     {NOT_OK, "FAILED"},     {"cancelled", "CANCELLED"},
-    {"opened_ms", "AGE"}, {"client", "CLIENT"}};
+    {"id", "BATCH"},     {"name", "NAME"},       {"state", "STATE"},
+    {"total", "TASKS"},  {"waiting", "WAITING"}, {"running", "RUNNING"},
+    {"done", "DONE"},    {NOT_OK, "FAILED"},     {"cancelled", "CANCELLED"},
+    {"lost", "LOST"},    {"parked", "PARKED"},   {"opened_ms", "AGE"},
+    {"client", "CLIENT"}};
 
 #define COLUMNS (sizeof columns / sizeof *columns)
 
@@ -46,10 +47,10 @@ static bool in_list (const char *list, const char *word, size_t len)
     return false;
 }
 
-/* What failed, however it did, is one column; what was cancelled is another. */
+/* What failed, however it did, is one column; what was cancelled, lost or parked are others. */
 static void show_batch (struct list *l, const drover_pair_t *pairs, size_t count)
 {
-    static const char *const bad[] = {"failed", "timeout", "lost", "parked", "skipped"};
+    static const char *const bad[] = {"failed", "timeout", "skipped"};
     drover_pair_t *more = mem_resize (NULL, count + 1, sizeof *more);
     uint64_t not_ok = 0;
     char digits[24];

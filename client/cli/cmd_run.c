@@ -22,6 +22,7 @@
 #include "client/cli/signals.h"
 #include "client/cli/sink.h"
 #include "client/cli/task.h"
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #define INPUT_BYTES 65536
@@ -33,6 +34,7 @@ static const int wanted_signals[] = {SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT, SIGUSR
 struct run_opts {
     struct session_opts session;
     struct task_opts task;
+    uint64_t deadline_ms; /* from now to the end; 0: none */
     const char *function; /* or NULL */
     char **words;         /* program and arguments, or the function's arguments */
     size_t count;
@@ -52,7 +54,8 @@ struct run {
     bool input_ended; /* and the task was told so */
     int interrupts;
     int first_signal;
-    uint64_t state_ref; /* of the query whether the task runs yet */
+    uint64_t state_ref;  /* of the query whether the task runs yet */
+    int64_t deadline_us; /* monotonic */
     bool killed;
     bool over;
     int status;
@@ -235,7 +238,9 @@ static int status_of (const struct run *r, const drover_result_t *result)
     case DROVER_TIMEOUT:
         return STATUS_TIMEOUT;
     case DROVER_CANCELLED:
-        return r->first_signal ? 128 + r->first_signal : STATUS_TROUBLE;
+        if (r->first_signal)
+            return 128 + r->first_signal;
+        return clock_mono_us () >= r->deadline_us ? STATUS_TIMEOUT : STATUS_TROUBLE;
     default:
         return STATUS_TROUBLE;
     }
@@ -380,10 +385,14 @@ static int open_task (struct run *r, const drover_spec_t *spec)
 {
     drover_batch_options_t options = {.name = r->opts->words[0],
                                       .flags = DROVER_AT_MOST_ONCE |
-                                               (r->opts->function ? 0 : DROVER_INPUT)};
+                                               (r->opts->function ? 0 : DROVER_INPUT),
+                                      .deadline_ms = r->opts->deadline_ms};
     drover_error_t e = {0};
     int number;
 
+    r->deadline_us = CLOCK_NEVER;
+    if (r->opts->deadline_ms)
+        r->deadline_us = clock_mono_us () + (int64_t)r->opts->deadline_ms * US_PER_MS;
     r->batch = drover_batch_open (r->h, &options, &e);
     number = r->batch ? drover_batch_add_spec (r->batch, spec, &e) : -1;
     if (number < 0 || add_task (r, number, &e) < 0 || drover_batch_close (r->batch, &e) < 0)
@@ -411,12 +420,13 @@ static int run_task (const struct run_opts *o, const drover_spec_t *spec)
     return r.status;
 }
 
-enum { OPT_CPUS = SESSION_OPT_OWN, OPT_TIMEOUT, OPT_GRACE, OPT_FUNCTION };
+enum { OPT_CPUS = SESSION_OPT_OWN, OPT_TIMEOUT, OPT_GRACE, OPT_DEADLINE, OPT_FUNCTION };
 
 static const struct option options[] = {SESSION_OPTIONS,
                                         {"cpus", required_argument, NULL, OPT_CPUS},
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                         {"grace", required_argument, NULL, OPT_GRACE},
+                                        {"deadline", required_argument, NULL, OPT_DEADLINE},
                                         {"function", required_argument, NULL, OPT_FUNCTION},
                                         {NULL, 0, NULL, 0}};
 
@@ -432,6 +442,8 @@ static int take_option (struct run_opts *o, int opt)
         return say_usage (command, "--timeout: %s", e.text);
     if (opt == OPT_GRACE && duration_ms (optarg, &o->task.grace_ms, &e) < 0)
         return say_usage (command, "--grace: %s", e.text);
+    if (opt == OPT_DEADLINE && duration_ms (optarg, &o->deadline_ms, &e) < 0)
+        return say_usage (command, "--deadline: %s", e.text);
     return 0;
 }
 

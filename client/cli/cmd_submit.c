@@ -1,13 +1,16 @@
 /* drover submit: leave a batch with a broker, print its number.
  *
  * The number is printed when the broker has everything. A submit that does not come so far takes
- * back what it has sent.
+ * back what it has sent; with --id it leaves it, since the same command again goes on with it. So
+ * what is sent must not depend on moments: chunks are whole, and variables that are not the same in
+ * two terminals are left out.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/foreach_opts.h"
@@ -33,13 +36,22 @@ struct submit {
     struct signals signals;
 };
 
+static int refused (const struct submit *s, const drover_error_t *why)
+{
+    if (!s->rows.key || why->code != DROVER_ECONFLICT)
+        return session_error (&s->rows.session, why, STATUS_TROUBLE);
+    say (command, "--id %s: there is a batch of this id, and it is another one: %s", s->rows.key,
+         why->text);
+    return STATUS_TROUBLE;
+}
+
 static int take_event (struct submit *s, const drover_event_t *event)
 {
     if (event->kind == DROVER_EVENT_NOTICE && event->notice->code != DROVER_NOTE_NO_WORKER)
         session_notice (&s->rows.session, event->notice);
     if (event->kind == DROVER_EVENT_LOST ||
         (event->kind == DROVER_EVENT_REFUSED && event->batch == s->batch))
-        return session_error (&s->rows.session, event->refused, STATUS_TROUBLE);
+        return refused (s, event->refused);
     return STATUS_OK;
 }
 
@@ -141,11 +153,15 @@ static int submit_all (struct submit *s)
 {
     drover_batch_options_t options = {.name = s->rows.name,
                                       .flags = DROVER_DETACHED,
+                                      .key = s->rows.key,
+                                      .whole_chunks = s->rows.key != NULL,
                                       .jobs = s->rows.jobs,
-                                      .priority = s->rows.priority};
+                                      .priority = s->rows.priority,
+                                      .deadline_ms = s->rows.deadline_ms};
     drover_error_t e = {0};
     int status;
 
+    retrying_apply (&s->rows.retrying, &options);
     s->batch = drover_batch_open (s->h, &options, &e);
     s->spec = s->batch ? drover_batch_add_spec (s->batch, s->rows.spec, &e) : -1;
     if (s->spec < 0)
@@ -155,7 +171,7 @@ static int submit_all (struct submit *s)
         status = sync_all (s);
     if (status == STATUS_OK)
         print_id (s);
-    else
+    else if (!s->rows.key)
         withdraw (s);
     return status;
 }
@@ -188,6 +204,10 @@ static int run (const struct foreach_opts *o)
     struct err e;
     int status;
 
+    if (o->key) {
+        unsetenv ("OLDPWD");
+        unsetenv ("SHLVL");
+    }
     if (plan_init (&plan, o, &e) < 0)
         status = plan_error (&plan, &e, STATUS_USAGE);
     else if (o->dry_run)
@@ -204,7 +224,8 @@ int cmd_submit (int argc, char **argv)
     struct err e;
     int status;
 
-    if (foreach_opts_parse (&o, command, OPTS_INPUT | OPTS_TASK | OPTS_BATCH, argc, argv, &e) < 0)
+    if (foreach_opts_parse (&o, command, OPTS_INPUT | OPTS_TASK | OPTS_BATCH | OPTS_KEY, argc, argv,
+                            &e) < 0)
         status = say_usage (command, "%s", e.text);
     else if (o.help)
         status = help_show (command);

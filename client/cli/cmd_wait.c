@@ -15,6 +15,7 @@
 #include "client/cli/json_out.h"
 #include "client/cli/say.h"
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 
 static const char command[] = "wait";
 
@@ -109,40 +110,90 @@ static int after_wait (const struct wait_opts *o, drover_t *h, uint64_t id)
     return STATUS_OK;
 }
 
-/* The answer for one batch. DROVER_EUNKNOWN stands for two things: there is no such batch, or it
- * has ended without the condition; after_wait() finds out. */
-static int wait_one (const struct wait_opts *o, drover_t *h, uint64_t id, uint64_t ref,
-                     int64_t deadline_us)
-{
-    drover_error_t e = {.code = DROVER_ELOST, .text = "the session with the broker is over"};
+/* What was asked about one batch, and the answer. */
+struct asked {
+    uint64_t ref; /* 0: answered */
+    drover_error_t answer;
+};
 
-    if ((!ref || drover_await (h, ref, time_left (deadline_us), NULL, NULL, NULL, &e) < 0) &&
-        e.code != DROVER_EUNKNOWN)
-        return batches_error (&o->session, id, &e);
+static void answer_all (struct asked *asked, size_t count, const drover_error_t *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (asked[i].ref)
+            asked[i].answer = *e;
+        asked[i].ref = 0;
+    }
+}
+
+static void on_reply (struct asked *asked, size_t count, const drover_event_t *event)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (asked[i].ref != event->ref)
+            continue;
+        asked[i].ref = 0;
+        asked[i].answer.code = event->reply->code;
+        snprintf (asked[i].answer.text, sizeof asked[i].answer.text, "%s", event->reply->text);
+    }
+}
+
+static bool all_answered (const struct asked *asked, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (asked[i].ref)
+            return false;
+    return true;
+}
+
+/* The answers come in any order; meanwhile the user is told what the library has to tell. */
+static void take_answers (const struct wait_opts *o, drover_t *h, struct asked *asked, size_t count)
+{
+    int64_t deadline_us =
+        o->timeout_ms ? clock_mono_us () + (int64_t)o->timeout_ms * 1000 : CLOCK_NEVER;
+    const drover_error_t late = {.code = DROVER_ETIME, .text = "the time is over"};
+    drover_error_t e = {0};
+    const drover_event_t *event;
+
+    while (!all_answered (asked, count)) {
+        int64_t left = time_left (deadline_us);
+        int got = drover_next (h, left, &event, &e);
+
+        if (got < 0)
+            answer_all (asked, count, &e);
+        else if (got == 0 && left == 0)
+            answer_all (asked, count, &late);
+        else if (got > 0 && event->kind == DROVER_EVENT_LOST)
+            answer_all (asked, count, event->refused);
+        else if (got > 0 && event->kind == DROVER_EVENT_REPLY)
+            on_reply (asked, count, event);
+        else if (got > 0 && event->kind == DROVER_EVENT_NOTICE)
+            session_notice (&o->session, event->notice);
+    }
+}
+
+/* DROVER_EUNKNOWN stands for two things: there is no such batch, or it has ended without the
+ * condition; after_wait() finds out. */
+static int conclude (const struct wait_opts *o, drover_t *h, uint64_t id, const drover_error_t *e)
+{
+    if (e->code != DROVER_OK && e->code != DROVER_EUNKNOWN)
+        return batches_error (&o->session, id, e);
     return after_wait (o, h, id);
 }
 
-/* All batches at once: the answers come in any order, and are taken in order. */
+/* All batches at once. */
 static int wait_for (const struct wait_opts *o, drover_t *h, const struct selectors *s)
 {
-    int64_t deadline =
-        o->timeout_ms ? clock_mono_us () + (int64_t)o->timeout_ms * 1000 : CLOCK_NEVER;
-    uint64_t *refs = calloc (s->count, sizeof *refs);
-    drover_error_t e = {0};
+    struct asked *asked = mem_zalloc (s->count * sizeof *asked);
     int worst = STATUS_OK;
 
-    if (!refs) {
-        say (command, "no memory");
-        return STATUS_TROUBLE;
-    }
     for (size_t i = 0; i < s->count; i++)
-        refs[i] = drover_wait (h, s->all[i].id, o->condition, o->n, &e);
+        asked[i].ref = drover_wait (h, s->all[i].id, o->condition, o->n, &asked[i].answer);
+    take_answers (o, h, asked, s->count);
     for (size_t i = 0; i < s->count; i++) {
-        int status = wait_one (o, h, s->all[i].id, refs[i], deadline);
+        int status = conclude (o, h, s->all[i].id, &asked[i].answer);
 
         worst = status > worst ? status : worst;
     }
-    free (refs);
+    free (asked);
     return worst;
 }
 

@@ -14,7 +14,7 @@
 #include "client/cli/options.h"
 #include "common/base/mem.h"
 
-enum { CPUS_MAX = 100000, PRIORITY_MAX = 100 };
+enum { CPUS_MAX = 100000, PRIORITY_MAX = 100, KEY_MAX = 256 };
 
 /* --- values --- */
 
@@ -257,6 +257,46 @@ static int take_name (void *into, const char *value, struct err *e)
     return 0;
 }
 
+static int take_key (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    size_t len = strlen (value);
+    if (!len || len > KEY_MAX)
+        return err_set (e, EINVAL, "needs 1 to %d bytes, and got %zu", KEY_MAX, len);
+    o->key = value;
+    return 0;
+}
+
+static int take_deadline (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return duration_ms (value, &o->deadline_ms, e);
+}
+
+static int take_retries (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return retrying_parse_runs (&o->retrying, value, e);
+}
+
+static int take_retry_on (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return retrying_parse_on (&o->retrying, value, e);
+}
+
+static int take_retry_delay (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return retrying_parse_delay (&o->retrying, value, e);
+}
+
+static int take_crash_limit (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return retrying_parse_crash_limit (&o->retrying, value, e);
+}
+
 static int take_broker (void *into, const char *value, struct err *e)
 {
     struct foreach_opts *o = into;
@@ -347,6 +387,14 @@ static const struct option_row rows[] = {
     {"maxprocs", 0, VALUE, OPTS_BATCH, TAKE (jobs)},
     {"priority", 0, VALUE, OPTS_BATCH, TAKE (priority)},
     {"name", 0, VALUE, OPTS_BATCH, TAKE (name)},
+    {"deadline", 0, VALUE, OPTS_BATCH, TAKE (deadline)},
+    {"retries", 0, VALUE, OPTS_BATCH, TAKE (retries)},
+    {"retry-on", 0, VALUE, OPTS_BATCH, TAKE (retry_on)},
+    {"retry-delay", 0, VALUE, OPTS_BATCH, TAKE (retry_delay)},
+    {"crash-limit", 0, VALUE, OPTS_BATCH, TAKE (crash_limit)},
+    {"exclusive", 0, NONE, OPTS_BATCH, FLAG (retrying.exclusive)},
+    {"at-most-once", 0, NONE, OPTS_BATCH, FLAG (retrying.at_most_once)},
+    {"id", 0, VALUE, OPTS_KEY, take_key, 0, OPTION_TAKEN, "submit"},
     {"keep-order", 'k', NONE, OPTS_OUTPUT, FLAG (keep_order)},
     {"keeporder", 0, NONE, OPTS_OUTPUT, FLAG (keep_order)},
     {"group", 0, NONE, OPTS_OUTPUT, TAKE (default)},
@@ -443,7 +491,7 @@ static int check_together (const struct foreach_opts *o, struct err *e)
         return err_set (e, EINVAL, "--broker and --local exclude each other");
     if (o->function && o->replace)
         return err_set (e, EINVAL, "-I has nothing to replace beside --function");
-    return 0;
+    return retrying_check (&o->retrying, e);
 }
 
 int foreach_opts_parse (struct foreach_opts *o, const char *command, unsigned groups, int argc,

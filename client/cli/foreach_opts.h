@@ -13,6 +13,7 @@
 
 #include "client/cli/joblimit.h"
 #include "client/cli/jobs.h"
+#include "client/cli/retrying.h"
 #include "client/cli/session.h"
 #include "client/cli/task.h"
 #include "common/base/err.h"
@@ -22,9 +23,10 @@
 enum foreach_group {
     OPTS_INPUT = 1,  /* sources, replacement strings, -n, -N, --function, --dry-run */
     OPTS_TASK = 2,   /* --cpus, --timeout, --shell */
-    OPTS_BATCH = 4,  /* -j, --priority, --name */
+    OPTS_BATCH = 4,  /* -j, --priority, --name, --deadline, --retries and what belongs to it */
     OPTS_OUTPUT = 8, /* -k, --group, --tag, --summary */
-    OPTS_ALL = 15
+    OPTS_ALL = 15,
+    OPTS_KEY = 16 /* --id: of submit */
 };
 
 /* Strings are the arguments themselves. */
@@ -40,8 +42,11 @@ struct foreach_opts {
     struct joblimit jobs;   /* -j */
     unsigned priority;      /* 1-100; 0: not given */
     const char *name;       /* --name of the batch, or NULL */
-    bool stdin_implied;     /* no source was named: the only one is stdin */
-    bool separated;         /* there was a ::: or the like */
+    const char *key;        /* --id, or NULL */
+    uint64_t deadline_ms;   /* of the batch; 0: none */
+    struct retrying retrying;
+    bool stdin_implied; /* no source was named: the only one is stdin */
+    bool separated;     /* there was a ::: or the like */
     bool keep_order;
     bool tag;
     bool dry_run;

@@ -24,6 +24,13 @@
     "  -j, --jobs N         tasks at one time: N, +N, -N, N%, 0 (as many as possible)\n"           \
     "  --timeout D          time limit of a task: 10, 500ms, 1h30m\n"                              \
     "  --cpus N             slots that a task takes\n"                                             \
+    "  --retries N          runs of a task, in all, until it succeeds\n"                           \
+    "  --retry-on REASONS   only after failed,signal,timeout,lost,exit:75,exit:64-78\n"            \
+    "  --retry-delay D[..MAX]   before the next run, doubled each time\n"                          \
+    "  --crash-limit K      park a task that lost K workers (3)\n"                                 \
+    "  --at-most-once       never start a task twice\n"                                            \
+    "  --exclusive          never two runs of a task at one time\n"                                \
+    "  --deadline D         for the whole batch: what is left then is cancelled\n"                 \
     "  --priority N         1 to 100, 50 is usual\n"                                               \
     "  --name NAME          of the batch, for lists and @NAME\n"                                   \
     "  --shell PROGRAM      the job shell\n"                                                       \
@@ -48,6 +55,7 @@ static const char help_run[] =
     "  --cpus N             slots that it takes\n"
     "  --timeout D          time limit: 10, 500ms, 1h30m\n"
     "  --grace D            between TERM and KILL at the time limit (5 s)\n"
+    "  --deadline D         likewise, but from now on, and also while it waits\n"
     "  --function NAME      call a function of the workers in place of a program\n" QUIET
     "  --local              a broker of its own, whatever else there is\n" COMMON
     "\nStatus: that of the program, 128+n for signal n; 124 time limit; 125 trouble;\n"
@@ -68,7 +76,8 @@ static const char help_invoke[] =
 static const char help_submit[] =
     "usage: drover submit [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES]...\n\n"
     "Leave a batch with a broker, and print its number. It runs on without this command;\n"
-    "see drover wait, results, cancel, info.\n\n" INPUT LIMITS
+    "see drover wait, results, cancel, retry, forget, info.\n\n" INPUT LIMITS
+    "  --id KEY             once only: the same again prints the same number\n"
     "  --dry-run            print the command lines, submit nothing\n" JSON QUIET COMMON
     "\nStatus: 0, 2 usage, 125 trouble.\n";
 
@@ -100,6 +109,21 @@ static const char help_cancel[] = "usage: drover cancel [OPTIONS] BATCH|TASK...\
                                   "  --reason TEXT        shown in the outcomes\n" JSON QUIET COMMON
                                   "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble.\n";
 
+static const char help_retry[] =
+    "usage: drover retry [OPTIONS] BATCH|TASK...\n\n"
+    "Run tasks of submitted batches again that did not succeed, as if they had never run.\n\n"
+    "  --failed             failed, timeout, lost and parked ones (the default)\n"
+    "  --state S[,S]        only these: failed, timeout, cancelled, lost, parked, skipped\n" JSON
+        QUIET COMMON "\nStatus: 0; 2 usage; 3 no such batch, or no such task of it; 125 trouble.\n";
+
+static const char help_forget[] =
+    "usage: drover forget [OPTIONS] BATCH...\n"
+    "       drover forget [OPTIONS] --finished|--older D\n\n"
+    "Forget submitted batches that are over, with their results.\n\n"
+    "  --finished           all that are over\n"
+    "  --older D            those of them that were submitted longer ago\n" JSON QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble, or a batch that is not over.\n";
+
 static const char help_status[] = "usage: drover status [OPTIONS]\n\n"
                                   "Show what the broker says of itself.\n\n" JSON QUIET COMMON;
 
@@ -125,6 +149,7 @@ static const char help_broker[] =
     "Without --listen it serves the user's own socket, which all commands find.\n\n"
     "  --listen URL         tcp://HOST:PORT or ipc://PATH; may be given several times\n"
     "  --insecure[=public]  tcp without keys: on loopback, or on any address\n"
+    "  --state DIR          keep batches and results there: they outlive the broker\n"
     "  --endpoint-file FILE write the addresses there when they are open\n"
     "  --log-level L        error, warn, info, debug\n"
     "\ndrover-broker --help, and its manual page, tell all.\n";
@@ -149,11 +174,12 @@ static const struct {
     const char *command;
     const char *text;
 } texts[] = {
-    {"foreach", help_foreach}, {"run", help_run},       {"invoke", help_invoke},
-    {"submit", help_submit},   {"wait", help_wait},     {"results", help_results},
-    {"cancel", help_cancel},   {"status", help_status}, {"list", help_list},
-    {"info", help_info},       {"ping", help_ping},     {"broker", help_broker},
-    {"worker", help_worker},   {"help", help_help},     {"version", help_version},
+    {"foreach", help_foreach}, {"run", help_run},         {"invoke", help_invoke},
+    {"submit", help_submit},   {"wait", help_wait},       {"results", help_results},
+    {"cancel", help_cancel},   {"retry", help_retry},     {"forget", help_forget},
+    {"status", help_status},   {"list", help_list},       {"info", help_info},
+    {"ping", help_ping},       {"broker", help_broker},   {"worker", help_worker},
+    {"help", help_help},       {"version", help_version},
 };
 
 const char *help_text (const char *command)

@@ -86,8 +86,8 @@ static int take (const struct parser *p, const struct option_row *r, void *into,
 {
     struct err why = {0};
     if (!is_mine (p, r))
-        return err_set (e, EINVAL, "%s is an option of 'drover foreach', not of this command",
-                        shown);
+        return err_set (e, EINVAL, "%s is an option of 'drover %s', not of this command", shown,
+                        r->mend ? r->mend : "foreach");
     if (r->refused)
         return refuse (r, shown, e);
     if (r->flag) {

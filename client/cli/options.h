@@ -32,7 +32,8 @@ struct option_row {
     option_take_fn *take; /* what to do with it */
     size_t flag;          /* or the offset of a bool that it makes true; not 0 */
     uint8_t refused;      /* enum option_refusal; neither `take` nor `flag` then */
-    const char *mend;     /* of a refused one: what to do instead, or NULL */
+    const char *mend;     /* of a refused one: what to do instead, or NULL; of one that has groups:
+                             the command it belongs to, NULL: foreach */
 };
 
 /* Read argv[1] and on. Rows of none of these groups are refused, as options of other commands; they

@@ -252,6 +252,9 @@ struct runner_opts plan_runner (struct plan *p)
                             .cpus = o->task.cpus,
                             .priority = o->priority,
                             .name = p->name[0] ? p->name : NULL,
+                            .key = o->key,
+                            .deadline_ms = o->deadline_ms,
+                            .retrying = o->retrying,
                             .keep_order = o->keep_order,
                             .summary = !o->session.quiet && (o->summary || isatty (STDERR_FILENO)),
                             .tag = p->tag};

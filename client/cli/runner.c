@@ -393,9 +393,11 @@ static int open_batch (struct runner *r)
     drover_batch_options_t options = {.name = r->opts->name,
                                       .jobs = drover_is_private (r->h) ? 0 : r->opts->jobs,
                                       .priority = r->opts->priority,
+                                      .deadline_ms = r->opts->deadline_ms,
                                       .max_pending = PENDING_ROWS};
     drover_error_t e;
 
+    retrying_apply (&r->opts->retrying, &options);
     r->batch = drover_batch_open (r->h, &options, &e);
     if (!r->batch)
         return session_error (&r->opts->session, &e, -1);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/cli/retrying.h"
 #include "client/cli/session.h"
 #include "client/drover.h"
 #include "common/base/err.h"
@@ -34,6 +35,9 @@ struct runner_opts {
     unsigned cpus;               /* slots of a task, for the summary */
     unsigned priority;           /* 0: the usual one */
     const char *name;            /* of the batch, or NULL */
+    const char *key;             /* or NULL */
+    uint64_t deadline_ms;        /* of the batch; 0: none */
+    struct retrying retrying;
     bool keep_order;
     bool summary;
     drover_command_t *tag; /* or NULL */

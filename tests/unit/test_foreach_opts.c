@@ -238,14 +238,37 @@ static void drovers_own_options_are_taken (void **state)
     foreach_opts_fini (&o);
 }
 
+static void what_runs_again_is_read (void **state)
+{
+    (void)state;
+    struct foreach_opts o =
+        parsed (ARGS ("--retries", "3", "--retry-on=exit:75,signal", "--retry-delay", "1..5m",
+                      "--crash-limit", "2", "--exclusive", "--deadline", "1h", "c"));
+    assert_int_equal (o.retrying.runs, 3);
+    assert_int_equal (o.retrying.on, DROVER_RETRY_SIGNAL);
+    assert_int_equal (o.retrying.exits[75 / 8], 1 << 75 % 8);
+    assert_int_equal (o.retrying.delay_ms, 1000);
+    assert_int_equal (o.retrying.delay_max_ms, 300000);
+    assert_int_equal (o.retrying.crash_limit, 2);
+    assert_true (o.retrying.exclusive);
+    assert_int_equal (o.deadline_ms, 3600000);
+    foreach_opts_fini (&o);
+    refuses (ARGS ("--retry-on", "signal", "c"), "--retry-on needs --retries N");
+    refuses (ARGS ("--retry-delay", "1", "c"), "--retry-delay needs --retries N");
+    refuses (ARGS ("--at-most-once", "--retries", "2", "c"), "exclude each other");
+    refuses (ARGS ("--at-most-once", "--crash-limit", "2", "c"), "exclude each other");
+    refuses (ARGS ("--id", "x", "c"), "--id is an option of 'drover submit', not of this command");
+    refuses_of (OPTS_ALL | OPTS_KEY, ARGS ("--id", "", "c"), "needs 1 to 256 bytes");
+}
+
 static void what_comes_later_is_told_from_what_is_unknown (void **state)
 {
     (void)state;
     static const char *const later[] = {
-        "--joblog",   "--jl",         "--results",  "--res",   "--halt",    "--halt-on-error",
-        "--wd",       "--workdir",    "--block",    "--delay", "--retries", "--env",
-        "--nice",     "--recend",     "--recstart", "-s",      "-L",        "--tagstring",
-        "--order-by", "--block-size", "--max-chars"};
+        "--joblog",     "--jl",       "--results", "--res",   "--halt",      "--halt-on-error",
+        "--wd",         "--workdir",  "--block",   "--delay", "--env",       "--nice",
+        "--recend",     "--recstart", "-s",        "-L",      "--tagstring", "--order-by",
+        "--block-size", "--max-chars"};
     static const char *const alone[] = {
         "-u",         "--ungroup", "--lb",          "--line-buffer",
         "-v",         "-t",        "--verbose",     "-X",
@@ -408,6 +431,7 @@ int main (void)
         cmocka_unit_test (the_count_of_N_outranks_that_of_n),
         cmocka_unit_test (drovers_own_options_are_taken),
         cmocka_unit_test (what_comes_later_is_told_from_what_is_unknown),
+        cmocka_unit_test (what_runs_again_is_read),
         cmocka_unit_test (what_is_of_GNU_Parallel_alone_is_refused_with_a_mend),
         cmocka_unit_test (wrong_values_are_named_with_a_mend),
         cmocka_unit_test (commands_take_only_their_groups),

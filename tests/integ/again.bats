@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031 # braces and $ are for the task; each case is a subshell
+# What is run again, and what never is: --retries and what belongs to it, --at-most-once,
+# --exclusive, --crash-limit, --deadline, submit --id, retry, forget.
+load lib
+
+# shared [OPTION]...: a broker, and a worker of two slots.
+shared() {
+    start_broker "$@"
+    use_broker
+    start_worker --name one
+}
+
+# runs_are N: so many runs have begun. For wait_until.
+runs_are() {
+    [ -e runs ] && [ "$(wc -l <runs)" -eq "$1" ]
+}
+
+# The task fails until it ran for the third time; it prints which run it is.
+third='echo x >>runs.{}; n=$(wc -l <runs.{}); echo run $n attempt $DROVER_ATTEMPT; test $n -ge 3'
+
+@test "--retries N is N runs in all, and only the last one is reported" {
+    ends_with 0 drover foreach -k --retries 3 "$third" ::: a b
+    same "$(cat "$T/out")" $'run 3 attempt 3\nrun 3 attempt 3'
+    [ ! -s "$T/err" ]
+    rm runs.*
+    ends_with 1 drover foreach --retries 2 "$third" ::: a
+    same "$(cat "$T/out")" "run 2 attempt 2"
+    same "$(wc -l <runs.a)" 2
+    says "$T/err" "task 1 (a): exit status 1"
+}
+
+@test "invoke and --json know of runs" {
+    ends_with 0 drover invoke --retries 3 --json "${third//\{\}/a}"
+    says "$T/out" '"attempt":3'
+}
+
+@test "--retry-on names what is run again" {
+    ends_with 3 drover foreach --retries 3 --retry-on exit:75,signal 'echo x >>runs.{1}; eval {2}' \
+        ::: a b c :::+ 'exit 75' 'exit 1' 'kill -KILL $$'
+    same "$(wc -l <runs.a)" 3
+    same "$(wc -l <runs.b)" 1
+    same "$(wc -l <runs.c)" 3
+}
+
+@test "--retry-on timeout" {
+    ends_with 0 drover foreach --retries 2 --retry-on timeout --timeout 0.3 \
+        'echo x >>runs; [ $(wc -l <runs) = 2 ] || sleep {}' ::: 20
+    same "$(wc -l <runs)" 2
+}
+
+@test "--retry-delay puts the next run off" {
+    ends_with 0 drover foreach --json --retries 2 --retry-delay 0.4..1 \
+        'date +%s%N >>runs; [ $(wc -l <runs) = {} ]' ::: 2
+    [ $(($(tail -n 1 runs) - $(head -n 1 runs))) -ge 400000000 ]
+}
+
+@test "what does not fit together is refused" {
+    refused 255 "--retry-on needs --retries" drover foreach --retry-on signal true ::: 1
+    refused 255 "--retry-delay needs --retries" drover foreach --retry-delay 1 true ::: 1
+    refused 255 "--at-most-once and --retries" drover foreach --at-most-once --retries 2 true ::: 1
+    refused 255 "from 1 to 1000" drover foreach --retries 0 true ::: 1
+    refused 255 "'sometimes' is no reason" drover foreach --retries 2 --retry-on sometimes true ::: 1
+    refused 255 "from 1 to 255" drover foreach --retries 2 --retry-on exit:256 true ::: 1
+    refused 255 "option of 'drover submit'" drover foreach --id x true ::: 1
+    refused 2 "--state done" drover retry --state done 1
+    refused 2 "either batches" drover forget 1 --finished
+}
+
+@test "--deadline ends what is left of the batch" {
+    ends_with 1 drover foreach --deadline 0.5 'echo {}; sleep {}' ::: 0 60
+    says "$T/err" "over its deadline"
+    ends_with 124 drover run --deadline 0.5 sleep 60
+    says "$T/err" "over its deadline"
+}
+
+@test "a worker that is lost: tasks run again, but not at most once" {
+    shared --lost-after 1s --suspect-after 0.5s --ping-every 0.2s
+    id=$(drover submit 'echo x >>runs; echo $$ >pid; sleep {}' ::: 1)
+    once=$(drover submit --at-most-once 'echo x >>once; echo $$ >pid.once; sleep {}' ::: 1)
+    wait_until test -s pid
+    wait_until test -s pid.once
+    end "$WORKER_PID" KILL || true
+    start_worker --name two
+    ends_with 0 drover wait "$id"
+    same "$(wc -l <runs)" 2
+    ends_with 1 drover wait "$once"
+    same "$(wc -l <once)" 1
+    ends_with 1 drover results --json "$once"
+    says "$T/out" '"state":"lost"'
+    grep -qE ' +LOST +PARKED ' <(drover list)
+}
+
+@test "--crash-limit parks a task that takes workers down, and retry runs it again" {
+    shared --lost-after 1s --suspect-after 0.5s --ping-every 0.2s
+    id=$(drover submit --crash-limit 2 'echo x >>runs; test -e good || sleep {}' ::: 60)
+    for run in 1 2; do
+        wait_until runs_are "$run"
+        end "$WORKER_PID" KILL || true
+        start_worker --name "next$run"
+    done
+    ends_with 1 drover wait "$id"
+    ends_with 1 drover results --json "$id"
+    says "$T/out" '"state":"parked"'
+    : >good
+    ends_with 3 drover retry "$id" --state failed
+    ends_with 0 drover retry "$id"
+    says "$T/err" "1 task runs again"
+    ends_with 0 drover wait "$id"
+    same "$(wc -l <runs)" 3
+}
+
+@test "--exclusive runs as any other where nothing goes wrong" {
+    shared
+    ends_with 0 drover foreach -k --exclusive 'echo {}' ::: a b c
+    same "$(paste -sd' ' "$T/out")" "a b c"
+}
+
+@test "submit --id is one batch, however often it is said" {
+    shared --state "$T/state"
+    id=$(drover submit --id nightly 'echo x >>runs; echo {}' ::: a b c)
+    for word in again finished; do
+        same "$(drover submit --id nightly 'echo x >>runs; echo {}' ::: a b c)" "$id" "$word"
+        ends_with 0 drover wait "$id"
+    done
+    same "$(wc -l <runs)" 3
+    for values in "a b d" "a b" "a b c d"; do
+        # shellcheck disable=SC2086 # they are words
+        refused 125 "--id nightly: there is a batch of this id" \
+            drover submit --id nightly 'echo x >>runs; echo {}' ::: $values
+    done
+    refused 125 "another" drover submit --id nightly 'echo {}' ::: a b c
+    refused 125 "jobs" drover submit --id nightly -j 3 'echo x >>runs; echo {}' ::: a b c
+    end "$BROKER_PID" KILL || true
+    start_broker --listen "$BROKER" --state "$T/state"
+    same "$(OLDPWD=/x SHLVL=7 drover submit --id nightly 'echo x >>runs; echo {}' ::: a b c)" "$id"
+    ends_with 0 drover wait "$id"
+    same "$(wc -l <runs)" 3
+    same "$(drover list --json | wc -l)" 1
+}
+
+@test "submit --id: the same rows are the same, at whatever pace they come" {
+    shared
+    id=$(seq 30000 | drover submit --id rows --function drover:echo)
+    same "$( (seq 10000; sleep 0.3; seq 10001 30000) | drover submit --id rows --function drover:echo)" "$id"
+}
+
+@test "retry runs what failed once more, and its results come behind" {
+    shared
+    id=$(drover submit 'echo {}; test -e good || exit {}' ::: 0 1 2)
+    ends_with 1 drover wait "$id"
+    : >good
+    ends_with 0 drover retry "$id.2" --json
+    says "$T/out" '"retried":1'
+    ends_with 0 drover retry last --failed
+    ends_with 0 drover wait "$id"
+    ends_with 3 drover retry "$id"
+    ends_with 3 drover retry 99
+    says "$T/err" "no batch 99"
+}
+
+@test "forget takes batches that are over, by number, age or all" {
+    shared
+    a=$(drover submit true ::: 1)
+    b=$(drover submit true ::: 1)
+    c=$(drover submit 'sleep 60' ::: 1)
+    ends_with 0 drover wait "$a" "$b"
+    ends_with 0 drover forget "$a"
+    says "$T/err" "1 batch forgotten"
+    ends_with 3 drover forget "$a"
+    ends_with 125 drover forget "$c"
+    says "$T/err" "not over"
+    ends_with 0 drover forget --older 1d
+    same "$(drover list --json | wc -l)" 2
+    ends_with 0 drover forget --finished --json
+    says "$T/out" "\"batch\":$b,\"forgotten\":true"
+    ends_with 0 drover cancel --kill "$c"
+}
