@@ -68,6 +68,17 @@ has_worker() {
     ends_with 3 drover worker list
 }
 
+@test "it outlives its broker and serves the next" {
+    start_python_worker
+    local url=$BROKER worker=$JOB_PID
+    end "$BROKER_PID" KILL || true
+    start_broker --listen "$url"
+    wait_until has_worker python-
+    ends_with 0 drover foreach --function py:upper ::: a
+    same "$(cat "$T/out")" "A"
+    alive "$worker"
+}
+
 @test "it leaves at TERM" {
     start_python_worker
     end "$JOB_PID" TERM
