@@ -276,6 +276,7 @@ integ_tests = \
 	tests/integ/invoke.bats \
 	tests/integ/output.bats \
 	tests/integ/private.bats \
+	tests/integ/restart.bats \
 	tests/integ/run.bats \
 	tests/integ/stopped.bats \
 	tests/integ/slow_line.bats \

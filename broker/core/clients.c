@@ -128,6 +128,16 @@ static bool has_watchers (const struct said *m, const struct batch *b, uint64_t 
     return true;
 }
 
+/* Not now. END says it as well, for a client whose connection breaks before it has heard this, and
+ * for one that does not try again. */
+static void put_off (const struct said *m)
+{
+    uint64_t handle = m->w->m.open.batch;
+    session_busy (m->s, m->se, WIRE_OPEN, handle, CRAMMED, m->fx);
+    broken (m, handle, CRAMMED);
+    client_over (m->c, handle);
+}
+
 static void open_new (const struct said *m)
 {
     if (m->s->degraded) {
@@ -135,7 +145,7 @@ static void open_new (const struct said *m)
         return;
     }
     if (is_crammed (m->s)) {
-        refuse_handle (m, m->w->m.open.batch, WIRE_BUSY, CRAMMED);
+        put_off (m);
         return;
     }
     struct batch *b = batch_open (m->s, m->c, m->w, m->now, m->fx);

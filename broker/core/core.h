@@ -458,6 +458,9 @@ void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now
                     struct effects *fx);
 void sessions_stop (struct sched *s, struct effects *fx);
 void sessions_flush (struct sched *s, int64_t now, struct effects *fx);
+/* It holds too much (bytes): try again in a while. */
+void session_busy (struct sched *s, struct session *se, unsigned kind, uint64_t ref,
+                   const char *text, struct effects *fx);
 void session_error (struct sched *s, struct session *se, enum wire_code code, unsigned kind,
                     uint64_t ref, struct effects *fx, const char *fmt, ...)
     __attribute__ ((format (printf, 7, 8)));

@@ -18,6 +18,7 @@ enum {
     MALFORMED_MAX = 16,
     REFUSALS_LOGGED = 16, /* of one session; it is told all of them */
     UNREAD_WINDOWS = 8,   /* what a client may leave unread, in windows, besides results */
+    BUSY_RETRY_MS = 1000,
 };
 
 struct session *session_by_route (struct sched *s, uint64_t route)
@@ -112,6 +113,21 @@ void session_error (struct sched *s, struct session *se, enum wire_code code, un
     if (se->route)
         session_say_error (se, se->route, code, kind, ref, text, fx);
     (void)s;
+}
+
+void session_busy (struct sched *s, struct session *se, unsigned kind, uint64_t ref,
+                   const char *text, struct effects *fx)
+{
+    struct wire w = {.kind = WIRE_ERROR};
+    w.m.error.code = WIRE_BUSY;
+    w.m.error.kind = kind;
+    w.m.error.ref = ref;
+    w.m.error.text = bytes_str (text);
+    w.m.error.retry_ms = BUSY_RETRY_MS;
+    w.m.error.have = s->queue_bytes + s->own_bytes;
+    w.m.error.limit = s->cfg.queue_bytes + s->cfg.overflow_bytes;
+    if (se->route)
+        session_say (se, se->route, &w, fx);
 }
 
 /* Held back while the store takes nothing, or there is too much. Who is in the middle of a large

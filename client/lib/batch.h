@@ -68,6 +68,7 @@ struct batch {
 
     struct opening opening;
     bool told_busy;       /* the user was */
+    unsigned put_off;     /* refusals of OPEN whose END is still to come */
     bool reopening;       /* asked a broker that was restarted what it has */
     uint64_t kept_chunks; /* the broker acknowledged so many, ... */
     bool kept_open;       /* ... that there is the batch, ... */

@@ -146,6 +146,10 @@ static void on_end (struct core *c, struct wire *w)
     struct batch *b = batch_of (c, w->m.end.batch);
     if (!b)
         return;
+    if (!b->opened && b->put_off) { /* not of the batch, but of an OPEN that is said again */
+        b->put_off--;
+        return;
+    }
     set_over (c, b);
     if (!b->attached && w->m.end.state != BATCH_RUNNING) {
         struct item *rows = put (c, ITEM_UNFINISHED, b, NULL);
@@ -220,6 +224,7 @@ static void put_off (struct core *c, struct batch *b, const struct msg_error *m)
     if (m->retry_ms > BUSY_MAX_MS)
         wait_us = (int64_t)BUSY_MAX_MS * US_PER_MS;
     session_sift (c->session, of_batch, &b->handle);
+    b->put_off++;
     if (is_cancelled (c, b)) {
         core_cancel_unopened (c, b, "cancelled");
         return;

@@ -150,6 +150,7 @@ static void say_open (struct core *c, const struct opening *o, uint64_t record)
 
 static void open_again (struct core *c, struct batch *b)
 {
+    b->put_off = 0;
     if (opening_waits (&b->opening)) /* it will be opened when it is time */
         return;
     b->kept_open |= b->opened || !b->waits.open;

@@ -590,6 +590,7 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
     assert_int_equal (next (), DROVER_EVENT_NOTICE);
     assert_int_equal (event->notice->code, DROVER_NOTE_BUSY);
     assert_non_null (strstr (event->notice->text, "batches, 10 of 10"));
+    comes_end (BATCH_BROKEN); /* for those who do not try again */
     expect_nothing ();
     acknowledge_all ();
     add_rows (&batch, 2);
@@ -607,11 +608,21 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
     core_tick (&core, now);
     for (int i = 0; i < 6; i++)
         expect_leave (kinds[i]);
+    comes_end (BATCH_BROKEN); /* late, but before the answer to the last OPEN */
     opened (7);
     for (unsigned i = 0; i < 5; i++) {
         comes_done (i + 1, i, "x");
         expect_result (i, DROVER_DONE, "x");
     }
+}
+
+static void a_refusal_that_was_lost_with_its_connection_ends_the_batch (void **state)
+{
+    (void)state;
+    comes_end (BATCH_BROKEN);
+    for (unsigned i = 0; i < 3; i++)
+        expect_result (i, DROVER_BROKER_LOST, "");
+    assert_int_equal (next (), DROVER_EVENT_END);
 }
 
 static void a_batch_that_waits_can_be_cancelled (void **state)
@@ -692,6 +703,7 @@ int main (void)
         TEST (a_broker_that_does_not_come_back_is_given_up),
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
+        TEST (a_refusal_that_was_lost_with_its_connection_ends_the_batch),
         TEST (a_batch_that_waits_can_be_cancelled),
         TEST (a_cancellation_on_its_way_ends_a_batch_that_is_put_off),
         TEST (a_batch_that_waits_outlives_a_restart),
