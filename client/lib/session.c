@@ -13,7 +13,7 @@
 #define ACK_DELAY_US (20 * US_PER_MS) /* an acknowledgement waits for company that long ... */
 #define ACK_MSGS 16                   /* ... or until so many messages wait for it */
 #define OPENING_US (6 * US_PER_S)     /* a HELLO without an answer: try another connection */
-#define RETRY_US (1 * US_PER_S)       /* ... to a broker that stopped: that soon at first */
+#define RETRY_US (1 * US_PER_S)       /* ... at the start and for a broker that stopped: at first */
 #define LAG_US (1 * US_PER_S)         /* a tick later than this is our own fault */
 #define NOTHING ((struct bytes){NULL, 0})
 #define URGENT_MAX 32 /* unnumbered messages queued; more of them are not needed */
@@ -374,7 +374,9 @@ struct session *session_new (const struct session_config *c, int64_t now)
     s->ping_us = 2 * US_PER_S;
     s->suspect_us = 6 * US_PER_S;
     s->dice = c->seed;
-    s->retry_us = s->patience = OPENING_US;
+    /* less than connect_us: the first HELLO may be lost with a broker that is just being restarted
+     */
+    s->retry_us = s->patience = RETRY_US;
     s->asked = s->owed = s->call_at = CLOCK_NEVER;
     s->missing = s->heard = s->ticked = now;
     return s;

@@ -435,6 +435,19 @@ static void a_shut_window_stops_bulk_and_not_control (void **state)
     expect (WIRE_ROWS, 2);
 }
 
+static void a_first_hello_without_answer_is_said_again_on_a_new_connection (void **state)
+{
+    (void)state;
+    session_connected (s, now);
+    expect (WIRE_HELLO, 0);
+    now += 2 * SECOND;
+    assert_int_equal (session_tick (s, now), SESSION_NOTHING);
+    assert_true (session_reconnect (s));
+    session_connected (s, now);
+    expect (WIRE_HELLO, 0);
+    assert_int_equal (comes (welcome (5, false, 0)), SESSION_WELCOMED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown (f, setup_open, teardown)
 #define TEST_NEW(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
@@ -458,6 +471,7 @@ int main (void)
         TEST (our_own_pause_is_not_the_brokers_silence),
         TEST (pings_are_answered_at_once),
         TEST_NEW (without_a_first_answer_the_session_is_lost),
+        TEST_NEW (a_first_hello_without_answer_is_said_again_on_a_new_connection),
         TEST (a_broker_that_stays_away_is_given_up),
         TEST_NEW (another_version_is_refused_in_words),
         TEST (goodbye_leaves_behind_everything_else),
