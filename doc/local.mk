@@ -22,6 +22,7 @@ dist_man_MANS += \
 	doc/drover.1
 
 EXTRA_DIST += \
+	doc/CAMPAIGN.md \
 	doc/DESIGN.md \
 	doc/JSON.md \
 	doc/PROTOCOL.md \

@@ -325,6 +325,10 @@ sanitize_word = no
 endif
 
 EXTRA_DIST += $(check_tests) $(integ_tests) \
+	tests/campaign \
+	tests/campaign.d/check.py \
+	tests/campaign.d/lib.bash \
+	tests/campaign.d/T1.bash \
 	tests/check/cppcheck.txt \
 	tests/check/lib.sh \
 	tests/driver \
