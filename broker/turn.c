@@ -377,6 +377,8 @@ static void probe (struct turn *t)
     else
         t->probe_every_us = PROBE_LAST_US;
     t->probe_us = t->now + t->probe_every_us;
+    if (e.code == EINPROGRESS)
+        return; /* the reason is the one that was told before */
     log_event (LOG_WARN, "the store takes no commits why=\"%s\"", e.text);
     sched_set_degraded (t->sched, e.text);
 }

@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+
+enum { ROOM_SPARE = 1 << 20 };
 
 int statedb_error (struct statedb *db, const char *what, struct err *e)
 {
@@ -111,10 +114,30 @@ static int set_up (struct statedb *db, struct err *e)
     return 0;
 }
 
-int statedb_fold (struct statedb *db, struct err *e)
+/* Half a fold on a full disk would eat the room that commits need. */
+static bool has_room (struct statedb *db)
 {
-    if (sqlite3_wal_checkpoint_v2 (db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
-        SQLITE_OK)
+    struct statvfs fs;
+    struct stat st;
+    sqlite3_stmt *stmt = NULL;
+    uint64_t pages = 0;
+    if (sqlite3_prepare_v2 (db->sql, "PRAGMA page_count", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step (stmt) == SQLITE_ROW)
+        pages = (uint64_t)sqlite3_column_int64 (stmt, 0);
+    sqlite3_finalize (stmt);
+    if (stat (db->path, &st) < 0 || statvfs (db->path, &fs) < 0)
+        return true; /* then SQLite will find out */
+    uint64_t wanted = pages * STATE_PAGE, have = (uint64_t)st.st_size;
+    return wanted <= have || wanted - have + ROOM_SPARE < (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+int statedb_fold (struct statedb *db, bool all, struct err *e)
+{
+    if (!has_room (db))
+        return err_set (e, ENOSPC, "no room to fold the log into %s", db->path);
+    int rc = sqlite3_wal_checkpoint_v2 (
+        db->sql, NULL, all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc != SQLITE_OK)
         return statedb_error (db, "cannot fold the log into", e);
     db->log_pages = 0;
     return 0;
@@ -162,7 +185,7 @@ static int make_at (struct statedb *db, const struct statedb_options *o, struct 
     remove_files (db->path);
     if (make_file (db->path, e) < 0 || open_sql (db, o->vfs, SQLITE_OPEN_READWRITE, e) < 0 ||
         set_up (db, e) < 0 || exec (db, "PRAGMA synchronous = FULL", "cannot make", e) < 0 ||
-        statedb_create (db, o->made_by, e) < 0 || statedb_fold (db, e) < 0)
+        statedb_create (db, o->made_by, e) < 0 || statedb_fold (db, true, e) < 0)
         return -1;
     sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return 0;
@@ -194,11 +217,35 @@ static int begin_mark (struct statedb *db, struct err *e)
     return mark_write (db->mark_fd, &db->mark, true, e);
 }
 
+/* Where the log cannot be folded in, what stands behind its last transaction is cut off at least.
+ */
+static int cut_tail (struct statedb *db, struct err *e)
+{
+    int rc = 0;
+    if (!db->log_torn)
+        return 0;
+    int fd = open (db->wal_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_sys (e, errno, "cannot open %s", db->wal_path);
+    if (ftruncate (fd, (off_t)db->log_end) < 0 || fsync (fd) < 0)
+        rc = err_sys (e, errno, "cannot cut %s", db->wal_path);
+    close (fd);
+    return rc;
+}
+
 int statedb_settle (struct statedb *db, struct err *e)
 {
+    struct err why = {0};
     if (db->settled)
         return 0;
-    if (statedb_fold (db, e) < 0 || begin_mark (db, e) < 0)
+    bool folded = statedb_fold (db, true, &why) == 0;
+    bool may_stay = why.code == ENOSPC || why.code == EBUSY; /* somebody reads */
+    if (!folded && (!may_stay || cut_tail (db, &why) < 0)) {
+        if (e)
+            *e = why;
+        return -1;
+    }
+    if (begin_mark (db, e) < 0)
         return -1;
     db->settled = true;
     return 0;
@@ -269,9 +316,11 @@ static int open_checked (struct statedb *db, const struct statedb_options *o, st
         statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
         statedb_verify_open (db, found, &wal, e) < 0)
         return -1;
+    db->log_end = wal.header_bad ? 0 : wal.end;
+    db->log_torn = wal.header_bad || wal.torn;
     /* A disk that takes nothing now is for the first commit to find: reading goes on. */
     struct err why;
-    if (statedb_settle (db, &why) < 0)
+    if (statedb_settle (db, &why) < 0 && !o->from_disk)
         log_event (LOG_WARN, "the disk takes nothing why=\"%s\"", why.text);
     return 0;
 }
@@ -326,7 +375,7 @@ void statedb_close (struct statedb **dbp, bool clean)
     *dbp = NULL;
     if (!db)
         return;
-    if (clean && db->sql && statedb_fold (db, &e) < 0)
+    if (clean && db->sql && statedb_fold (db, true, &e) < 0)
         log_event (LOG_WARN, "the log could not be folded in why=\"%s\"", e.text);
     else if (clean && db->sql) /* then SQLite removes it */
         sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -11,7 +11,7 @@
 #include "broker/store/statedb.h"
 #include "broker/store/wal_scan.h"
 
-enum { STATE_FORMAT = 1, RECORD_BITS = 32 };
+enum { STATE_FORMAT = 1, STATE_PAGE = 4096, RECORD_BITS = 32 };
 
 #define RECORDS_MAX UINT32_MAX      /* of a batch */
 #define BATCHES_MAX (INT32_MAX - 1) /* highest number of a batch */
@@ -70,10 +70,12 @@ struct statedb {
     struct state_batches removed; /* whose records are still being deleted */
     struct mark mark;
     int mark_fd;
-    int log_pages; /* in the log, as of the last commit */
-    bool settled;  /* see statedb_settle() */
-    bool alone;    /* SQLite's index is not shared */
-    char boot[37]; /* this boot of the system */
+    uint64_t log_end; /* of the log that was found at the start, without its torn end */
+    bool log_torn;    /* there is such an end */
+    int log_pages;    /* in the log, as of the last commit */
+    bool settled;     /* see statedb_settle() */
+    bool alone;       /* SQLite's index is not shared */
+    char boot[37];    /* this boot of the system */
 };
 
 /* --- statedb.c --- */
@@ -81,13 +83,14 @@ struct statedb {
 /* -1 with what SQLite and the system say of the failure of `what`. */
 int statedb_error (struct statedb *db, const char *what, struct err *e);
 
-/* Before the first transaction of a life: fold in the log that an earlier one left, so that nothing
- * of it is ever taken for ours, and begin the mark. Tried again by each transaction until it works.
- */
+/* Before the first transaction of a life: fold in the log that an earlier one left, or at least cut
+ * off what was never committed of it, so that nothing of it is taken for ours; and begin the mark.
+ * Tried again by each transaction until it works. */
 int statedb_settle (struct statedb *db, struct err *e);
 
-/* Fold the log into the database and empty it. */
-int statedb_fold (struct statedb *db, struct err *e);
+/* Fold the log into the database; `all`: and empty it, which a reader beside us can hinder. ENOSPC
+ * where there is no room for it: nothing was tried then. */
+int statedb_fold (struct statedb *db, bool all, struct err *e);
 
 /* --- statedb_schema.c --- */
 

@@ -16,12 +16,11 @@
 
 enum {
     WORDS_MAX = 600,
-    PAGE_BYTES = 4096,
     LOG_BYTES_MAX = 64 << 20, /* longer, and it is folded in though there is work to do */
     LOG_BYTES_IDLE = 1 << 20, /* not worth it below, even when there is none */
     GONE_RECORDS = 512,       /* deleted in one transaction, ... */
     GONE_BYTES = 4 << 20,     /* ... and their bytes: each page of them is read for it */
-    PROBE_BYTES = 4 << 20,
+    PROBE_BYTES = 1 << 20,
 };
 
 static int run (struct statedb *db, enum statement which, struct err *e)
@@ -301,16 +300,16 @@ static int delete_alone (struct statedb *db, struct err *e)
 
 int statedb_tidy (struct statedb *db, bool idle, bool *more, struct err *e)
 {
-    int64_t bytes = (int64_t)db->log_pages * PAGE_BYTES;
+    int64_t bytes = (int64_t)db->log_pages * STATE_PAGE;
     *more = false;
     if (bytes > (idle ? LOG_BYTES_IDLE : LOG_BYTES_MAX)) {
-        int pages = 0, done = 0;
-        int rc =
-            sqlite3_wal_checkpoint_v2 (db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
-        if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-            return statedb_error (db, "cannot fold the log into", e);
-        db->log_pages = 0; /* also where somebody reads: tried again when it has grown anew */
-        return 0;
+        struct err why;
+        bool can_wait =
+            statedb_fold (db, false, &why) == 0 || why.code == ENOSPC || why.code == EBUSY;
+        db->log_pages = 0; /* tried again when it has grown anew */
+        if (!can_wait && e)
+            *e = why;
+        return can_wait ? 0 : -1;
     }
     if (!idle || STAILQ_EMPTY (&db->removed))
         return 0;
@@ -321,23 +320,22 @@ int statedb_tidy (struct statedb *db, bool idle, bool *more, struct err *e)
 }
 
 /* Room is asked for first: a commit that just fits would open the door to many that do not. */
-static int probe_room (const char *path, struct err *e)
+static int probe_room (const char *path, const char *dir, struct err *e)
 {
     int fd = open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_sys (e, errno, "cannot write %s", path);
-    int code = posix_fallocate (fd, 0, PROBE_BYTES);
+    int code = fd < 0 ? errno : posix_fallocate (fd, 0, PROBE_BYTES);
     if (code == 0 && fsync (fd) < 0)
         code = errno;
-    close (fd);
+    if (fd >= 0)
+        close (fd);
     unlink (path);
-    return code ? err_sys (e, code, "cannot write %s", path) : 0;
+    return code ? err_sys (e, code, "cannot write in %s", dir) : 0;
 }
 
 int statedb_probe (struct statedb *db, struct err *e)
 {
     char *path = state_dir_file (db->dir, "probe");
-    int rc = probe_room (path, e);
+    int rc = probe_room (path, db->dir, e);
     free (path);
     if (rc < 0 || statedb_begin (db, e) < 0)
         return -1;

@@ -203,13 +203,16 @@ static bool has_work (const struct engine *en)
     return !en->failed && (!STAILQ_EMPTY (&en->queue) || en->probe == PROBE_WANTED);
 }
 
+/* What is left to tidy up: it is done bit by bit, when there is nothing else for a while. */
+enum rest { REST_SOME, REST_MORE, REST_NONE };
+
 /* Wait for work; false when there was none for a while. */
-static bool wait_for_work (struct engine *en, bool tidied)
+static bool wait_for_work (struct engine *en, enum rest rest)
 {
-    int64_t until = clock_mono_us () + IDLE_US;
+    int64_t until = clock_mono_us () + (rest == REST_MORE ? 0 : IDLE_US);
     struct timespec at = {until / US_PER_S, until % US_PER_S * 1000};
     while (!en->stop && !has_work (en)) {
-        if (tidied || en->failed)
+        if (rest == REST_NONE || en->failed)
             pthread_cond_wait (&en->wake, &en->lock);
         else if (pthread_cond_timedwait (&en->wake, &en->lock, &at) == ETIMEDOUT)
             return has_work (en);
@@ -217,33 +220,34 @@ static bool wait_for_work (struct engine *en, bool tidied)
     return true;
 }
 
-static void work (struct engine *en, bool idle, bool *tidied)
+static enum rest work (struct engine *en, bool idle, enum rest rest)
 {
     en->busy = true;
     if (!STAILQ_EMPTY (&en->queue)) {
         commit_group (en);
-        *tidied = false;
         if (!en->failed)
             tidy (en, false);
+        rest = REST_SOME;
     } else if (en->probe == PROBE_WANTED) {
         try_probe (en);
     } else if (idle) {
-        *tidied = !tidy (en, true);
+        rest = tidy (en, true) ? REST_MORE : REST_NONE;
     }
     en->busy = false;
     pthread_cond_signal (&en->rest);
+    return rest;
 }
 
 /* What was queued is written before it ends. */
 static void *writer (void *arg)
 {
     struct engine *en = arg;
-    bool tidied = false;
+    enum rest rest = REST_SOME;
     pthread_mutex_lock (&en->lock);
     while (!en->stop || has_work (en)) {
-        bool idle = !wait_for_work (en, tidied);
+        bool idle = !wait_for_work (en, rest);
         if (has_work (en) || (idle && !en->failed && !en->stop))
-            work (en, idle, &tidied);
+            rest = work (en, idle, rest);
     }
     pthread_mutex_unlock (&en->lock);
     return NULL;

@@ -124,7 +124,7 @@ static void look_behind (struct scan *s, struct wal_report *r)
 
 static void walk (struct scan *s, struct sums before, struct wal_report *r)
 {
-    uint64_t good_end = HEADER;
+    r->end = HEADER;
     for (uint64_t n = 1;; n++) {
         if (!load (s, n)) {
             if (offset_of (s, n) < r->bytes) {
@@ -145,10 +145,10 @@ static void walk (struct scan *s, struct sums before, struct wal_report *r)
         r->frames = n;
         if (ends_transaction (s)) {
             r->commits++;
-            good_end = offset_of (s, n + 1);
+            r->end = offset_of (s, n + 1);
         }
     }
-    r->torn = r->torn > good_end ? r->torn - good_end : 0;
+    r->torn = r->torn > r->end ? r->torn - r->end : 0;
 }
 
 static bool page_size_fits (uint32_t size)

@@ -24,6 +24,7 @@ struct wal_report {
     uint64_t later;         /* good frames of the same log behind it ... */
     uint64_t later_commits; /* ... of which so many end a transaction */
     bool later_next;        /* and a transaction begins behind one of those ends */
+    uint64_t end;           /* of the last good transaction, in bytes */
     uint64_t torn;          /* bytes of the same log behind the last good transaction */
 };
 

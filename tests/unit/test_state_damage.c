@@ -156,6 +156,34 @@ static void a_cut_anywhere_is_found (void **state)
     free_sample (&s);
 }
 
+/* In the middle of the log, at its end, and after the system went down. */
+static void a_bad_frame_is_named_with_its_place (void **state)
+{
+    (void)state;
+    struct sample s;
+    struct place p;
+    make_sample (&s, 7);
+    place_make (&p);
+    long frames = (place_size (&s.whole, "state.db-wal") - WAL_HEADER) / FRAME;
+    const long bad[] = {1, 7, frames / 2, frames};
+    for (int i = 0; i < 8; i++) {
+        char words[100];
+        struct err e = {0};
+        struct statedb_options o = rig_options (&p);
+        long n = bad[i % 4], at = WAL_HEADER + (n - 1) * FRAME;
+        o.boot = i < 4 ? NULL : "another";
+        copy_all (&s.whole, &p);
+        place_flip (&p, "state.db-wal", at + 24 + 100 * i, 1);
+        assert_null (statedb_open (&o, &e));
+        assert_int_equal (e.code, EBADMSG);
+        snprintf (words, sizeof words, "state.db-wal is damaged: frame %ld at offset %ld", n, at);
+        if (!strstr (e.text, words))
+            fail_msg ("not '%s', but: %s", words, e.text);
+    }
+    place_remove (&p);
+    free_sample (&s);
+}
+
 static void a_flipped_bit_is_found_or_does_no_harm (void **state)
 {
     (void)state;
@@ -303,6 +331,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_whole_state_is_whole),
         cmocka_unit_test (a_cut_anywhere_is_found),
+        cmocka_unit_test (a_bad_frame_is_named_with_its_place),
         cmocka_unit_test (a_flipped_bit_is_found_or_does_no_harm),
         cmocka_unit_test (exchanged_pieces_are_found),
         cmocka_unit_test (a_file_of_yesterday_is_found),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
+#include "common/base/mem.h"
 #include "tests/unit/state_rig.h"
 
 static void add (struct statedb *db, struct model *m, uint64_t batch, uint64_t commit,
@@ -359,6 +361,81 @@ static void an_older_format_goes_up_step_by_step (void **state)
     place_remove (&p);
 }
 
+static char *read_all (const char *path)
+{
+    FILE *f = fopen (path, "r");
+    if (!f)
+        fail_msg ("cannot read %s", path);
+    char *text = mem_zalloc (100000);
+    assert_true (fread (text, 1, 99999, f) > 1000);
+    fclose (f);
+    return text;
+}
+
+/* tests/vectors/state-1.sql is what version 0.1.0 wrote. */
+static void a_state_of_every_released_format_is_read (void **state)
+{
+    (void)state;
+    struct place p;
+    struct replayed r = {0};
+    struct err e = {0};
+    char path[500];
+    const char *top = getenv ("top_srcdir");
+    snprintf (path, sizeof path, "%s/tests/vectors/state-1.sql", top ? top : "..");
+    char *sql = read_all (path);
+    place_make (&p);
+    alter (&p, sql);
+    free (sql);
+    struct statedb_options o = rig_options (&p);
+    struct statedb *db = rig_open (&o);
+    if (statedb_replay (db, replay_take, &r, NULL, &e) < 0)
+        fail_msg ("%s", e.text);
+    assert_int_equal (statedb_commit_number (db), 12);
+    assert_int_equal (r.records, 23);
+    assert_int_equal (r.removed_to, 5);
+    assert_true (r.digest == 15728979085700121409u);
+    statedb_close (&db, true);
+    place_remove (&p);
+}
+
+static void who_writes_beside_the_broker_holds_it_up_and_no_more (void **state)
+{
+    (void)state;
+    struct place p;
+    struct err e = {0};
+    sqlite3 *raw;
+    place_make (&p);
+    struct statedb_options o = rig_options (&p);
+    struct model *m = model_new (1);
+    fill (&o, m);
+    struct statedb *db = rig_open (&o);
+    assert_int_equal (sqlite3_open (place_file (&p, "state.db"), &raw), SQLITE_OK);
+    assert_int_equal (sqlite3_exec (raw, "BEGIN; SELECT count(*) FROM records", NULL, NULL, NULL),
+                      SQLITE_OK);
+    begin (db); /* a reader is no hindrance */
+    add (db, m, 2, 4, rec_close (2, 10));
+    commit (db, 4);
+    assert_int_equal (sqlite3_exec (raw, "COMMIT; BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal (statedb_begin (db, &e), -1);
+    assert_int_equal (e.code, EBUSY);
+    statedb_close (&db, false);
+    db = rig_open (&o);
+    assert_int_equal (rig_check (db, m), 4);
+    assert_int_equal (
+        sqlite3_exec (raw, "COMMIT; BEGIN; SELECT count(*) FROM records", NULL, NULL, NULL),
+        SQLITE_OK);
+    statedb_close (&db, false);
+    db = rig_open (&o); /* nor is one at the start */
+    begin (db);
+    add (db, m, 2, 5, rec_results (2, 1, 5));
+    commit (db, 5);
+    assert_int_equal (rig_check (db, m), 5);
+    sqlite3_close (raw);
+    statedb_close (&db, true);
+    model_free (&m);
+    place_remove (&p);
+}
+
 static void a_file_that_is_no_state_is_refused (void **state)
 {
     (void)state;
@@ -522,6 +599,8 @@ int main (void)
         cmocka_unit_test (changed_rows_are_found_and_named),
         cmocka_unit_test (a_newer_format_is_refused_and_untouched),
         cmocka_unit_test (an_older_format_goes_up_step_by_step),
+        cmocka_unit_test (a_state_of_every_released_format_is_read),
+        cmocka_unit_test (who_writes_beside_the_broker_holds_it_up_and_no_more),
         cmocka_unit_test (a_file_that_is_no_state_is_refused),
         cmocka_unit_test (a_state_that_vanished_is_missed),
         cmocka_unit_test (salvage_keeps_what_is_consistent_and_the_damaged_files),
