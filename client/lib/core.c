@@ -527,6 +527,9 @@ uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *
         return 0;
     /* a range may speak of rows that are still waiting to leave: behind them, then */
     bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
+    struct batch *b = range ? batch_of (c, handle) : NULL;
+    if (b && batch_flush (b, e) != 0)
+        return 0;
     return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
 }
 

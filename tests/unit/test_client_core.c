@@ -258,6 +258,21 @@ static void unanswered_requests_are_asked_again_in_a_new_session (void **state)
     wire_fini (&w);
 }
 
+static void a_cancelled_range_goes_behind_its_rows (void **state)
+{
+    (void)state;
+    acknowledge_all ();
+    add_rows (&batch, 2); /* in a chunk that is not full */
+    struct wire w = {.kind = WIRE_CANCEL};
+    w.m.cancel.batch = batch.handle;
+    w.m.cancel.first = 3;
+    w.m.cancel.count = 2;
+    assert_int_not_equal (core_ask (&core, &w, batch.handle, NULL), 0);
+    core_flush (&core);
+    assert_int_equal (leaves ().kind, WIRE_ROWS);
+    assert_int_equal (leaves ().kind, WIRE_CANCEL);
+}
+
 static void records_of_a_reply_are_pairs (void **state)
 {
     (void)state;
@@ -336,6 +351,7 @@ int main (void)
         TEST (resuming_changes_nothing_for_batches),
         TEST (a_lost_session_answers_everything_and_says_so_last),
         TEST (unanswered_requests_are_asked_again_in_a_new_session),
+        TEST (a_cancelled_range_goes_behind_its_rows),
         TEST (records_of_a_reply_are_pairs),
         TEST (live_output_comes_as_it_is),
         TEST (an_unknown_handle_ends_its_batch),
