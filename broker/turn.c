@@ -345,6 +345,14 @@ static int commit (struct turn *t, struct err *e)
     return 0;
 }
 
+/* Nothing is left of what the scheduler said that is gone: sessions begin anew behind it. */
+static void drop_parked (struct turn *t)
+{
+    struct parked *p, *tmp;
+    HASH_ITER (hh, t->parked, p, tmp)
+        unpark (t, p);
+}
+
 /* Memory is ahead of the store: what it kept is all that there is. Until it takes commits again
  * nothing new is accepted. */
 static int recover (struct turn *t, const struct err *why, struct err *e)
@@ -353,6 +361,7 @@ static int recover (struct turn *t, const struct err *why, struct err *e)
     for (size_t i = 0; i < t->fx.n; i++)
         t->leave |= t->fx.at[i].kind == EFFECT_STOP;
     effects_clear (&t->fx);
+    drop_parked (t);
     if (store_reopen (t->store, e) < 0 || replay (t, e) < 0)
         return -1;
     sched_set_degraded (t->sched, why->text);

@@ -222,6 +222,26 @@ static void after_a_failure_attached_and_open_batches_wait_for_their_client (voi
     bed_free (&b);
 }
 
+static void what_was_parked_goes_with_a_failed_commit (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    c->full = true;
+    client_open (c, 1, 0, 0, 50); /* its answer is parked */
+    bed_turn (b);
+    bed_turn (b);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    t->fail = true;
+    bed_turn (b);
+    c->full = false;
+    bed_turn (b);
+    assert_int_equal (t->failures, 1);
+    assert_int_equal (client_view (c, 1)->id, 0); /* of a session that there is not any more */
+    bed_free (&b);
+}
+
 /* Else a client that comes back with its old token could take the session of another. */
 static void tokens_are_not_given_again_after_a_replay (void **state)
 {
@@ -310,6 +330,7 @@ int main (void)
         cmocka_unit_test (and_a_cancelled_one_ends),
         cmocka_unit_test (a_record_that_cannot_be_added_is_a_failed_commit),
         cmocka_unit_test (after_a_failure_attached_and_open_batches_wait_for_their_client),
+        cmocka_unit_test (what_was_parked_goes_with_a_failed_commit),
         cmocka_unit_test (tokens_are_not_given_again_after_a_replay),
         cmocka_unit_test (a_deadline_begins_anew_after_a_replay),
         cmocka_unit_test (a_broker_that_is_to_stop_stops_though_its_commit_fails),
