@@ -320,6 +320,36 @@ static void input_waits_with_its_row (void **state)
     rig_free (&r);
 }
 
+/* The connection is gone, and the executor prints so much of its row that it is not read any more.
+ */
+static void print_until_paused (struct rig *r, unsigned x, uint64_t row)
+{
+    char *piece = calloc (1, WIRE_PIECE_MAX);
+    struct wire w = {.kind = WIRE_OUTPUT, .body[0] = slice_borrowed (piece, WIRE_PIECE_MAX)};
+    r->deaf = true;
+    w.m.output.batch = 1;
+    w.m.output.row = row;
+    w.m.output.attempt = 1;
+    w.m.output.stream = 1;
+    for (int i = 0; i < 40 && !r->paused; i++) {
+        rig_event (r, &(struct agent_event){.kind = AGENT_SAID, .executor = x, .message = &w});
+        w.m.output.offset += WIRE_PIECE_MAX;
+    }
+    assert_true (r->paused);
+    assert_true (w.m.output.offset < 10 << 20);
+    free (piece);
+}
+
+static void read_again (struct rig *r)
+{
+    r->deaf = false;
+    rig_pass (r, 15 * US_PER_S);
+    rig_welcome (r, true);
+    for (int i = 0; i < 40 && r->paused; i++) /* as much at a time as may be on its way */
+        rig_acknowledge (r);
+    assert_false (r->paused);
+}
+
 static void many_unacknowledged_results_pause_the_executors (void **state)
 {
     (void)state;
@@ -327,25 +357,28 @@ static void many_unacknowledged_results_pause_the_executors (void **state)
     rig_spec (r, 1, FORM_SHELL, 1, 0);
     rig_grant (r, 1, 0, 2, 1, 1, 1);
     rig_claim (r, 1);
-    r->deaf = true;
-    char *piece = calloc (1, WIRE_PIECE_MAX);
-    struct wire w = {.kind = WIRE_OUTPUT, .body[0] = slice_borrowed (piece, WIRE_PIECE_MAX)};
-    w.m.output.batch = 1;
-    w.m.output.attempt = 1;
-    w.m.output.stream = 1;
-    for (int i = 0; i < 40 && !r->paused; i++) {
-        rig_event (r, &(struct agent_event){.kind = AGENT_SAID, .executor = 1, .message = &w});
-        w.m.output.offset += WIRE_PIECE_MAX;
-    }
-    assert_true (r->paused);
-    assert_true (w.m.output.offset < 10 << 20);
-    r->deaf = false;
-    rig_pass (r, 15 * US_PER_S);
-    rig_welcome (r, true);
-    for (int i = 0; i < 40 && r->paused; i++) /* as much at a time as may be on its way */
-        rig_acknowledge (r);
-    assert_false (r->paused);
-    free (piece);
+    print_until_paused (r, 1, 0);
+    read_again (r);
+    rig_free (&r);
+}
+
+static void an_outcome_does_not_overtake_output_that_is_not_read (void **state)
+{
+    (void)state;
+    unsigned x;
+    struct rig *r = with_a_large_job (1, &x);
+    rig_claim (r, x);
+    print_until_paused (r, x, 300);
+    rig_finish_quietly (r, x, OUTCOME_DONE, 1);
+    rig_claim (r, x);
+    rig_pass (r, 30 * US_PER_MS);
+    assert_int_equal (agent_figures (r->agent).handed, 20); /* more output of it may be there */
+    read_again (r);
+    rig_pass (r, 30 * US_PER_MS);
+    rig_all (r, 300, 1, OUTCOME_DONE);
+    rig_finish (r, x, OUTCOME_DONE, US_PER_S);
+    rig_work_all (r, 1);
+    rig_all (r, 0, 320, OUTCOME_DONE);
     rig_free (&r);
 }
 
@@ -457,6 +490,7 @@ int main (void)
         cmocka_unit_test (many_unacknowledged_results_pause_the_executors),
         cmocka_unit_test (output_goes_in_pieces_as_long_as_the_line_is_not_known),
         cmocka_unit_test (a_cancelled_row_is_over_before_the_output_of_others_is_out),
+        cmocka_unit_test (an_outcome_does_not_overtake_output_that_is_not_read),
         cmocka_unit_test (surplus_executors_end_after_a_while),
         cmocka_unit_test (refused_executors_are_asked_for_again),
     };

@@ -278,11 +278,12 @@ static void look_at_due (struct agent *a, int64_t now, struct agent_effects *fx)
 }
 
 /* A row takes long: what waits behind it is to run elsewhere, the outcomes before it are fetched,
- * and rows of this batch are not tiny after all. */
+ * and rows of this batch are not tiny after all. Not while executors are not read: an outcome must
+ * not overtake output of its row that is still to be read. */
 static void recall_stale (struct agent *a, int64_t now, struct agent_effects *fx)
 {
     struct executor *e;
-    while ((e = TAILQ_FIRST (&a->deep)) && now - e->moved_us >= STALE_US) {
+    while (!a->paused && (e = TAILQ_FIRST (&a->deep)) && now - e->moved_us >= STALE_US) {
         struct batch *b = e->batch;
         uint64_t age_ns = (uint64_t)(now - e->moved_us) * 1000;
         if (b->est_ns < age_ns)
@@ -324,7 +325,7 @@ int64_t executors_deadline (const struct agent *a)
 {
     int64_t at = a->due_us;
     const struct executor *e = TAILQ_FIRST (&a->deep);
-    if (e && e->moved_us + STALE_US < at)
+    if (e && !a->paused && e->moved_us + STALE_US < at)
         at = e->moved_us + STALE_US;
     if (a->short_of && a->refused_us < at)
         at = a->refused_us;
