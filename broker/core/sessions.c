@@ -466,7 +466,9 @@ static void flush_one (struct sched *s, struct session *se, int64_t now, struct 
     chan_release (se->chan, s->committed);
     while (se->route && chan_next (se->chan, &f))
         effect_send_take (fx, se->route, &f);
-    if (se->route && chan_owes_ack (se->chan))
+    /* who was held back may turn out to be in the middle of a large row: its batch came later */
+    bool opens = se->shut && !session_is_shut (s, se);
+    if (se->route && (opens || chan_owes_ack (se->chan)))
         session_say_window (s, se, fx);
 }
 

@@ -107,18 +107,21 @@ static bool is_next (const struct batch *b, const struct msg_rows *m)
 static bool is_known (const struct batch *b, const struct msg_rows *m)
 {
     const struct chunk *half = chunk_half (b);
-    if (half && m->total && m->offset && m->chunk + 1 == b->next_chunk)
+    if (half && m->total && m->chunk + 1 == b->next_chunk)
         return m->offset < half->have;
     return m->chunk < b->next_chunk;
 }
 
 /* Of a chunk that was sent before: whether it says the same. Of one in parts, as far as it has
- * come both times. */
+ * come both times. Who goes on in the middle has had the parts before acknowledged: there is
+ * nothing to hold them to. */
 static int check_known (const struct batch *b, const struct wire *w, struct content *resent,
                         struct err *e)
 {
     const struct msg_rows *m = &w->m.rows;
     bool whole = m->chunk < b->n_hashes;
+    if (m->total && m->offset && !resent->state)
+        return 0;
     if (!m->total && whole)
         return compare ("chunk", m->chunk, b->hashes[m->chunk], content_of_rows (w), e);
     if (!m->total || content_part (resent, w) < 0)
@@ -143,8 +146,20 @@ static void note_content (struct batch *b, const struct wire *w)
     content_fini (&b->coming);
 }
 
-int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct content *resent,
-                struct effects *fx, struct err *e)
+/* Bytes of a part that came before, where others follow in it: it is cut otherwise than the first
+ * time. */
+static uint64_t overlap (const struct batch *b, const struct wire *w)
+{
+    const struct msg_rows *m = &w->m.rows;
+    const struct chunk *half = chunk_half (b);
+    if (!half || !m->total || m->chunk + 1 != b->next_chunk || m->offset >= half->have)
+        return 0;
+    uint64_t known = half->have - m->offset;
+    return known < w->body[0].len ? known : 0;
+}
+
+static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
+                       struct content *resent, struct effects *fx, struct err *e)
 {
     const struct msg_rows *m = &w->m.rows;
     if (is_known (b, m))
@@ -179,10 +194,27 @@ bool batch_knows (const struct batch *b, const struct wire *w)
     case WIRE_SPEC:
         return w->m.spec.spec < b->n_specs || b->cancelled || b->ended;
     case WIRE_ROWS:
-        return is_known (b, &w->m.rows) || b->cancelled || b->ended;
+        return (is_known (b, &w->m.rows) && !overlap (b, w)) || b->cancelled || b->ended;
     default:
         return b->closed;
     }
+}
+
+int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct content *resent,
+                struct effects *fx, struct err *e)
+{
+    uint64_t known = overlap (b, w);
+    if (!known)
+        return rows_whole (s, b, w, resent, fx, e);
+    struct wire part = *w;
+    part.body[0].len = known;
+    if (rows_whole (s, b, &part, resent, fx, e) < 0)
+        return -1;
+    part.m.rows.offset += known;
+    part.body[0] = slice_sub (&w->body[0], known, w->body[0].len - known);
+    int rc = rows_whole (s, b, &part, resent, fx, e);
+    slice_fini (&part.body[0]);
+    return rc;
 }
 
 uint64_t batch_chunks (const struct batch *b)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/store_test.h"
 #include "tests/unit/sched_harness.h"
 
 static const struct msg_rows NO_ROWS;
@@ -281,6 +282,28 @@ static void a_large_row_that_began_is_let_in_though_the_queue_is_full (void **st
     bed_free (&b);
 }
 
+static void and_so_it_is_after_a_restart (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    struct store_test *t;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = PIECE / 2;
+    struct bed *b = bed_new (&cfg, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    open_one (c, 1);
+    post_part (c, 1, 0, 0, 0, false);
+    bed_settle (b);
+    bed_restart (b, t);
+    peer_back (c, true);
+    bed_settle (b);
+    assert_int_equal (c->window, 0);
+    client_open (c, 1, 0, 0, 50); /* under the same key: the row is its own */
+    bed_settle (b);
+    assert_true (c->window > 0);
+    bed_free (&b);
+}
+
 static void a_large_row_of_a_lost_worker_is_granted_whole_again (void **state)
 {
     (void)state;
@@ -347,6 +370,73 @@ static void submit_with_key (struct peer *c, uint64_t handle)
     client_view (c, handle)->rows++;
     client_close (c, handle);
     bed_settle (c->bed);
+}
+
+static void post_bytes (struct peer *c, uint64_t offset, const char *bytes, uint64_t total)
+{
+    struct wire w = {.kind = WIRE_ROWS, .m.rows = NO_ROWS};
+    w.m.rows.batch = 1;
+    w.m.rows.count = 1;
+    w.m.rows.offset = offset;
+    w.m.rows.total = total;
+    w.body[0] = slice_borrowed (bytes, strlen (bytes));
+    peer_post (c, &w);
+}
+
+static void open_nightly (struct peer *c)
+{
+    open_with_key (c, 1, "nightly");
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+}
+
+static void a_large_row_goes_on_where_it_was_cut_off (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    struct peer *c3 = bed_client (b, "c3");
+    open_nightly (c1);
+    post_bytes (c1, 0, "\x91\xc4\x06", 9);
+    post_bytes (c1, 3, "abc", 9);
+    bed_settle (b);
+    open_nightly (c2); /* the second part was not acknowledged */
+    post_bytes (c2, 3, "abc", 9);
+    bed_settle (b);
+    open_nightly (c3); /* in other parts, one of them half known */
+    post_bytes (c3, 0, "\x91\xc4", 9);
+    post_bytes (c3, 2,
+                "\x06"
+                "abcdef",
+                9);
+    bed_settle (b);
+    assert_false (client_view (c2, 1)->ended);
+    assert_false (client_view (c3, 1)->ended);
+    assert_int_equal (bed_figures (b).waiting, 1);
+    bed_free (&b);
+}
+
+static void a_large_row_with_other_bytes_is_a_conflict (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    open_nightly (c1);
+    post_bytes (c1, 0, "\x91\xc4\x06", 9);
+    post_bytes (c1, 3, "abc", 9);
+    bed_settle (b);
+    open_nightly (c2);
+    post_bytes (c2, 0, "\x91\xc4", 9);
+    post_bytes (c2, 2,
+                "\x06"
+                "abXdef",
+                9);
+    bed_settle (b);
+    assert_true (client_view (c2, 1)->ended);
+    assert_false (client_view (c1, 1)->ended);
+    assert_int_equal (bed_figures (b).waiting, 0);
+    bed_free (&b);
 }
 
 static void the_same_key_again_is_the_same_batch (void **state)
@@ -643,8 +733,11 @@ int main (void)
         cmocka_unit_test (rows_that_do_not_fit_cancel_the_batch),
         cmocka_unit_test (large_row_in_parts_is_granted_in_parts),
         cmocka_unit_test (a_large_row_that_began_is_let_in_though_the_queue_is_full),
+        cmocka_unit_test (and_so_it_is_after_a_restart),
         cmocka_unit_test (a_large_row_of_a_lost_worker_is_granted_whole_again),
         cmocka_unit_test (a_row_of_which_parts_are_missing_lets_nothing_follow),
+        cmocka_unit_test (a_large_row_goes_on_where_it_was_cut_off),
+        cmocka_unit_test (a_large_row_with_other_bytes_is_a_conflict),
         cmocka_unit_test (the_same_key_again_is_the_same_batch),
         cmocka_unit_test (results_of_a_known_batch_wait_until_all_was_compared),
         cmocka_unit_test (who_attaches_gets_all_results_or_those_from_a_record_on),
