@@ -130,20 +130,16 @@ static bool hello_fits (const struct msg_hello *m, uint64_t route, struct effect
 
 /* The session of this token on a new connection; NULL where it cannot go on. */
 static struct session *resume (struct sched *s, uint64_t route, const struct wire *hello,
-                               int64_t now, struct effects *fx)
+                               int64_t now)
 {
     const struct msg_hello *m = &hello->m.hello;
     struct session *se = m->token ? session_by_token (s, m->token) : NULL;
     if (!se || se->role != (enum wire_role)m->role || se->leaving)
         return NULL;
-    if (restored_is_new (se)) {
+    if (restored_is_new (se))
         restored_back (s, se, hello, now);
-    } else if (chan_resume (se->chan, m->received) < 0) {
-        effect_log (fx, LOG_WARN, "session does not fit peer=%s received=%" PRIu64, se->name,
-                    m->received);
-        session_leave (s, se, now, fx);
-        return NULL;
-    }
+    else if (chan_resume (se->chan, m->received) < 0)
+        return NULL; /* is_late() would have said so */
     session_set_route (s, se, route);
     se->missed = false;
     se->gone_us = 0;
@@ -189,16 +185,30 @@ static bool may_come (struct sched *s, const struct sched_event *ev, struct effe
     return true;
 }
 
+/* A connection that was given up may bring its HELLO after the next one's: the network sends again
+ * what it had not delivered, some time after it could. The session has gone on since, and its
+ * numbers with it. (A peer that is really wrong about them is lost in the end.) */
+static bool is_late (const struct session *se, const struct msg_hello *m)
+{
+    return se && se->role == (enum wire_role)m->role && !se->leaving && !restored_is_new (se) &&
+           !chan_fits (se->chan, m->received);
+}
+
 void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t now,
                        struct effects *fx)
 {
     const struct msg_hello *m = &ev->message->m.hello;
     if (!may_come (s, ev, fx))
         return;
-    end_older (s, ev->route, m, now, fx);
     struct session *se = session_by_token (s, m->token);
+    if (is_late (se, m)) {
+        session_say_error (NULL, ev->route, WIRE_NO_SESSION, WIRE_HELLO, 0,
+                           "an old HELLO: the session has gone on", fx);
+        return;
+    }
+    end_older (s, ev->route, m, now, fx);
     unsigned resumed = se && restored_is_new (se) ? 2 : 1;
-    se = resume (s, ev->route, ev->message, now, fx);
+    se = resume (s, ev->route, ev->message, now);
     if (!se) {
         struct session *old = session_by_route (s, ev->route);
         if (old) /* the token was its own, the role was not */

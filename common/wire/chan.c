@@ -391,9 +391,14 @@ static void begin_line (struct chan *c, struct queue *unsent)
         n->out = false;
 }
 
+bool chan_fits (const struct chan *c, uint64_t received)
+{
+    return received >= c->acked && received <= c->numbered;
+}
+
 int chan_resume (struct chan *c, uint64_t received)
 {
-    if (received > c->numbered || received < c->acked)
+    if (!chan_fits (c, received))
         return -1;
     drop_acked (c, received);
     begin_line (c, &c->sent);

@@ -85,6 +85,10 @@ void chan_ack_sent (struct chan *c, uint64_t ack);
  * acknowledged. */
 int chan_resume (struct chan *c, uint64_t received);
 
+/* Whether that can be what the other side has received: not less than it has acknowledged, not more
+ * than was sent. */
+bool chan_fits (const struct chan *c, uint64_t received);
+
 /* The other side began a new life, and knows nothing of the numbers: they begin again at 1 in both
  * directions. What was not acknowledged is kept, in order, and leaves before what was queued behind
  * it, whatever the window, but no faster than the line takes it. doc/PROTOCOL.md, "A broker that

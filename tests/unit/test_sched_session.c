@@ -191,12 +191,32 @@ static void a_token_that_does_not_fit_gives_a_new_session (void **state)
     peer_back (c, false);
     bed_settle (b);
     assert_false (c->resumed);
-    c->token = token;
-    c->chan = (chan_free (&c->chan), chan_new (10, 1000)); /* it says it has received nothing */
+    assert_true (c->token != token);
+    bed_free (&b);
+}
+
+/* The network delivers it some time after the peer has come back over another connection. */
+static void a_late_hello_changes_nothing (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    client_submit (c, 1, 0, 0, 10);
+    uint64_t route = c->route, welcomes = c->n_welcomes;
+    struct chan *chan = c->chan;
+    c->chan = chan_new (10, 1000); /* as when nothing had been received */
     peer_back (c, false);
     bed_settle (b);
-    assert_false (c->resumed);
-    assert_true (c->token != token);
+    assert_int_equal (c->error, WIRE_NO_SESSION);
+    assert_int_equal (c->n_welcomes, welcomes);
+    chan_free (&c->chan);
+    c->chan = chan;
+    c->route = route;
+    c->welcomed = true;
+    client_submit (c, 2, 0, 0, 10);
+    assert_int_not_equal (client_view (c, 2)->id, 0);
+    assert_int_equal (bed_figures (b).clients, 1);
+    assert_int_equal (bed_figures (b).batches, 2);
     bed_free (&b);
 }
 
@@ -283,6 +303,7 @@ int main (void)
         cmocka_unit_test (after_a_gap_the_peer_must_come_again),
         cmocka_unit_test (versions_that_do_not_meet_are_told_so),
         cmocka_unit_test (a_token_that_does_not_fit_gives_a_new_session),
+        cmocka_unit_test (a_late_hello_changes_nothing),
         cmocka_unit_test (names_of_workers_are_unique),
         cmocka_unit_test (a_second_hello_on_a_connection_begins_anew),
         cmocka_unit_test (the_broker_says_goodbye_when_it_stops),
