@@ -25,6 +25,12 @@ void batch_own_more (struct sched *s, struct batch *b, uint64_t bytes)
     s->own_bytes += bytes;
 }
 
+void batch_own_less (struct sched *s, struct batch *b, uint64_t bytes)
+{
+    b->own_bytes -= bytes;
+    s->own_bytes -= bytes;
+}
+
 enum wire_batch_state batch_state (const struct batch *b)
 {
     if (!b->ended)

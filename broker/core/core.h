@@ -231,11 +231,10 @@ struct batch {
     unsigned n_subs;
     LIST_HEAD (, waiter) waiters;
     TAILQ_HEAD (, entry) log;
-    STAILQ_HEAD (, early) early; /* live input that came before its row was granted */
-    size_t early_bytes;
+    STAILQ_HEAD (, early) early; /* live input that its row has not taken */
     uint64_t next_record, log_bytes;
     struct row_index index; /* of a detached batch */
-    uint64_t own_bytes;     /* itself and its specs */
+    uint64_t own_bytes;     /* itself, its specs, live input */
     bool trimming;          /* in the list of those whose log may have got shorter */
     uint64_t confirmed;     /* the last record that is not asked for again */
     int64_t last_wall_us;   /* replayed: when its last task ended, by the clock of its worker */
@@ -515,6 +514,7 @@ void batch_free (struct sched *s, struct batch **b);
 /* The same for good: the store forgets it, too. */
 void batch_forget (struct sched *s, struct batch **b, struct effects *fx);
 void batch_own_more (struct sched *s, struct batch *b, uint64_t bytes);
+void batch_own_less (struct sched *s, struct batch *b, uint64_t bytes);
 /* An attached batch that has ended and that nobody looks at goes when the turn ends, not under its
  * callers' feet. */
 void batch_check_over (struct sched *s, struct batch *b);
@@ -726,6 +726,8 @@ void worker_forget (struct sched *s, struct worker *w, uint64_t batch);
 void live_from_client (struct sched *s, struct batch *b, const struct wire *w);
 void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t first,
                    uint64_t count);
+/* A row has taken its input up to there, or has ended: nothing of that is said again. */
+void live_taken (struct sched *s, struct batch *b, uint64_t row, uint64_t upto);
 void live_free (struct batch *b);
 
 /* --- place.c --- */

@@ -1,16 +1,16 @@
 /* Live: stdin and signals of a running row, from the client that owns the batch to the worker that
  * has the row.
  *
- * Input that comes before its row is granted is kept (a client sends a window's worth before
- * anything is taken) and goes out right behind the grant; what comes for a row whose worker is not
- * back since a restart, when it is certain that it has the row.
+ * Input is kept until its row has taken it or has ended (a client sends a window's worth before
+ * anything is taken): it goes out right behind the grant, again where the first worker gave the row
+ * back unstarted, and, after a restart, when it is certain that the worker has the row.
  */
 #include <stdlib.h>
 
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
-struct early { /* waits for its row to be granted */
+struct early { /* may have to be said (again) when its row is granted */
     struct wire w;
     STAILQ_ENTRY (early) link;
 };
@@ -39,30 +39,42 @@ static struct worker *holder (struct batch *b, uint64_t row)
     return NULL;
 }
 
-void live_from_client (struct sched *s, struct batch *b, const struct wire *w)
+static void early_free (struct early *early)
 {
-    struct worker *wk = holder (b, row_of (w));
-    if (wk && !worker_is_away (wk)) {
-        forward (s, b, wk, w);
-        return;
-    }
-    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w)) &&
-                    !ranges_has (&b->later, row_of (w));
-    if (finished || b->ended || b->early_bytes > WIRE_PIECE_MAX * 4)
-        return;
+    wire_fini (&early->w);
+    free (early);
+}
+
+static void keep (struct sched *s, struct batch *b, const struct wire *w)
+{
     struct early *early = mem_zalloc (sizeof *early);
     early->w = *w;
     early->w.header = slice_keep (&w->header);
     for (int i = 0; i < WIRE_BODIES; i++)
         early->w.body[i] = slice_keep (&w->body[i]);
-    b->early_bytes += sizeof *early + w->body[0].len;
+    batch_own_more (s, b, sizeof *early + w->body[0].len);
     STAILQ_INSERT_TAIL (&b->early, early, link);
 }
 
-static void early_free (struct early *early)
+static void drop (struct sched *s, struct batch *b, struct early *early)
 {
-    wire_fini (&early->w);
-    free (early);
+    STAILQ_REMOVE (&b->early, early, early, link);
+    batch_own_less (s, b, sizeof *early + early->w.body[0].len);
+    early_free (early);
+}
+
+void live_from_client (struct sched *s, struct batch *b, const struct wire *w)
+{
+    struct worker *wk = holder (b, row_of (w));
+    bool there = wk && !worker_is_away (wk);
+    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w)) &&
+                    !ranges_has (&b->later, row_of (w));
+    if (there)
+        forward (s, b, wk, w);
+    if (finished || b->ended || is_crammed (s))
+        return;
+    if (!there || b->flags & BATCH_INPUT)
+        keep (s, b, w);
 }
 
 void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t first,
@@ -71,13 +83,24 @@ void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t
     struct early *early = STAILQ_FIRST (&b->early);
     while (early) {
         struct early *next = STAILQ_NEXT (early, link);
-        uint64_t row = row_of (&early->w);
-        if (row >= first && row - first < count) {
+        bool meant = row_of (&early->w) >= first && row_of (&early->w) - first < count;
+        if (meant)
             forward (s, b, wk, &early->w);
-            STAILQ_REMOVE (&b->early, early, early, link);
-            b->early_bytes -= sizeof *early + early->w.body[0].len;
-            early_free (early);
-        }
+        if (meant && !(b->flags & BATCH_INPUT)) /* a signal is meant for one run */
+            drop (s, b, early);
+        early = next;
+    }
+}
+
+void live_taken (struct sched *s, struct batch *b, uint64_t row, uint64_t upto)
+{
+    struct early *early = STAILQ_FIRST (&b->early);
+    while (early) {
+        struct early *next = STAILQ_NEXT (early, link);
+        const struct wire *w = &early->w;
+        bool input = w->kind == WIRE_INPUT;
+        if (row_of (w) == row && (!input || w->m.input.offset + w->body[0].len <= upto))
+            drop (s, b, early);
         early = next;
     }
 }

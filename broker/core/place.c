@@ -146,7 +146,7 @@ static void grant (struct sched *s, struct lease *l, struct range r, struct need
     post_rows (s, w, c, &m);
     lease_take_out (s, l, r.lo, r.lo + n);
     l->moved_us = now;
-    if (b->flags & BATCH_INPUT)
+    if (!STAILQ_EMPTY (&b->early))
         live_granted (s, b, w, r.lo, n);
     need->rows -= n;
     need->more_slots -= slots;

@@ -160,6 +160,8 @@ static void count_outcome (struct sched *s, struct batch *b, const struct outcom
         odd_drop (s, b, o->row);
     }
     chunks_finish (s, b, o->row, 1, keep);
+    if (!STAILQ_EMPTY (&b->early))
+        live_taken (s, b, o->row, UINT64_MAX);
     if (b->flags & BATCH_DETACHED)
         row_index_note (&b->index, o->row);
 }

@@ -188,7 +188,10 @@ static void on_capacity (struct sched *s, struct worker *w, const struct msg_cap
 static void on_input_taken (struct sched *s, struct worker *w, const struct wire *m)
 {
     struct lease *l = lease_find (w, m->m.input_taken.batch);
-    if (!l || !l->batch->owner || !ranges_has (&l->out, m->m.input_taken.row))
+    if (!l || !ranges_has (&l->out, m->m.input_taken.row))
+        return;
+    live_taken (s, l->batch, m->m.input_taken.row, m->m.input_taken.offset);
+    if (!l->batch->owner)
         return;
     struct wire copy = *m;
     copy.m.input_taken.batch = l->batch->owner->handle;

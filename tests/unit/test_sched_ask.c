@@ -375,6 +375,37 @@ static void input_before_its_row_is_granted_goes_out_behind_the_grant (void **st
     bed_free (&b);
 }
 
+static void input_of_a_row_that_is_given_back_goes_to_the_next_worker (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w1 = bed_worker (b, "w1", 1);
+    client_submit (c, 1, BATCH_INPUT, 0, 1);
+    post_input (c, 0, 0, "first");
+    bed_settle (b);
+    struct wire m;
+    assert_true (peer_take (w1, WIRE_INPUT, &m));
+    wire_fini (&m);
+    struct peer *w2 = bed_worker (b, "w2", 1);
+    struct wire full = {.kind = WIRE_CAPACITY, .m.capacity = {.slots = 1, .draining = 1}};
+    peer_post (w1, &full);
+    worker_return (w1, id_of (c, 1), 1); /* it has not started the row */
+    bed_settle (b);
+    assert_int_equal (w2->granted, 1);
+    assert_true (peer_take (w2, WIRE_INPUT, &m));
+    assert_memory_equal (m.body[0].ptr, "first", 5);
+    wire_fini (&m);
+    struct wire taken = {.kind = WIRE_INPUT_TAKEN};
+    taken.m.input_taken.batch = id_of (c, 1);
+    taken.m.input_taken.offset = 5;
+    peer_post (w2, &taken);
+    worker_finish (w2, id_of (c, 1), 1, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    assert_true (client_view (c, 1)->ended);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +422,7 @@ int main (void)
         cmocka_unit_test (the_state_of_each_task_of_a_detached_batch_is_known),
         cmocka_unit_test (the_state_of_each_task_of_an_attached_batch_is_known),
         cmocka_unit_test (input_before_its_row_is_granted_goes_out_behind_the_grant),
+        cmocka_unit_test (input_of_a_row_that_is_given_back_goes_to_the_next_worker),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
