@@ -216,17 +216,26 @@ tests_fuzz_fuzz_wire_LDADD = $(FUZZ_WIRE)
 
 tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/bench.c tests/sim/bench.h \
+	tests/sim/counts.h \
+	tests/sim/cover.c tests/sim/cover.h \
 	tests/sim/events.c tests/sim/events.h \
 	tests/sim/exec.c tests/sim/exec.h \
 	tests/sim/fake_clock.c tests/sim/fake_clock.h \
 	tests/sim/fake_link.c tests/sim/fake_link.h \
 	tests/sim/fake_log.c tests/sim/fake_log.h \
+	tests/sim/fate.c tests/sim/fate.h \
+	tests/sim/faults.c tests/sim/faults.h \
 	tests/sim/host.c tests/sim/host.h \
+	tests/sim/inbox.c tests/sim/inbox.h \
 	tests/sim/ledger.c tests/sim/ledger.h \
 	tests/sim/main.c \
 	tests/sim/net.c tests/sim/net.h \
+	tests/sim/roll.c tests/sim/roll.h \
 	tests/sim/sim.c tests/sim/sim.h \
-	tests/sim/user.c tests/sim/user.h \
+	tests/sim/states.h tests/sim/states_broker.c tests/sim/states_client.c \
+	tests/sim/states_worker.c \
+	tests/sim/user.c tests/sim/user.h tests/sim/user_asks.c tests/sim/user_inner.h \
+	tests/sim/user_jobs.c tests/sim/user_told.c \
 	$(STORE_TEST)
 SIM_PARTS = tests/sim/part_broker.o tests/sim/part_worker.o tests/sim/part_client.o
 tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/libbase.la \
@@ -235,10 +244,11 @@ tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/l
 # The three cores are not made to live in one process: each is joined to one object that shows only
 # its face, so that the names within do not meet.
 OBJCOPY = objcopy
-SIM_CLIENT = core_init core_fini core_deadline core_idle core_message core_tick core_next core_open core_attach core_ask \
-	core_forget core_flush batch_add_spec batch_add batch_close batch_room session_connected \
-	session_deadline session_idle session_next session_reconnect session_state session_unsent \
-	store_init store_fini
+SIM_CLIENT = core_init core_fini core_deadline core_idle core_message core_tick core_next core_open \
+	core_attach core_ask core_drop core_forget core_flush core_reply_record batch_add_spec \
+	batch_add batch_close batch_input batch_room session_bye session_connected session_next \
+	session_over session_ping session_post session_reconnect session_state session_token \
+	session_unsent store_init store_fini
 tests/sim/part_broker.o: broker/libbrokercore.a broker/libstore.a
 	@$(MKDIR_P) tests/sim
 	$(AM_V_GEN)$(LD) -r -o $@.all --whole-archive broker/libbrokercore.a broker/libstore.a && \

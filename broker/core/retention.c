@@ -55,12 +55,11 @@ static bool too_much (const struct sched *s)
 void retention_tick (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *next;
-    if (now < s->judge_us) /* who reads them may be on the way back */
-        return;
     for (struct batch *b = TAILQ_FIRST (&s->kept); b; b = next) {
         next = TAILQ_NEXT (b, kept_link);
         bool old = s->cfg.keep_us && now - b->ended_us >= s->cfg.keep_us;
-        if (!old && !too_much (s))
+        /* after a restart who reads them may be on the way back */
+        if (!old && (now < s->judge_us || !too_much (s)))
             return;
         if (!LIST_EMPTY (&b->subs)) /* somebody reads it */
             continue;

@@ -6,10 +6,12 @@
 #include <sys/queue.h>
 
 #include "common/base/mem.h"
+#include "tests/sim/cover.h"
 #include "tests/sim/exec.h"
 #include "tests/sim/net.h"
+#include "tests/sim/states.h"
 
-enum { EXECUTORS_MAX = 4000 };
+enum { JUST_NOW_US = 5 * US_PER_S };
 
 struct happening { /* that the agent has not read */
     struct agent_event ev;
@@ -23,21 +25,21 @@ struct host {
     struct sim *s;
     char name[24];
     unsigned index, slots;
+    struct sim_clock clock;
     struct agent *agent; /* NULL: dead */
     uint64_t life;       /* of agents */
     struct conn *conn;
     struct happenings happenings; /* from executors and the launcher */
     struct happenings mail;       /* from the broker */
     bool deaf;                    /* reads nothing from executors */
-    uint64_t token, broker_token;
-    int64_t heard_us;
-    bool spoke;
+    uint64_t token;
     bool lost; /* for ever */
     bool termed;
+    bool lagged;
     int64_t paused_until;
     int64_t next;
     uint64_t wakes;
-    struct exec *execs[EXECUTORS_MAX]; /* by number, also dead ones */
+    struct exec **execs; /* by number, also dead ones */
     uint32_t n_execs;
 };
 
@@ -73,56 +75,22 @@ uint64_t host_token (const struct host *h)
     return h->token;
 }
 
-uint64_t host_broker_token (const struct host *h)
+int64_t host_clock (struct host *h)
 {
-    return h->broker_token;
+    return sim_clock_read (h->s, &h->clock);
 }
 
-int64_t host_heard_us (const struct host *h)
+bool host_stood_still (const struct host *h)
 {
-    return h->heard_us;
+    return h->lagged || h->s->now < h->paused_until + JUST_NOW_US;
 }
 
-static struct host *as_host (struct sim *s, void *peer)
+bool host_is (const struct sim *s, const void *peer)
 {
     for (unsigned i = 0; i < s->n_hosts; i++)
         if (s->hosts[i] == peer)
-            return s->hosts[i];
-    return NULL;
-}
-
-void host_welcomed (struct sim *s, void *peer, uint64_t token)
-{
-    struct host *h = as_host (s, peer);
-    if (!h)
-        return;
-    h->broker_token = token;
-    h->heard_us = s->now;
-}
-
-void host_given_up (struct sim *s, void *peer, int64_t lost_us)
-{
-    struct host *h = as_host (s, peer);
-    if (!h)
-        return;
-    if (s->now - h->heard_us < lost_us)
-        sim_fail (s, "%s is given up after %d ms of silence", h->name,
-                  (int)((s->now - h->heard_us) / US_PER_MS));
-    h->broker_token = 0;
-}
-
-void host_spoke (struct sim *s, void *peer)
-{
-    struct host *h = as_host (s, peer);
-    if (h)
-        h->spoke = true;
-}
-
-void host_was_heard (struct sim *s, struct host *h)
-{
-    if (h->spoke)
-        h->heard_us = s->now;
-    h->spoke = false;
+            return true;
+    return false;
 }
 
 /* --- the pages --- */
@@ -212,14 +180,13 @@ static void be_born (struct sim *s, void *arg, uint64_t life_and_kind)
         return;
     struct happening *p = happening_new (&h->happenings, AGENT_NEW, h->n_execs + 1);
     p->ev.executor_kind = kind;
-    if (h->n_execs == EXECUTORS_MAX)
-        sim_fail (s, "%s makes executors without end", h->name);
     if (!s->calm && sim_chance (s, 30)) {
         sim_count (s, COUNT_REFUSALS);
         p->ev.kind = AGENT_REFUSED;
         p->ev.executor = 0;
         p->ev.text = "no more processes";
     } else {
+        h->execs = mem_resize (h->execs, h->n_execs + 1, sizeof *h->execs);
         h->execs[h->n_execs] = exec_new (s, h, h->n_execs + 1, kind);
         h->n_execs++;
     }
@@ -240,7 +207,7 @@ static void bury (struct sim *s, struct host *h, struct exec *x, int wait_status
     struct happening *p = happening_new (&h->happenings, AGENT_DIED, exec_number (x));
     p->ev.wait_status = wait_status;
     p->ev.unsent = exec_unsent (x);
-    p->ev.wall_us = (uint64_t)s->now;
+    p->ev.wall_us = (uint64_t)host_clock (h);
     wake_at (h, s->now + sim_between (s, 5, 500));
 }
 
@@ -327,8 +294,12 @@ static void read_one (struct host *h, struct happening *p, struct agent_effects 
     struct err e;
     if (p->f.count && wire_decode (&w, &p->f, NULL, &e) < 0)
         sim_fail (h->s, "%s is sent: %s", h->name, e.text);
+    if (p->f.count && !h->s->big)
+        cover_met (h->s->cover, p->ev.executor ? AT_AGENT : AT_WORKER, state_at_worker (h->agent),
+                   w.kind);
+    h->termed |= p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_DRAIN;
     p->ev.message = &w;
-    agent_step (h->agent, &p->ev, h->s->now, fx);
+    agent_step (h->agent, &p->ev, host_clock (h), fx);
     wire_fini (&w);
     wire_frames_fini (&p->f);
     free (p);
@@ -351,11 +322,12 @@ static void turn (struct sim *s, struct host *h)
 {
     struct agent_effects fx = {0};
     struct err e;
+    int64_t now = host_clock (h);
     read_all (h, &fx);
-    if (s->now >= agent_deadline (h->agent))
-        agent_step (h->agent, &(struct agent_event){.kind = AGENT_TICK}, s->now, &fx);
-    agent_end_turn (h->agent, s->now, &fx);
-    if (agent_check (h->agent, &e) < 0)
+    if (now >= agent_deadline (h->agent))
+        agent_step (h->agent, &(struct agent_event){.kind = AGENT_TICK}, now, &fx);
+    agent_end_turn (h->agent, now, &fx);
+    if (!s->big && agent_check (h->agent, &e) < 0)
         sim_fail (s, "%s: %s", h->name, e.text);
     apply_all (h, &fx);
     agent_effects_fini (&fx);
@@ -363,7 +335,7 @@ static void turn (struct sim *s, struct host *h)
         return;
     if (!transmit (h))
         wake_at (h, s->now + 5 * US_PER_MS);
-    int64_t at = agent_deadline (h->agent);
+    int64_t at = sim_clock_when (&h->clock, agent_deadline (h->agent));
     if (!STAILQ_EMPTY (&h->happenings) && !h->deaf)
         at = s->now;
     wake_at (h, at > s->now ? at : s->now + 1);
@@ -407,7 +379,9 @@ static void begin (struct sim *s, void *arg, uint64_t life)
         .pid = 1000 + h->index,
         .slots = h->slots,
         .functions = FUNCTIONS,
-        .prepare = h->slots < 4 ? h->slots : 4,
+        .prepare = s->big         ? 0
+                   : h->slots < 4 ? h->slots
+                                  : 4,
         .drain_us = sim_between (s, 0, 5) * US_PER_S,
         .backlog_bytes = sim_chance (s, 300) ? 500 : 0,
         .replaces = h->token,
@@ -417,21 +391,21 @@ static void begin (struct sim *s, void *arg, uint64_t life)
     h->deaf = false;
     h->conn = net_connect (s, h->name, on_mail, h);
     struct agent_effects fx = {0};
-    agent_step (h->agent, &(struct agent_event){.kind = AGENT_START}, s->now, &fx);
+    agent_step (h->agent, &(struct agent_event){.kind = AGENT_START}, host_clock (h), &fx);
     apply_all (h, &fx);
     agent_effects_fini (&fx);
     wake_at (h, s->now);
 }
 
-struct host *host_new (struct sim *s, unsigned index, unsigned slots)
+struct host *host_new (struct sim *s, unsigned index, unsigned slots, bool helper)
 {
     struct host *h = mem_zalloc (sizeof *h);
     h->s = s;
     h->index = index;
     h->slots = slots;
     h->next = CLOCK_NEVER;
-    h->heard_us = s->now;
-    snprintf (h->name, sizeof h->name, "w%u", index);
+    h->clock = sim_clock_new (s);
+    snprintf (h->name, sizeof h->name, "%s%u", helper ? "helper" : "w", index);
     STAILQ_INIT (&h->happenings);
     STAILQ_INIT (&h->mail);
     begin (s, h, 0);
@@ -449,6 +423,7 @@ void host_free (struct host **hp)
     agent_free (&h->agent);
     for (uint32_t i = 0; i < h->n_execs; i++)
         exec_free (&h->execs[i]);
+    free (h->execs);
     free (h);
 }
 
@@ -475,6 +450,19 @@ bool host_crash (struct sim *s, struct host *h)
     return true;
 }
 
+static void be_poisoned (struct sim *s, void *arg, uint64_t life)
+{
+    struct host *h = arg;
+    if (h->life != life || !host_crash (s, h))
+        return;
+    sim_count (s, COUNT_POISON);
+}
+
+void host_poison (struct sim *s, struct host *h, int64_t when)
+{
+    sim_at (s, when, be_poisoned, h, h->life);
+}
+
 bool host_lose (struct sim *s, struct host *h)
 {
     if (!h->agent)
@@ -492,6 +480,14 @@ bool host_pause (struct sim *s, struct host *h, int64_t us)
     sim_trace (s, "the agent of %s stands still for %d ms", h->name, (int)(us / US_PER_MS));
     h->paused_until = s->now + us;
     return true;
+}
+
+bool host_lag (struct sim *s, struct host *h, int64_t us)
+{
+    sim_trace (s, "the clock of %s lags by %d ms", h->name, (int)(us / US_PER_MS));
+    sim_clock_lag (&h->clock, us);
+    h->lagged = true;
+    return h->agent;
 }
 
 bool host_term (struct sim *s, struct host *h)

@@ -5,8 +5,8 @@
 
 #include "tests/sim/sim.h"
 
-/* A worker of so many slots, which joins at once. */
-struct host *host_new (struct sim *s, unsigned index, unsigned slots);
+/* A worker of so many slots, which joins at once. Nobody knows the name of a `helper`. */
+struct host *host_new (struct sim *s, unsigned index, unsigned slots, bool helper);
 void host_free (struct host **h);
 
 const char *host_name (const struct host *h);
@@ -15,27 +15,26 @@ bool host_is_alive (const struct host *h);
 /* It holds no rows. */
 bool host_is_idle (const struct host *h);
 
-/* The session in which it works, and the one that the broker has of it; when it was heard there. */
+/* Whether that peer (who may be somebody else) is a host. */
+bool host_is (const struct sim *s, const void *peer);
+
+/* For executors: the session in which the agent works, its clock, what they say, and that a row
+ * takes the agent with it at that time. */
 uint64_t host_token (const struct host *h);
-uint64_t host_broker_token (const struct host *h);
-int64_t host_heard_us (const struct host *h);
-
-/* For the bench: a session was welcomed (token 0: given up); it said something that is not read
- * yet; what it said is read. `peer` may be somebody else. */
-void host_welcomed (struct sim *s, void *peer, uint64_t token);
-/* The broker calls it lost; fails the run where that is too early. */
-void host_given_up (struct sim *s, void *peer, int64_t lost_us);
-void host_spoke (struct sim *s, void *peer);
-void host_was_heard (struct sim *s, struct host *h);
-
-/* For executors. */
+int64_t host_clock (struct host *h);
 void host_said (struct sim *s, struct host *h, uint32_t executor, const struct wire *w);
+void host_poison (struct sim *s, struct host *h, int64_t when);
+
+/* Its agent cannot keep time: it stands still, or has a moment ago, or its clock has lagged. */
+bool host_stood_still (const struct host *h);
 
 /* Faults: false where there is nothing to be hit. The agent dies with its executors, and another
- * one comes; everything dies for ever; the agent stands still; it is to leave; an executor dies. */
+ * one comes; everything dies for ever; the agent stands still; its clock lags; it is to leave; an
+ * executor dies. */
 bool host_crash (struct sim *s, struct host *h);
 bool host_lose (struct sim *s, struct host *h);
 bool host_pause (struct sim *s, struct host *h, int64_t us);
+bool host_lag (struct sim *s, struct host *h, int64_t us);
 bool host_term (struct sim *s, struct host *h);
 bool host_crash_executor (struct sim *s, struct host *h);
 

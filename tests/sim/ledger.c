@@ -6,10 +6,11 @@
 #include <uthash.h>
 
 #include "common/base/mem.h"
+#include "common/model/ranges.h"
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
 
-enum { LOST_US = 20 * US_PER_S, ENDS_MAX = 64 };
+enum { ENDS_MAX = 64, KILLED = OUTCOME_KINDS, ERA_SHIFT = 40 };
 
 struct key {
     uint64_t batch, row;
@@ -21,10 +22,11 @@ struct past { /* of a row */
     unsigned n_ends;
     struct {
         uint64_t attempt;
-        enum outcome_how how;
+        unsigned how; /* enum outcome_how, or KILLED */
     } ends[ENDS_MAX];
-    uint64_t last_replays; /* of the broker, when it started last */
-    bool last_counted;     /* the broker counted on that start */
+    uint64_t attempt; /* the highest that started */
+    uint64_t token;   /* of the session of the last start that counted */
+    bool free;        /* may start again, whoever started it last */
     UT_hash_handle hh;
 };
 
@@ -32,13 +34,30 @@ struct execution {
     struct order order;
     struct past *past;
     struct host *host;
-    uint64_t replays; /* of the broker, when it started */
+    bool void_; /* of before an amnesty */
     LIST_ENTRY (execution) link;
+};
+
+struct token { /* of a session that the broker began */
+    uint64_t token;
+    uint64_t era;
+    bool fenced;
+    UT_hash_handle hh;
+};
+
+struct ended { /* a batch of which rows were cancelled */
+    uint64_t batch;
+    bool all;
+    struct ranges rows;
+    UT_hash_handle hh;
 };
 
 struct ledger {
     struct past *rows;
+    struct token *tokens;
+    struct ended *ended;
     LIST_HEAD (, execution) running;
+    uint64_t era;
 };
 
 struct ledger *ledger_new (void)
@@ -48,9 +67,29 @@ struct ledger *ledger_new (void)
     return l;
 }
 
+static void forget_rows (struct ledger *l)
+{
+    struct past *p, *tmp;
+    HASH_ITER (hh, l->rows, p, tmp) {
+        HASH_DEL (l->rows, p);
+        free (p);
+    }
+}
+
+static void forget_ended (struct ledger *l)
+{
+    struct ended *e, *tmp;
+    HASH_ITER (hh, l->ended, e, tmp) {
+        HASH_DEL (l->ended, e);
+        ranges_fini (&e->rows);
+        free (e);
+    }
+}
+
 void ledger_free (struct ledger **lp)
 {
     struct ledger *l = *lp;
+    struct token *t, *tmp;
     *lp = NULL;
     if (!l)
         return;
@@ -59,12 +98,53 @@ void ledger_free (struct ledger **lp)
         LIST_REMOVE (x, link);
         free (x);
     }
-    struct past *p, *tmp;
-    HASH_ITER (hh, l->rows, p, tmp) {
-        HASH_DEL (l->rows, p);
-        free (p);
+    forget_rows (l);
+    forget_ended (l);
+    HASH_ITER (hh, l->tokens, t, tmp) {
+        HASH_DEL (l->tokens, t);
+        free (t);
     }
     free (l);
+}
+
+void ledger_new_era (struct sim *s)
+{
+    s->ledger->era++;
+}
+
+static struct token *find_token (const struct ledger *l, uint64_t token)
+{
+    struct token *t = NULL;
+    HASH_FIND (hh, l->tokens, &token, sizeof token, t);
+    return t;
+}
+
+void ledger_enrol (struct sim *s, uint64_t token)
+{
+    struct token *t = find_token (s->ledger, token);
+    if (t)
+        sim_fail (s, "two sessions have one token");
+    t = mem_zalloc (sizeof *t);
+    t->token = token;
+    t->era = s->ledger->era;
+    HASH_ADD (hh, s->ledger->tokens, token, sizeof t->token, t);
+}
+
+uint64_t ledger_batch (const struct sim *s, uint64_t token, uint64_t id)
+{
+    const struct token *t = find_token (s->ledger, token);
+    return (t ? t->era : s->ledger->era) << ERA_SHIFT | id;
+}
+
+void ledger_amnesty (struct sim *s)
+{
+    struct execution *x;
+    LIST_FOREACH (x, &s->ledger->running, link) {
+        x->void_ = true;
+        x->past = NULL;
+    }
+    forget_rows (s->ledger);
+    forget_ended (s->ledger);
 }
 
 static struct past *find (const struct ledger *l, uint64_t batch, uint64_t row)
@@ -75,12 +155,39 @@ static struct past *find (const struct ledger *l, uint64_t batch, uint64_t row)
     return p;
 }
 
-static bool is_fenced (const struct sim *s, const struct execution *x)
+static bool token_is_fenced (const struct ledger *l, uint64_t token)
 {
-    return x->replays != bench_replays (s) || x->order.token != host_broker_token (x->host) ||
-           s->now - host_heard_us (x->host) >= LOST_US;
+    const struct token *t = find_token (l, token);
+    return !t || t->fenced;
 }
 
+static bool is_fenced (const struct sim *s, const struct execution *x)
+{
+    return x->void_ || token_is_fenced (s->ledger, x->order.token);
+}
+
+void ledger_fence (struct sim *s, uint64_t token)
+{
+    struct token *t = find_token (s->ledger, token);
+    if (t)
+        t->fenced = true;
+}
+
+/* --- starts --- */
+
+#define ROW(o) (int)(o)->row, (int)((o)->batch & 0xffffffff)
+
+static void check_exclusive (struct sim *s, const struct host *h, const struct order *o)
+{
+    const struct execution *x;
+    LIST_FOREACH (x, &s->ledger->running, link)
+        if (x->order.batch == o->batch && x->order.row == o->row && !x->void_ &&
+            !host_stood_still (x->host))
+            sim_fail (s, "row %d of batch %d is exclusive, and starts at %s while it runs at %s",
+                      ROW (o), host_name (h), host_name (x->host));
+}
+
+/* Against what else runs now. */
 static void check_others (struct sim *s, const struct host *h, const struct order *o)
 {
     const struct execution *x;
@@ -90,60 +197,101 @@ static void check_others (struct sim *s, const struct host *h, const struct orde
             continue;
         running++;
         if (x->order.row == o->row)
-            sim_fail (s, "row %d of batch %d starts at %s while it runs at %s", (int)o->row,
-                      (int)o->batch, host_name (h), host_name (x->host));
-        if (x->order.slot == o->slot)
-            sim_fail (s, "slot %d of batch %d is used at %s and at %s", (int)o->slot, (int)o->batch,
+            sim_fail (s, "row %d of batch %d starts at %s while it runs at %s", ROW (o),
                       host_name (h), host_name (x->host));
+        if (x->order.slot == o->slot)
+            sim_fail (s, "slot %d of batch %d is used at %s and at %s", (int)o->slot,
+                      (int)(o->batch & 0xffffffff), host_name (h), host_name (x->host));
     }
     if (o->jobs && running > o->jobs)
-        sim_fail (s, "%d rows of batch %d run, -j is %d", (int)running, (int)o->batch,
-                  (int)o->jobs);
+        sim_fail (s, "%d rows of batch %d run, -j is %d", (int)running,
+                  (int)(o->batch & 0xffffffff), (int)o->jobs);
     if (!o->slot || (o->jobs && o->slot > o->jobs))
-        sim_fail (s, "slot %d of batch %d, -j is %d", (int)o->slot, (int)o->batch, (int)o->jobs);
+        sim_fail (s, "slot %d of batch %d, -j is %d", (int)o->slot, (int)(o->batch & 0xffffffff),
+                  (int)o->jobs);
+}
+
+static bool failed_before (const struct past *p)
+{
+    return p->n_ends && p->ends[p->n_ends - 1].how != OUTCOME_DONE;
+}
+
+/* Against what the row did before. */
+static void check_past (struct sim *s, const struct past *p, const struct order *o)
+{
+    if (!p->starts || p->free)
+        return;
+    if (o->once)
+        sim_fail (s, "row %d of batch %d starts twice, and is to run at most once", ROW (o));
+    if (o->attempt <= p->attempt)
+        sim_fail (s, "row %d of batch %d starts as attempt %d behind attempt %d", ROW (o),
+                  (int)o->attempt, (int)p->attempt);
+    if (!token_is_fenced (s->ledger, p->token) && !(o->retries && failed_before (p)))
+        sim_fail (s, "row %d of batch %d starts again, and nobody gave up who had it", ROW (o));
+}
+
+static void check_cancelled (struct sim *s, const struct order *o)
+{
+    struct ended *e = NULL;
+    HASH_FIND (hh, s->ledger->ended, &o->batch, sizeof o->batch, e);
+    if (e && (e->all || ranges_has (&e->rows, o->row)))
+        sim_fail (s, "row %d of batch %d starts, and its cancellation was acknowledged", ROW (o));
+}
+
+static struct past *past_of (struct sim *s, const struct order *o)
+{
+    struct past *p = find (s->ledger, o->batch, o->row);
+    if (p)
+        return p;
+    p = mem_zalloc (sizeof *p);
+    p->key = (struct key){o->batch, o->row};
+    HASH_ADD (hh, s->ledger->rows, key, sizeof p->key, p);
+    return p;
 }
 
 struct execution *ledger_start (struct sim *s, struct host *h, const struct order *o)
 {
     struct execution *x = mem_zalloc (sizeof *x);
-    struct past *p = find (s->ledger, o->batch, o->row);
-    if (!p) {
-        p = mem_zalloc (sizeof *p);
-        p->key = (struct key){o->batch, o->row};
-        HASH_ADD (hh, s->ledger->rows, key, sizeof p->key, p);
-    }
+    struct past *p = past_of (s, o);
     x->order = *o;
     x->past = p;
     x->host = h;
-    x->replays = bench_replays (s);
+    sim_trace (s, "%s starts row %d of batch %d, attempt %d, slot %d", host_name (h), ROW (o),
+               (int)o->attempt, (int)o->slot);
     bool counts = !is_fenced (s, x);
-    if (counts)
+    if (o->exclusive)
+        check_exclusive (s, h, o);
+    if (counts) {
         check_others (s, h, o);
+        check_past (s, p, o);
+        check_cancelled (s, o);
+        p->token = o->token;
+        p->free = false;
+        p->attempt = o->attempt;
+    }
     LIST_INSERT_HEAD (&s->ledger->running, x, link);
-    /* a broker that was replayed does not know which rows had started */
-    if (counts && p->last_counted && o->once && p->last_replays == x->replays)
-        sim_fail (s, "row %d of batch %d starts twice, and is to run at most once", (int)o->row,
-                  (int)o->batch);
     if (p->starts++)
         sim_count (s, COUNT_RERUNS);
-    p->last_replays = x->replays;
-    p->last_counted = counts;
-    sim_trace (s, "%s starts row %d of batch %d, attempt %d, slot %d", host_name (h), (int)o->row,
-               (int)o->batch, (int)o->attempt, (int)o->slot);
     return x;
+}
+
+/* --- ends --- */
+
+static void note_end (struct past *p, uint64_t attempt, unsigned how)
+{
+    if (!p || p->n_ends == ENDS_MAX)
+        return;
+    p->ends[p->n_ends].attempt = attempt;
+    p->ends[p->n_ends++].how = how;
 }
 
 void ledger_end (struct sim *s, struct execution **xp, enum outcome_how how)
 {
     struct execution *x = *xp;
-    struct past *p = x->past;
     *xp = NULL;
-    sim_trace (s, "%s ends row %d of batch %d: %s", host_name (x->host), (int)x->order.row,
-               (int)x->order.batch, outcome_name (how));
-    if (p->n_ends < ENDS_MAX) {
-        p->ends[p->n_ends].attempt = x->order.attempt;
-        p->ends[p->n_ends++].how = how;
-    }
+    sim_trace (s, "%s ends row %d of batch %d: %s", host_name (x->host), ROW (&x->order),
+               outcome_name (how));
+    note_end (x->past, x->order.attempt, how);
     LIST_REMOVE (x, link);
     free (x);
 }
@@ -154,18 +302,64 @@ void ledger_kill (struct sim *s, struct execution **xp)
     *xp = NULL;
     if (!x)
         return;
-    sim_trace (s, "%s: row %d of batch %d is killed", host_name (x->host), (int)x->order.row,
-               (int)x->order.batch);
+    sim_trace (s, "%s: row %d of batch %d is killed", host_name (x->host), ROW (&x->order));
+    note_end (x->past, x->order.attempt, KILLED);
     LIST_REMOVE (x, link);
     free (x);
 }
 
-bool ledger_ended (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,
-                   enum outcome_how how)
+void ledger_cancelled (struct sim *s, uint64_t batch, uint64_t first, uint64_t count)
+{
+    struct ended *e = NULL;
+    HASH_FIND (hh, s->ledger->ended, &batch, sizeof batch, e);
+    if (!e) {
+        e = mem_zalloc (sizeof *e);
+        e->batch = batch;
+        HASH_ADD (hh, s->ledger->ended, batch, sizeof e->batch, e);
+    }
+    e->all |= !count;
+    if (count)
+        ranges_add (&e->rows, first, first + count);
+}
+
+void ledger_retried (struct sim *s, uint64_t batch)
+{
+    struct ended *e = NULL;
+    struct past *p;
+    HASH_FIND (hh, s->ledger->ended, &batch, sizeof batch, e);
+    if (e) {
+        HASH_DEL (s->ledger->ended, e);
+        ranges_fini (&e->rows);
+        free (e);
+    }
+    for (p = s->ledger->rows; p; p = p->hh.next)
+        if (p->key.batch == batch)
+            p->free = true;
+}
+
+static bool ended_as (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,
+                      unsigned how)
 {
     const struct past *p = find (s->ledger, batch, row);
     for (unsigned i = 0; p && i < p->n_ends; i++)
         if (p->ends[i].attempt == attempt && p->ends[i].how == how)
             return true;
     return p && p->n_ends == ENDS_MAX;
+}
+
+bool ledger_ended (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,
+                   enum outcome_how how)
+{
+    return ended_as (s, batch, row, attempt, how);
+}
+
+bool ledger_killed (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt)
+{
+    return ended_as (s, batch, row, attempt, KILLED);
+}
+
+unsigned ledger_starts (const struct sim *s, uint64_t batch, uint64_t row)
+{
+    const struct past *p = find (s->ledger, batch, row);
+    return p ? p->starts : 0;
 }

@@ -1,9 +1,10 @@
 /* ledger: what really ran where, kept beside the cores, to hold their word against.
  *
- * An execution is fenced when the broker does not count on its worker's session any more: a newer
- * one was welcomed, the worker was silent for as long as makes it lost, or the broker lost its own
- * memory. Of a row at most one execution that is not fenced may run; likewise of a slot number of a
- * batch, and -j of them of a batch.
+ * An execution is fenced when the broker does not count on its worker's session any more. Of a row
+ * at most one execution that is not fenced may run; likewise of a slot number of a batch, and -j of
+ * them of a batch. A row starts again only when what started it before is fenced, or was to be
+ * retried; each start has a higher attempt than those before; of an at-most-once batch none is the
+ * second; and none follows the acknowledgement of a cancellation.
  */
 #ifndef DROVER_SIM_LEDGER_H
 #define DROVER_SIM_LEDGER_H
@@ -13,15 +14,26 @@
 
 struct execution;
 
-struct order { /* what the executor was told */
-    uint64_t batch, row, attempt, slot;
-    uint64_t token; /* of the session that it was granted in */
+struct order {                          /* what the executor was told */
+    uint64_t batch, row, attempt, slot; /* batch: ledger_batch() */
+    uint64_t token;                     /* of the session that it was granted in */
     uint64_t jobs;
-    bool once; /* at-most-once */
+    bool once;      /* at-most-once */
+    bool exclusive; /* never two at one time, fenced or not */
+    bool retries;   /* its batch runs failed rows again */
 };
 
 struct ledger *ledger_new (void);
 void ledger_free (struct ledger **l);
+
+/* The broker lost its memory, and gives numbers of batches again: those of now are others. */
+void ledger_new_era (struct sim *s);
+/* A session begins; the batch of that number in its time, as the ledger knows it. */
+void ledger_enrol (struct sim *s, uint64_t token);
+uint64_t ledger_batch (const struct sim *s, uint64_t token, uint64_t id);
+/* What ran before is known to nobody any more, with batches of the same numbers: no rule joins what
+ * was and what comes. */
+void ledger_amnesty (struct sim *s);
 
 /* A row starts; fails the run where it must not. */
 struct execution *ledger_start (struct sim *s, struct host *h, const struct order *o);
@@ -30,8 +42,21 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
 void ledger_end (struct sim *s, struct execution **x, enum outcome_how how);
 void ledger_kill (struct sim *s, struct execution **x);
 
-/* Whether an attempt of the row ended like that. */
+/* The session's rows are the broker's to give to others. */
+void ledger_fence (struct sim *s, uint64_t token);
+
+/* A cancellation of rows [first, first + count) was acknowledged; count 0: of all. */
+void ledger_cancelled (struct sim *s, uint64_t batch, uint64_t first, uint64_t count);
+
+/* Rows of it are asked to run again: what was cancelled or had ended may start. */
+void ledger_retried (struct sim *s, uint64_t batch);
+
+/* Whether an attempt of the row ended like that, or was killed. */
 bool ledger_ended (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,
                    enum outcome_how how);
+bool ledger_killed (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt);
+
+/* How often it started. */
+unsigned ledger_starts (const struct sim *s, uint64_t batch, uint64_t row);
 
 #endif

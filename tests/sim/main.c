@@ -1,5 +1,12 @@
-/* The simulator: sim --seeds N [--first S] [--verbose]. Lives from consecutive seeds; says at the
- * end what they met, or, of the first that fails, what broke and how to see it again. */
+/* The simulator.
+ *
+ *     sim [--seeds N] [--first S] [--verbose] [--cover PERMILLE]
+ *                              lives from consecutive seeds; says at the end what they met and
+ *                              fails where they met less, or, of the first seed that fails, says
+ *                              what broke and how to see it again
+ *     sim --workers W --rows R a life without faults, but large
+ *     sim                      what belongs in every run of the tests: some of both
+ */
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -8,29 +15,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/sim/cover.h"
 #include "tests/sim/sim.h"
 
+enum {
+    TEST_SEEDS = 500,
+    TEST_COVER = 750, /* of 1000 pairs of message and state */
+    TEST_WORKERS = 1000,
+    TEST_ROWS = 500000,
+    LIFE_MAX_S = 60, /* real seconds: a core that never returns */
+    BIG_MAX_S = 600,
+};
+
 static const char *const NAMES[COUNTS] = {
-    [COUNT_MESSAGES] = "messages",
-    [COUNT_ROWS] = "rows",
-    [COUNT_RERUNS] = "rows started again",
-    [COUNT_CUTS] = "connections cut",
-    [COUNT_LOST_MAIL] = "messages lost with them",
-    [COUNT_GHOSTS] = "cuts the broker did not hear of",
-    [COUNT_STALLS] = "connections stalled",
-    [COUNT_JAMS] = "connections full",
-    [COUNT_AGENT_CRASHES] = "agents killed",
-    [COUNT_HOST_LOSSES] = "hosts lost",
-    [COUNT_AGENT_PAUSES] = "agents stopped and continued",
-    [COUNT_TERMS] = "workers told to leave",
-    [COUNT_EXECUTOR_CRASHES] = "executors killed",
-    [COUNT_REFUSALS] = "executors that could not be made",
-    [COUNT_USER_CRASHES] = "clients killed",
-    [COUNT_USER_PAUSES] = "clients stopped and continued",
-    [COUNT_BROKER_PAUSES] = "brokers stopped and continued",
-    [COUNT_BROKER_CRASHES] = "brokers killed",
-    [COUNT_LATE_COMMITS] = "times of late commits",
-    [COUNT_FAILED_COMMITS] = "commits failed",
+#define X(NAME, words) [COUNT_##NAME] = words,
+    SIM_COUNTS (X)
+#undef X
 };
 
 static char the_command[400]; /* how to see the present seed again, for the handler of a crash */
@@ -56,33 +56,75 @@ static void watch_crashes (void)
     signal (SIGALRM, on_crash);
 }
 
+struct options {
+    const char *program;
+    uint64_t seeds, first, rows;
+    unsigned workers, cover;
+    bool verbose;
+};
+
 static int usage (const char *program)
 {
-    fprintf (stderr, "usage: %s --seeds N [--first S] [--verbose]\n", program);
+    fprintf (stderr,
+             "usage: %s [--seeds N] [--first S] [--verbose] [--cover PERMILLE]\n"
+             "       %s --workers W --rows R\n",
+             program, program);
     return 2;
 }
 
-static int run (const char *program, uint64_t first, uint64_t seeds, bool verbose)
+static int failed (const struct sim *s)
+{
+    fflush (stdout);
+    fprintf (stderr, "%s\n", s->why);
+    print_command (STDERR_FILENO);
+    return 1;
+}
+
+static void print_counts (const uint64_t *counts)
+{
+    for (int i = 0; i < COUNTS; i++)
+        printf ("%10" PRIu64 "  %s\n", counts[i], NAMES[i]);
+}
+
+static int run_lives (const struct options *o, struct sim_tally *t)
 {
     static struct sim s;
-    uint64_t counts[COUNTS] = {0};
-    for (uint64_t seed = first; seed - first < seeds; seed++) {
+    for (uint64_t seed = o->first; seed - o->first < o->seeds; seed++) {
         snprintf (the_command, sizeof the_command,
                   "seed %" PRIu64 " failed; replay it with: %s --seeds 1 --first %" PRIu64
                   " --verbose\n",
-                  seed, program, seed);
-        alarm (60); /* real seconds: a core that never returns */
-        if (sim_run (&s, seed, verbose, counts) < 0) {
-            fflush (stdout);
-            fprintf (stderr, "%s\n", s.why);
-            print_command (STDERR_FILENO);
-            return 1;
-        }
+                  seed, o->program, seed);
+        alarm (LIFE_MAX_S);
+        if (sim_run (&s, seed, o->verbose, t) < 0)
+            return failed (&s);
     }
-    printf ("%" PRIu64 " seeds from %" PRIu64 " on\n", seeds, first);
-    for (int i = 0; i < COUNTS; i++)
-        printf ("%10" PRIu64 "  %s\n", counts[i], NAMES[i]);
-    return 0;
+    printf ("%" PRIu64 " seeds from %" PRIu64 " on\n", o->seeds, o->first);
+    print_counts (t->counts);
+    if (cover_print (t->cover) >= o->cover)
+        return 0;
+    printf ("that is less than %u of 1000\n", o->cover);
+    return 1;
+}
+
+static int run_big (const struct options *o, struct sim_tally *t)
+{
+    static struct sim s;
+    snprintf (the_command, sizeof the_command, "failed: %s --workers %u --rows %" PRIu64 "\n",
+              o->program, o->workers, o->rows);
+    alarm (BIG_MAX_S);
+    return sim_run_big (&s, o->workers, o->rows, t) < 0 ? failed (&s) : 0;
+}
+
+static int run (const struct options *o, bool lives, bool big)
+{
+    struct sim_tally lived = {.cover = cover_new ()};
+    struct sim_tally built = {.cover = cover_new ()};
+    int status = lives ? run_lives (o, &lived) : 0;
+    if (status == 0 && big)
+        status = run_big (o, &built);
+    cover_free (&lived.cover);
+    cover_free (&built.cover);
+    return status;
 }
 
 int main (int argc, char **argv)
@@ -91,24 +133,37 @@ int main (int argc, char **argv)
         {"seeds", required_argument, NULL, 'n'},
         {"first", required_argument, NULL, 'f'},
         {"verbose", no_argument, NULL, 'v'},
+        {"cover", required_argument, NULL, 'c'},
+        {"workers", required_argument, NULL, 'w'},
+        {"rows", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
-    uint64_t seeds = 100;
-    uint64_t first = 1;
-    bool verbose = false;
+    struct options o = {.program = argv[0], .seeds = TEST_SEEDS, .first = 1};
     int c;
     while ((c = getopt_long (argc, argv, "", OPTIONS, NULL)) != -1) {
+        uint64_t n = optarg ? strtoull (optarg, NULL, 10) : 0;
         if (c == 'n')
-            seeds = strtoull (optarg, NULL, 10);
+            o.seeds = n;
         else if (c == 'f')
-            first = strtoull (optarg, NULL, 10);
+            o.first = n;
         else if (c == 'v')
-            verbose = true;
+            o.verbose = true;
+        else if (c == 'c')
+            o.cover = (unsigned)n;
+        else if (c == 'w')
+            o.workers = (unsigned)n;
+        else if (c == 'r')
+            o.rows = n;
         else
             return usage (argv[0]);
     }
-    if (optind < argc)
+    if (optind < argc || !o.workers != !o.rows)
         return usage (argv[0]);
     watch_crashes ();
-    return run (argv[0], first, seeds, verbose);
+    if (argc > 1)
+        return run (&o, !o.workers, o.workers);
+    o.cover = TEST_COVER;
+    o.workers = TEST_WORKERS;
+    o.rows = TEST_ROWS;
+    return run (&o, true, true);
 }

@@ -6,6 +6,9 @@
 #include <sys/queue.h>
 
 #include "common/base/mem.h"
+#include "common/model/ranges.h"
+
+enum { FAST_SYNC_EVERY = 64 }; /* commits, of a fast disk */
 
 struct kept {
     struct wire_frames f;
@@ -20,15 +23,21 @@ struct engine {
     struct store_test t; /* first: what the test sees */
     struct kept_list records;
     struct kept_list making; /* of the commit to come */
+    bool reopened;           /* the next commit may have any higher number */
 };
+
+static void kept_free (struct kept *k)
+{
+    wire_frames_fini (&k->f);
+    free (k);
+}
 
 static void drop (struct kept_list *list)
 {
     struct kept *k;
     while ((k = STAILQ_FIRST (list))) {
         STAILQ_REMOVE_HEAD (list, link);
-        wire_frames_fini (&k->f);
-        free (k);
+        kept_free (k);
     }
 }
 
@@ -48,18 +57,28 @@ static int test_append (void *self, uint64_t batch, const struct wire_frames *re
     return 0;
 }
 
+/* Why this commit fails; NULL: it does not. */
+static const char *refusal (struct engine *en)
+{
+    if (en->t.full && !STAILQ_EMPTY (&en->making))
+        return "the disk is full";
+    if (!en->t.fail && en->t.attempts != en->t.fail_at)
+        return NULL;
+    en->t.fail = false;
+    return "this one is to fail";
+}
+
 static int test_commit (void *self, uint64_t number, struct err *e)
 {
     struct engine *en = self;
     en->t.attempts++;
-    if (number != en->t.accepted + 1)
+    if (number <= en->t.accepted || (number != en->t.accepted + 1 && !en->reopened))
         return err_set (e, EPROTO, "commit %" PRIu64 " behind %" PRIu64, number, en->t.accepted);
-    if (en->t.fail || en->t.attempts == en->t.fail_at ||
-        (en->t.full && !STAILQ_EMPTY (&en->making))) {
-        en->t.fail = false;
+    const char *why = refusal (en);
+    if (why) {
         en->t.failures++;
         drop (&en->making);
-        return err_set (e, EIO, "commit %" PRIu64 " is to fail", number);
+        return err_set (e, EIO, "commit %" PRIu64 ": %s", number, why);
     }
     struct kept *k;
     STAILQ_FOREACH (k, &en->making, link) {
@@ -68,16 +87,20 @@ static int test_commit (void *self, uint64_t number, struct err *e)
     }
     STAILQ_CONCAT (&en->records, &en->making);
     en->t.accepted = number;
+    en->reopened = false;
     return 0;
 }
 
 static uint64_t test_committed (void *self)
 {
     struct engine *en = self;
-    uint64_t holds = en->t.accepted > en->t.late ? en->t.accepted - en->t.late : 0;
-    if (holds > en->t.held)
-        en->t.held = holds;
-    return en->t.held;
+    struct store_test *t = &en->t;
+    uint64_t holds = t->accepted > t->late ? t->accepted - t->late : 0;
+    if (holds > t->held)
+        t->held = holds;
+    if (!t->fast || t->held - t->synced >= FAST_SYNC_EVERY)
+        t->synced = t->held;
+    return t->held;
 }
 
 static int test_ready_fd (void *self)
@@ -86,80 +109,126 @@ static int test_ready_fd (void *self)
     return -1;
 }
 
-static enum wire_kind kind_of (const struct kept *k)
-{
-    return (enum wire_kind)k->f.frame[0].ptr[2];
-}
+/* --- replay --- */
 
-/* A session's token, of HELLO or LEFT. */
-static uint64_t token_of (const struct kept *k)
-{
-    struct wire w;
-    uint64_t token = 0;
-    if (wire_decode (&w, &k->f, NULL, NULL) == 0)
-        token = w.kind == WIRE_LEFT ? w.m.left.token : w.m.hello.token;
-    wire_fini (&w);
-    return token;
-}
-
-/* Whether what follows in the list ends it: LEFT the session of a HELLO, REMOVE a batch. */
-static bool is_ended (const struct kept *k)
-{
-    const struct kept *later = k;
-    while ((later = STAILQ_NEXT (later, link))) {
-        if (later->batch != k->batch)
-            continue;
-        if (k->batch ? kind_of (later) == WIRE_REMOVE
-                     : kind_of (later) == WIRE_LEFT && token_of (later) == token_of (k))
-            return true;
-    }
-    return false;
-}
-
-static int replay_batch (struct engine *en, uint64_t batch, store_replay_fn *fn, void *arg,
-                         struct err *e)
+static int each (const struct kept_list *list, store_replay_fn *fn, void *arg, struct err *e)
 {
     const struct kept *k;
-    STAILQ_FOREACH (k, &en->records, link)
-        if (k->batch == batch && fn (arg, &k->f, e) != 0)
-            return -1;
-    return 0;
-}
-
-static int replay_by_batch (struct engine *en, store_replay_fn *fn, void *arg, struct err *e)
-{
-    const struct kept *k, *removed = NULL;
-    STAILQ_FOREACH (k, &en->records, link) {
-        if (!k->batch && kind_of (k) == WIRE_HELLO && !is_ended (k) && fn (arg, &k->f, e) != 0)
-            return -1;
-        if (kind_of (k) == WIRE_REMOVE && (!removed || k->batch > removed->batch))
-            removed = k;
-    }
-    if (removed && fn (arg, &removed->f, e) != 0)
-        return -1;
-    STAILQ_FOREACH (k, &en->records, link)
-        if (kind_of (k) == WIRE_OPEN && !is_ended (k) &&
-            replay_batch (en, k->batch, fn, arg, e) != 0)
-            return -1;
-    return 0;
-}
-
-static int test_replay (void *self, store_replay_fn *fn, void *arg, struct err *e)
-{
-    struct engine *en = self;
-    const struct kept *k;
-    if (en->t.by_batch)
-        return replay_by_batch (en, fn, arg, e);
-    STAILQ_FOREACH (k, &en->records, link)
+    STAILQ_FOREACH (k, list, link)
         if (fn (arg, &k->f, e) != 0)
             return -1;
     return 0;
 }
 
-static int test_probe (void *self, struct err *e)
+static enum wire_kind kind_of (const struct kept *k)
+{
+    return (enum wire_kind) (((const uint8_t *)k->f.frame[0].ptr)[2]);
+}
+
+static uint64_t token_of (const struct kept *k)
+{
+    struct wire w;
+    uint64_t token = 0;
+    if (wire_decode (&w, &k->f, NULL, NULL) == 0)
+        token = w.kind == WIRE_HELLO ? w.m.hello.token : w.m.left.token;
+    wire_fini (&w);
+    return token;
+}
+
+static bool has_left (const struct kept *hello)
+{
+    const struct kept *k = hello;
+    while ((k = STAILQ_NEXT (k, link)))
+        if (k->batch == 0 && kind_of (k) == WIRE_LEFT && token_of (k) == token_of (hello))
+            return true;
+    return false;
+}
+
+static int replay_sessions (const struct engine *en, store_replay_fn *fn, void *arg, struct err *e)
+{
+    const struct kept *k;
+    STAILQ_FOREACH (k, &en->records, link)
+        if (k->batch == 0 && kind_of (k) == WIRE_HELLO && !has_left (k) && fn (arg, &k->f, e) != 0)
+            return -1;
+    return 0;
+}
+
+static int replay_batch (const struct engine *en, uint64_t batch, const struct ranges *removed,
+                         store_replay_fn *fn, void *arg, struct err *e)
+{
+    const struct kept *k;
+    bool highest = removed->n && removed->at[removed->n - 1].hi == batch + 1;
+    STAILQ_FOREACH (k, &en->records, link) {
+        if (k->batch != batch)
+            continue;
+        bool wanted = ranges_has (removed, batch) ? highest && kind_of (k) == WIRE_REMOVE : true;
+        if (wanted && fn (arg, &k->f, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int replay_by_batch (const struct engine *en, store_replay_fn *fn, void *arg, struct err *e)
+{
+    struct ranges all = {0};
+    struct ranges removed = {0};
+    const struct kept *k;
+    STAILQ_FOREACH (k, &en->records, link) {
+        if (k->batch && !ranges_has (&all, k->batch))
+            ranges_add (&all, k->batch, k->batch + 1);
+        if (k->batch && kind_of (k) == WIRE_REMOVE && !ranges_has (&removed, k->batch))
+            ranges_add (&removed, k->batch, k->batch + 1);
+    }
+    int rc = replay_sessions (en, fn, arg, e);
+    for (size_t i = 0; rc == 0 && i < all.n; i++)
+        for (uint64_t b = all.at[i].lo; rc == 0 && b < all.at[i].hi; b++)
+            rc = replay_batch (en, b, &removed, fn, arg, e);
+    ranges_fini (&all);
+    ranges_fini (&removed);
+    return rc;
+}
+
+static int test_replay (void *self, store_replay_fn *fn, void *arg, struct err *e)
 {
     struct engine *en = self;
-    return en->t.full ? err_set (e, ENOSPC, "there is no room") : 0;
+    en->reopened = true; /* by another broker, or by this one behind a failure */
+    return en->t.by_batch ? replay_by_batch (en, fn, arg, e) : each (&en->records, fn, arg, e);
+}
+
+/* --- after a failure --- */
+
+static void forget (struct engine *en, uint64_t last)
+{
+    struct kept_list all = STAILQ_HEAD_INITIALIZER (all);
+    struct kept *k;
+    drop (&en->making);
+    STAILQ_CONCAT (&all, &en->records);
+    while ((k = STAILQ_FIRST (&all))) {
+        STAILQ_REMOVE_HEAD (&all, link);
+        if (k->commit <= last) {
+            STAILQ_INSERT_TAIL (&en->records, k, link);
+            continue;
+        }
+        kept_free (k);
+        en->t.n_records--;
+    }
+    en->t.accepted = en->t.held = last;
+    if (en->t.synced > last)
+        en->t.synced = last;
+}
+
+static int test_reopen (void *self, struct err *e)
+{
+    struct engine *en = self;
+    (void)e;
+    forget (en, en->t.held);
+    return 0;
+}
+
+static int test_probe (void *self, struct err *e)
+{
+    const struct engine *en = self;
+    return en->t.full ? err_set (e, ENOSPC, "the disk is full") : 0;
 }
 
 static void test_close (void *self)
@@ -179,6 +248,7 @@ static const struct store_verbs VERBS = {
     .committed = test_committed,
     .ready_fd = test_ready_fd,
     .replay = test_replay,
+    .reopen = test_reopen,
     .probe = test_probe,
     .close = test_close,
 };
@@ -192,22 +262,7 @@ struct store *store_test_new (struct store_test **t)
     return store_new (&VERBS, en);
 }
 
-void store_test_crash (struct store_test *t)
+void store_test_crash (struct store_test *t, uint64_t last)
 {
-    struct engine *en = (struct engine *)t;
-    struct kept_list all = STAILQ_HEAD_INITIALIZER (all);
-    struct kept *k;
-    drop (&en->making);
-    STAILQ_CONCAT (&all, &en->records);
-    while ((k = STAILQ_FIRST (&all))) {
-        STAILQ_REMOVE_HEAD (&all, link);
-        if (k->commit <= t->held) {
-            STAILQ_INSERT_TAIL (&en->records, k, link);
-            continue;
-        }
-        wire_frames_fini (&k->f);
-        free (k);
-        t->n_records--;
-    }
-    t->accepted = t->held;
+    forget ((struct engine *)t, last);
 }

@@ -1,256 +1,18 @@
 #include "tests/sim/user.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
-#include "client/lib/core.h"
 #include "common/base/mem.h"
-#include "tests/sim/ledger.h"
+#include "tests/sim/bench.h"
+#include "tests/sim/cover.h"
 #include "tests/sim/net.h"
+#include "tests/sim/states.h"
+#include "tests/sim/user_inner.h"
 
-enum { JOBS_MAX = 24, NEVER_LOST_S = 100000, LARGE_ROW = 300000 };
-
-struct job { /* a batch */
-    struct batch b;
-    bool open;
-    uint64_t id; /* the broker's number */
-    uint64_t flags, jobs, cpus, priority;
-    enum wire_form form;
-    uint64_t plan; /* rows in the end */
-    bool large;    /* its first row is large */
-    int64_t next_us;
-    int64_t cancel_us;     /* CLOCK_NEVER: not */
-    uint64_t cancel_count; /* 0: all */
-    bool cancelled;        /* was asked for */
-    bool promised;         /* all of it was acknowledged, and it is detached */
-    bool told;             /* END was delivered */
-    bool refused;          /* the store could not take it */
-    struct ranges got;
-};
-
-struct letter {
-    struct wire_frames f;
-    STAILQ_ENTRY (letter) link;
-};
-
-struct user {
-    struct sim *s;
-    char name[24];
-    unsigned index;
-    bool alive, auditor;
-    bool reset; /* a session was lost, and what was attached with it */
-    bool welcomed;
-    struct core core;
-    struct store store;
-    struct conn *conn;
-    STAILQ_HEAD (, letter) mail;
-    int64_t paused_until, next;
-    uint64_t wakes;
-    uint64_t asked, answered; /* requests */
-    struct job jobs[JOBS_MAX];
-    unsigned n_jobs;
-};
+enum { NEVER_LOST_S = 100000, GOODBYE_US = 2 * US_PER_S };
 
 static void wake_at (struct user *u, int64_t when);
-
-/* --- what it wants --- */
-
-static void plan_job (struct sim *s, struct job *j)
-{
-    static const uint64_t JOBS[] = {0, 0, 1, 2, 3, 7};
-    static const uint64_t PLANS[] = {0, 1, 10, 40, 150, 500};
-    /* results of detached batches are kept, and take room */
-    j->flags = !s->tight && sim_chance (s, 350) ? BATCH_DETACHED : 0;
-    j->flags |= sim_chance (s, 150) ? BATCH_AT_MOST_ONCE : 0;
-    j->jobs = JOBS[sim_below (s, 6)];
-    j->cpus = sim_chance (s, 700) ? 1 : sim_below (s, 3);
-    j->priority = sim_chance (s, 200) ? 80 : 50;
-    j->form = sim_chance (s, 500) ? FORM_SHELL : FORM_FUNCTION;
-    j->plan = sim_below (s, 1 + PLANS[sim_below (s, 6)]);
-    j->large = j->plan && sim_chance (s, 50);
-    j->next_us = s->now + sim_between (s, 0, sim_chance (s, 500) ? 1000 : 20000) * US_PER_MS;
-    j->cancel_us = CLOCK_NEVER;
-    if (sim_chance (s, 200))
-        j->cancel_us = j->next_us + sim_between (s, 0, 8000) * US_PER_MS;
-    j->cancel_count = sim_chance (s, 500) ? 0 : 1 + sim_below (s, 20);
-}
-
-static void open_job (struct user *u, struct job *j)
-{
-    char tag[64];
-    struct err e;
-    struct msg_open open = {.flags = j->flags, .jobs = j->jobs, .priority = j->priority};
-    struct wire spec = {.m.spec = {.form = j->form, .cpus = j->cpus, .grace_ms = 100}};
-    snprintf (tag, sizeof tag, "jobs=%u once=%u", (unsigned)j->jobs,
-              j->flags & BATCH_AT_MOST_ONCE ? 1 : 0);
-    spec.m.spec.shell = bytes_str (tag);
-    spec.body[0] = slice_borrowed ("echo", 4);
-    if (core_open (&u->core, &j->b, &open, &e) < 0 || batch_add_spec (&j->b, &spec, &e) < 0)
-        sim_fail (u->s, "%s: %s", u->name, e.text);
-    j->b.owner = j;
-    j->open = true;
-}
-
-static void add_row (struct user *u, struct job *j)
-{
-    static char large[LARGE_ROW];
-    struct err e;
-    struct bytes value = bytes_str ("a value");
-    if (j->large && !j->b.rows)
-        value = bytes_of (large, sizeof large);
-    if (batch_add (&j->b, 0, &value, 1, &e) < 0)
-        sim_fail (u->s, "%s: %s", u->name, e.text);
-    sim_count (u->s, COUNT_ROWS);
-}
-
-/* Some rows, or the end of them. */
-static void submit (struct user *u, struct job *j)
-{
-    struct sim *s = u->s;
-    struct err e;
-    if (!j->open)
-        open_job (u, j);
-    uint64_t n = sim_chance (s, 500) ? j->plan : sim_below (s, 10);
-    while (n-- && j->b.rows < j->plan && batch_room (&j->b, false))
-        add_row (u, j);
-    if (j->b.rows < j->plan)
-        j->next_us = s->now + sim_between (s, 0, 500) * US_PER_MS;
-    else if (batch_close (&j->b, &e) < 0)
-        sim_fail (s, "%s: %s", u->name, e.text);
-}
-
-static void cancel (struct user *u, struct job *j)
-{
-    struct err e;
-    struct wire w = {.kind = WIRE_CANCEL};
-    j->cancel_us = CLOCK_NEVER;
-    w.m.cancel.batch = j->b.handle;
-    w.m.cancel.count = j->cancel_count;
-    w.m.cancel.first = j->cancel_count ? sim_below (u->s, 10) : 0;
-    w.m.cancel.kill = sim_chance (u->s, 300);
-    j->cancelled = true;
-    if (!core_ask (&u->core, &w, j->b.handle, &e))
-        sim_fail (u->s, "%s: %s", u->name, e.text);
-    u->asked++;
-}
-
-static void act (struct user *u)
-{
-    for (unsigned i = 0; i < u->n_jobs; i++) {
-        struct job *j = &u->jobs[i];
-        if (!j->b.over && !j->b.closed && u->s->now >= j->next_us)
-            submit (u, j);
-        if (j->open && !j->b.over && u->s->now >= j->cancel_us)
-            cancel (u, j);
-        if (j->b.closed && !j->b.over && !j->b.attached && j->flags & BATCH_DETACHED && j->id &&
-            session_state (u->core.session) == SESSION_OPEN && session_idle (u->core.session))
-            j->promised = true;
-    }
-}
-
-static int64_t next_act (const struct user *u)
-{
-    int64_t at = CLOCK_NEVER;
-    for (unsigned i = 0; i < u->n_jobs; i++) {
-        const struct job *j = &u->jobs[i];
-        if (!j->b.over && !j->b.closed && j->next_us < at)
-            at = j->next_us;
-        if (j->open && !j->b.over && j->cancel_us < at)
-            at = j->cancel_us;
-    }
-    return at;
-}
-
-/* --- what it is told --- */
-
-static void on_result (struct user *u, struct job *j, const drover_result_t *r)
-{
-    struct sim *s = u->s;
-    bool ran = r->how == DROVER_DONE || r->how == DROVER_TIMEOUT;
-    sim_trace (s, "%s is told row %d of batch %d: %s", u->name, (int)r->row, (int)j->id,
-               outcome_name ((enum outcome_how)r->how));
-    if (j->told || ranges_has (&j->got, r->row))
-        sim_fail (s, "%s is told row %d of batch %d twice", u->name, (int)r->row, (int)j->id);
-    ranges_add (&j->got, r->row, r->row + 1);
-    if (ran && !ledger_ended (s, j->id, r->row, r->attempt, (enum outcome_how)r->how))
-        sim_fail (s, "row %d of batch %d, attempt %d, did not end as %s", (int)r->row, (int)j->id,
-                  (int)r->attempt, outcome_name ((enum outcome_how)r->how));
-    if (r->how == DROVER_CANCELLED && !j->cancelled && !u->reset && !u->auditor)
-        sim_fail (s, "row %d of batch %d was cancelled, and nobody asked for that", (int)r->row,
-                  (int)j->id);
-    if (r->how == DROVER_BROKER_LOST && !u->reset)
-        sim_fail (s, "%s lost row %d of batch %d, but no session", u->name, (int)r->row,
-                  (int)j->id);
-    if (r->how == DROVER_LOST && !(j->flags & BATCH_AT_MOST_ONCE))
-        sim_fail (s, "row %d of batch %d is lost, and could have run again", (int)r->row,
-                  (int)j->id);
-}
-
-/* The disk took no commits: a batch is not accepted, a request is not done. */
-static void on_storage (struct job *j)
-{
-    if (j)
-        j->refused = true;
-}
-
-static void on_end (struct user *u, struct job *j, const drover_end_t *end)
-{
-    sim_trace (u->s, "%s is told the end of batch %d: state %d", u->name, (int)j->id, end->state);
-    if (j->told)
-        sim_fail (u->s, "%s is told the end of batch %d twice", u->name, (int)j->id);
-    j->told = true;
-    if (j->refused && end->state == DROVER_BATCH_BROKEN)
-        return;
-    uint64_t rows = u->auditor ? j->plan : j->b.rows;
-    bool fewer = u->auditor && j->cancelled; /* what came behind the cancellation is not taken */
-    if (j->got.count != end->total || end->total > rows || (end->total < rows && !fewer))
-        sim_fail (u->s, "%s: batch %d ends with %d outcomes of %d rows, and says %d", u->name,
-                  (int)j->id, (int)j->got.count, (int)rows, (int)end->total);
-    if (u->auditor && end->state == DROVER_BATCH_BROKEN)
-        sim_fail (u->s, "batch %d was promised, and is gone: %s", (int)j->id, end->reason);
-}
-
-static void on_event (struct user *u, const drover_event_t *event)
-{
-    struct job *j = (struct job *)event->batch;
-    switch (event->kind) {
-    case DROVER_EVENT_OPENED:
-        j->id = j->b.id;
-        break;
-    case DROVER_EVENT_RESULT:
-        on_result (u, j, event->result);
-        break;
-    case DROVER_EVENT_END:
-        on_end (u, j, event->end);
-        break;
-    case DROVER_EVENT_REPLY:
-        u->answered++;
-        break;
-    case DROVER_EVENT_REFUSED:
-        if (event->refused->code == DROVER_ESTORAGE) {
-            on_storage (j);
-            break;
-        }
-        /* fall through */
-    case DROVER_EVENT_LOST:
-        sim_fail (u->s, "%s is refused: %s", u->name, event->refused->text);
-    default:
-        break;
-    }
-}
-
-static void take_events (struct user *u)
-{
-    const drover_event_t *event;
-    struct err e;
-    int rc;
-    while ((rc = core_next (&u->core, NULL, &event, &e)) == 1)
-        on_event (u, event);
-    if (rc < 0)
-        sim_fail (u->s, "%s: %s", u->name, e.text);
-}
 
 /* --- turns --- */
 
@@ -263,7 +25,11 @@ static void read_mail (struct user *u)
         STAILQ_REMOVE_HEAD (&u->mail, link);
         if (wire_decode (&w, &l->f, NULL, &e) < 0)
             sim_fail (u->s, "%s is sent: %s", u->name, e.text);
-        core_message (&u->core, u->s->now, &w);
+        if (!u->s->big)
+            cover_met (u->s->cover, AT_CLIENT, state_at_client (&u->core, u->bye_us), w.kind);
+        u->told_bye |= w.kind == WIRE_BYE;
+        core_message (&u->core, user_clock (u), &w);
+        u->heard_us = user_clock (u);
         wire_frames_fini (&l->f);
         free (l);
     }
@@ -283,13 +49,13 @@ static void connect (struct user *u)
 {
     net_close (u->s, u->conn);
     u->conn = net_connect (u->s, u->name, on_mail, u);
-    session_connected (u->core.session, u->s->now);
+    session_connected (u->core.session, user_clock (u));
 }
 
 static void transmit (struct user *u)
 {
     struct wire_frames f;
-    while (session_next (u->core.session, u->s->now, &f)) {
+    while (session_next (u->core.session, user_clock (u), &f)) {
         if (net_to_broker (u->s, u->conn, &f) < 0) {
             session_unsent (u->core.session, &f);
             wake_at (u, u->s->now + 5 * US_PER_MS);
@@ -298,20 +64,89 @@ static void transmit (struct user *u)
     }
 }
 
+static bool wants_nothing (const struct user *u)
+{
+    bool lost = user_is_lost (u);
+    for (unsigned i = 0; i < u->n_jobs; i++)
+        if (!job_is_over (u->jobs[i]) && (u->jobs[i]->open || !lost))
+            return false;
+    return !u->n_asks && (!u->to_ask || lost);
+}
+
+/* Nothing is left to do: some say so, others stay; and some do not wait for that. */
+static void say_goodbye (struct user *u)
+{
+    bool hasty = user_clock (u) >= u->hasty_us;
+    if (u->bye_us || user_is_lost (u) || !(hasty || (u->polite && wants_nothing (u))))
+        return;
+    sim_trace (u->s, "%s says goodbye", u->name);
+    u->bye_us = user_clock (u);
+    session_bye (u->core.session);
+}
+
+static void end (struct user *u)
+{
+    struct letter *l;
+    if (!u->alive)
+        return;
+    u->alive = false;
+    while ((l = STAILQ_FIRST (&u->mail))) {
+        STAILQ_REMOVE_HEAD (&u->mail, link);
+        wire_frames_fini (&l->f);
+        free (l);
+    }
+    for (unsigned i = 0; i < u->n_jobs; i++)
+        job_forget (u, u->jobs[i]);
+    core_fini (&u->core);
+    store_fini (&u->store);
+}
+
+/* True: it is gone. */
+static bool leave (struct user *u)
+{
+    bool answered = session_over (u->core.session) || user_clock (u) >= u->bye_us + GOODBYE_US;
+    if (!(u->bye_us && answered) && !user_is_lost (u))
+        return false;
+    sim_trace (u->s, "%s leaves", u->name);
+    net_close (u->s, u->conn);
+    end (u);
+    return true;
+}
+
+static int64_t next_act (struct user *u)
+{
+    int64_t at = core_deadline (&u->core);
+    if (u->bye_us && u->bye_us + GOODBYE_US < at)
+        at = u->bye_us + GOODBYE_US;
+    if (u->bye_us || user_is_lost (u))
+        return at;
+    for (unsigned i = 0; i < u->n_jobs; i++)
+        if (job_next_act (u->jobs[i]) < at)
+            at = job_next_act (u->jobs[i]);
+    if (asks_next_act (u) < at)
+        at = asks_next_act (u);
+    return u->hasty_us < at ? u->hasty_us : at;
+}
+
 static void turn (struct user *u)
 {
     struct sim *s = u->s;
     read_mail (u);
-    core_tick (&u->core, s->now);
+    core_tick (&u->core, user_clock (u));
     if (session_reconnect (u->core.session))
         connect (u);
-    act (u);
+    if (!user_is_lost (u) && !u->bye_us) {
+        for (unsigned i = 0; i < u->n_jobs; i++)
+            job_act (u, u->jobs[i]);
+        asks_act (u);
+    }
     core_flush (&u->core);
-    take_events (u);
+    user_take_events (u);
+    say_goodbye (u);
     transmit (u);
-    int64_t at = core_deadline (&u->core);
-    if (next_act (u) < at)
-        at = next_act (u);
+    if (leave (u))
+        return;
+    int64_t at = sim_clock_when (&u->clock, next_act (u));
     wake_at (u, at > s->now ? at : s->now + 1);
 }
 
@@ -339,83 +174,71 @@ static void wake_at (struct user *u, int64_t when)
 
 /* --- the whole --- */
 
-static struct user *make (struct sim *s, unsigned index, bool auditor)
+static struct user *make (struct sim *s, unsigned index, const char *stem)
 {
     struct user *u = mem_zalloc (sizeof *u);
     u->s = s;
     u->index = index;
-    u->auditor = auditor;
     u->alive = true;
     u->next = CLOCK_NEVER;
+    u->clock = sim_clock_new (s);
+    u->lost_us = (s->big || !sim_chance (s, 100) ? NEVER_LOST_S : 30) * (int64_t)US_PER_S;
+    u->heard_us = user_clock (u);
+    u->hasty_us = CLOCK_NEVER;
     STAILQ_INIT (&u->mail);
-    snprintf (u->name, sizeof u->name, auditor ? "auditor" : "c%u", index);
+    snprintf (u->name, sizeof u->name, "%s%u", stem, index);
     struct session_config c = {.name = u->name,
                                .host = "here",
                                .version = "0",
                                .pid = index,
+                               .seed = 1 + sim_below (s, 1000),
                                .connect_us = CLOCK_NEVER,
-                               .lost_us = NEVER_LOST_S * (int64_t)US_PER_S};
+                               .lost_us = u->lost_us};
     store_init (&u->store, NULL, SIZE_MAX, SIZE_MAX);
-    core_init (&u->core, &c, &u->store, s->now);
+    core_init (&u->core, &c, &u->store, user_clock (u));
     connect (u);
+    wake_at (u, s->now);
     return u;
 }
 
 struct user *user_new (struct sim *s, unsigned index)
 {
-    struct user *u = make (s, index, false);
-    u->n_jobs = 1 + (unsigned)sim_below (s, 7);
-    for (unsigned i = 0; i < u->n_jobs; i++)
-        plan_job (s, &u->jobs[i]);
-    wake_at (u, s->now);
+    struct user *u = make (s, index, "c");
+    unsigned jobs = 1 + (unsigned)sim_below (s, 7);
+    u->polite = sim_chance (s, 500);
+    if (sim_chance (s, 150))
+        u->hasty_us = user_clock (u) + sim_between (s, 0, 20) * US_PER_S;
+    u->to_ask = (unsigned)sim_below (s, 12);
+    for (unsigned i = 0; i < jobs; i++)
+        job_plan (u, job_new (u));
     return u;
 }
 
-static void audit (struct user *u, const struct job *promised)
+struct user *user_new_big (struct sim *s, unsigned index, uint64_t rows)
 {
-    struct err e;
-    if (u->n_jobs == JOBS_MAX)
-        return;
-    struct job *j = &u->jobs[u->n_jobs++];
-    *j = (struct job){.open = true,
-                      .id = promised->id,
-                      .flags = promised->flags,
-                      .plan = promised->b.rows,
-                      .cancelled = promised->cancelled && !promised->cancel_count,
-                      .cancel_us = CLOCK_NEVER,
-                      .next_us = CLOCK_NEVER};
-    if (core_attach (&u->core, &j->b, promised->id, 0, true, &e) < 0)
-        sim_fail (u->s, "%s: %s", u->name, e.text);
-    j->b.owner = j;
+    struct user *u = make (s, index, "big");
+    struct job *j = job_new (u);
+    j->form = FORM_FUNCTION;
+    j->cpus = 1;
+    j->plan = rows;
+    j->next_us = user_clock (u);
+    return u;
 }
 
 struct user *user_new_auditor (struct sim *s, unsigned index)
 {
-    struct user *u = make (s, index, true);
-    for (unsigned i = 0; i < s->n_users; i++)
-        for (unsigned k = 0; k < s->users[i]->n_jobs; k++)
-            if (s->users[i]->jobs[k].promised)
-                audit (u, &s->users[i]->jobs[k]);
-    wake_at (u, s->now);
-    return u;
-}
-
-static void end (struct user *u)
-{
-    struct letter *l;
-    if (!u->alive)
-        return;
-    u->alive = false;
-    while ((l = STAILQ_FIRST (&u->mail))) {
-        STAILQ_REMOVE_HEAD (&u->mail, link);
-        wire_frames_fini (&l->f);
-        free (l);
+    struct user *u = make (s, index, "auditor");
+    u->auditor = true;
+    for (unsigned i = 0; i < s->n_users; i++) {
+        for (unsigned k = 0; k < s->users[i]->n_jobs; k++) {
+            const struct job *j = s->users[i]->jobs[k];
+            if (!j->promised || j->void_)
+                continue;
+            job_attach (u, j, 0, true);
+            sim_count (s, COUNT_AUDITS);
+        }
     }
-    for (unsigned i = 0; i < u->n_jobs; i++)
-        if (u->jobs[i].open)
-            core_forget (&u->core, &u->jobs[i].b);
-    core_fini (&u->core);
-    store_fini (&u->store);
+    return u;
 }
 
 void user_free (struct user **up)
@@ -426,7 +249,7 @@ void user_free (struct user **up)
         return;
     end (u);
     for (unsigned i = 0; i < u->n_jobs; i++)
-        ranges_fini (&u->jobs[i].got);
+        job_free (&u->jobs[i]);
     free (u);
 }
 
@@ -447,23 +270,64 @@ bool user_is_alive (const struct user *u)
 
 bool user_is_done (const struct user *u)
 {
-    if (!u->alive)
-        return true;
-    for (unsigned i = 0; i < u->n_jobs; i++)
-        if (!u->jobs[i].told)
-            return false;
-    return u->asked == u->answered;
+    return !u->alive || wants_nothing (u);
 }
 
-void user_welcomed (struct sim *s, void *peer, bool resumed)
+void user_wants (const struct user *u, char *text, size_t size)
+{
+    for (unsigned i = 0; i < u->n_jobs; i++) {
+        if (job_is_over (u->jobs[i]))
+            continue;
+        snprintf (text, size, "%s: the end of batch %d", u->name, (int)u->jobs[i]->id);
+        return;
+    }
+    snprintf (text, size, "%s: %s", u->name,
+              u->n_asks ? wire_name (u->asks[0].kind) : "something to ask");
+}
+
+uint64_t user_told_rows (const struct user *u)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < u->n_jobs; i++)
+        n += u->jobs[i]->got.count;
+    return n;
+}
+
+void user_welcomed (struct sim *s, const void *peer, const struct msg_welcome *m)
 {
     for (unsigned i = 0; i < s->n_users; i++) {
         struct user *u = s->users[i];
         if (u != peer)
             continue;
-        u->reset |= u->welcomed && !resumed;
+        u->durable = m->features & FEATURE_DURABLE;
+        u->reset |= u->welcomed && !m->resumed && !u->durable;
+        u->gone |= u->welcomed && !m->resumed && !bench_is_new (s);
         u->welcomed = true;
     }
+}
+
+void user_is_gone (struct sim *s, const void *peer)
+{
+    for (unsigned i = 0; i < s->n_users; i++)
+        s->users[i]->gone |= s->users[i] == peer;
+}
+
+uint64_t user_batch (const struct sim *s, const void *peer, uint64_t handle)
+{
+    for (unsigned i = 0; i < s->n_users; i++)
+        for (unsigned k = 0; s->users[i] == peer && k < s->users[i]->n_jobs; k++) {
+            const struct job *j = s->users[i]->jobs[k];
+            if (j->open && !j->forgotten && j->b.handle == handle)
+                return j->b.id;
+        }
+    return 0;
+}
+
+void user_void_promises (struct sim *s)
+{
+    for (unsigned i = 0; i < s->n_users; i++)
+        for (unsigned k = 0; k < s->users[i]->n_jobs; k++)
+            s->users[i]->jobs[k]->void_ = s->users[i]->jobs[k]->open;
 }
 
 bool user_crash (struct sim *s, struct user *u)
@@ -483,4 +347,11 @@ bool user_pause (struct sim *s, struct user *u, int64_t us)
     sim_trace (s, "%s stands still for %d ms", u->name, (int)(us / US_PER_MS));
     u->paused_until = s->now + us;
     return true;
+}
+
+bool user_lag (struct sim *s, struct user *u, int64_t us)
+{
+    sim_trace (s, "the clock of %s lags by %d ms", u->name, (int)(us / US_PER_MS));
+    sim_clock_lag (&u->clock, us);
+    return u->alive;
 }

@@ -255,7 +255,7 @@ void bed_restart (struct bed *b, struct store_test *t)
     struct peer *p;
     turn_free (&b->turn);
     fake_link_free (&b->link);
-    store_test_crash (t);
+    store_test_crash (t, t->held);
     b->cfg.broker_id++;
     b->cfg.start_us = b->now;
     begin (b);

@@ -1,0 +1,155 @@
+#include "tests/sim/cover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+enum { KINDS = 128 };
+
+struct cover {
+    uint64_t met[RECEIVERS][STATES_MAX][KINDS];
+};
+
+struct place {
+    const char *name;
+    unsigned n_states;
+    const char *states[STATES_MAX];
+};
+
+static const struct place PLACES[RECEIVERS] = {
+    [AT_BROKER] = {"broker",
+                   BROKER_STATES,
+                   {[BROKER_NO_SESSION] = "without a session",
+                    [BROKER_CLIENT] = "with a client",
+                    [BROKER_CLIENT_SHUT] = "with a client held back",
+                    [BROKER_WORKER] = "with a worker",
+                    [BROKER_WORKER_SUSPECT] = "with a suspect worker",
+                    [BROKER_WORKER_DRAINING] = "with a draining worker",
+                    [BROKER_WORKER_HOLDING] = "with a worker of before"}},
+    [AT_WORKER] = {"worker",
+                   WORKER_STATES,
+                   {[WORKER_CALLING] = "calling",
+                    [WORKER_LIVE] = "live",
+                    [WORKER_DRAINING] = "draining",
+                    [WORKER_LEAVING] = "leaving"}},
+    [AT_CLIENT] =
+        {"client",
+         CLIENT_STATES,
+         {[CLIENT_CALLING] = "calling", [CLIENT_OPEN] = "open", [CLIENT_LEAVING] = "leaving"}},
+    [AT_AGENT] = {"agent",
+                  WORKER_STATES,
+                  {[WORKER_CALLING] = "calling",
+                   [WORKER_LIVE] = "live",
+                   [WORKER_DRAINING] = "draining",
+                   [WORKER_LEAVING] = "leaving"}},
+};
+
+/* What the broker says to whom: wire.def knows only that it is the broker's. */
+static const unsigned TO_WORKERS[] = {
+    WIRE_WELCOME,     WIRE_PONG,   WIRE_ACK,   WIRE_ERROR,  WIRE_BYE,
+    WIRE_BYE_OK,      WIRE_SPEC,   WIRE_INPUT, WIRE_GRANT,  WIRE_TAKE_BACK,
+    WIRE_CANCEL_ROWS, WIRE_SIGNAL, WIRE_DRAIN, WIRE_FORGET, 0};
+static const unsigned TO_CLIENTS[] = {
+    WIRE_WELCOME, WIRE_PING,        WIRE_PONG,    WIRE_ACK,    WIRE_ERROR,
+    WIRE_BYE,     WIRE_BYE_OK,      WIRE_RESULTS, WIRE_OUTPUT, WIRE_END,
+    WIRE_REPLY,   WIRE_INPUT_TAKEN, WIRE_NOTICE,  WIRE_OPENED, 0};
+
+/* What cannot be, and why. A state of ANY means every state. */
+enum { ANY_STATE = STATES_MAX };
+
+struct never {
+    enum receiver at;
+    unsigned state;
+    unsigned kind;
+    const char *why;
+};
+
+static const struct never NEVER[] = {
+    {AT_BROKER, ANY_STATE, WIRE_ERROR, "peers say no errors"},
+};
+
+struct cover *cover_new (void)
+{
+    return mem_zalloc (sizeof (struct cover));
+}
+
+void cover_free (struct cover **c)
+{
+    free (*c);
+    *c = NULL;
+}
+
+void cover_met (struct cover *c, enum receiver at, unsigned state, enum wire_kind kind)
+{
+    if ((unsigned)kind < KINDS)
+        c->met[at][state][kind]++;
+}
+
+static bool is_in (const unsigned *kinds, unsigned kind)
+{
+    while (*kinds && *kinds != kind)
+        kinds++;
+    return *kinds;
+}
+
+static bool is_said (enum receiver at, unsigned state, unsigned kind)
+{
+    bool client = wire_may_send (SENDER_C, kind);
+    bool worker = wire_may_send (SENDER_W, kind);
+    switch (at) {
+    case AT_WORKER:
+        return is_in (TO_WORKERS, kind);
+    case AT_CLIENT:
+        return is_in (TO_CLIENTS, kind);
+    case AT_AGENT:
+        return wire_may_send (SENDER_X, kind);
+    default:
+        if (state == BROKER_NO_SESSION)
+            return client || worker;
+        return state == BROKER_CLIENT || state == BROKER_CLIENT_SHUT ? client : worker;
+    }
+}
+
+static bool can_be (enum receiver at, unsigned state, unsigned kind)
+{
+    bool may = is_said (at, state, kind);
+    for (size_t i = 0; may && i < sizeof NEVER / sizeof *NEVER; i++)
+        if (NEVER[i].at == at && (NEVER[i].state == ANY_STATE || NEVER[i].state == state) &&
+            NEVER[i].kind == kind)
+            return false;
+    return may;
+}
+
+/* One line, if there is something to say. */
+static void print_missing (const struct cover *c, enum receiver at, unsigned state)
+{
+    bool any = false;
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        if (!can_be (at, state, kind) || c->met[at][state][kind])
+            continue;
+        if (!any)
+            printf ("never came to the %s %s:", PLACES[at].name, PLACES[at].states[state]);
+        any = true;
+        printf (" %s", wire_name (kind));
+    }
+    if (any)
+        putchar ('\n');
+}
+
+unsigned cover_print (const struct cover *c)
+{
+    unsigned pairs = 0;
+    unsigned met = 0;
+    for (unsigned at = 0; at < RECEIVERS; at++)
+        for (unsigned state = 0; state < PLACES[at].n_states; state++) {
+            for (unsigned kind = 0; kind < KINDS; kind++) {
+                pairs += can_be ((enum receiver)at, state, kind);
+                met += can_be ((enum receiver)at, state, kind) && c->met[at][state][kind];
+            }
+            print_missing (c, (enum receiver)at, state);
+        }
+    printf ("%u of %u pairs of message and state met\n", met, pairs);
+    return pairs ? met * 1000 / pairs : 1000;
+}

@@ -1,0 +1,31 @@
+/* fate: what a row does, from its place alone, so that who reads its output can tell what it must
+ * be. And the tag that a simulated program puts into its specs for the simulated executors. */
+#ifndef DROVER_SIM_FATE_H
+#define DROVER_SIM_FATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FATE_OUTPUT_MAX = 3000 };
+
+/* In the spec's `shell`. */
+struct fate_tag {
+    unsigned jobs;
+    unsigned once, exclusive, retries; /* of the batch */
+    unsigned poison;                   /* some rows kill their worker */
+    unsigned long_rows;                /* rows take seconds */
+    unsigned mixed;                    /* most take no time, some take long */
+};
+
+void fate_tag_write (const struct fate_tag *t, char *text, size_t size);
+void fate_tag_read (struct fate_tag *t, const char *text, size_t len);
+
+/* Bytes that this attempt prints, and which; `attempt` 0: its input. */
+size_t fate_output (uint64_t batch, uint64_t row, uint64_t attempt);
+uint8_t fate_byte (uint64_t batch, uint64_t row, uint64_t attempt, uint64_t at);
+
+/* A row of a tag with `poison` that kills its worker. */
+bool fate_is_poison (uint64_t batch, uint64_t row);
+
+#endif

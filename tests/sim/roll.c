@@ -1,0 +1,322 @@
+#include "tests/sim/roll.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "common/base/mem.h"
+#include "tests/sim/bench.h"
+#include "tests/sim/host.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/net.h"
+#include "tests/sim/states.h"
+#include "tests/sim/user.h"
+
+enum {
+    RING = 1024,                /* numbered messages of which the commit is remembered */
+    SLACK_US = 500 * US_PER_MS, /* of ticks and of lag that does not count */
+};
+
+struct cover_of { /* grants up to that one are void where they are of that batch */
+    uint64_t batch, upto;
+};
+
+struct entry {
+    uint64_t token;
+    void *peer;
+    uint64_t route;
+    bool worker;
+    char name[260];
+    uint64_t expected;      /* the number that is new */
+    uint64_t commits[RING]; /* by number */
+    int64_t read_us;        /* awake time when something of it was read last */
+    bool left;              /* BYE, or its next agent was read */
+    bool stays;             /* known to a broker that came back: not judged before it is here */
+    struct cover_of *covers;
+    size_t n_covers;
+    UT_hash_handle hh;
+};
+
+struct cancelled {                /* rows that are not to be granted any more */
+    uint64_t batch, first, count; /* count 0: all */
+    uint64_t commit;
+    uint64_t token, seq, ref; /* of the message; it counts when it is acknowledged */
+    bool acknowledged;
+};
+
+struct roll {
+    struct entry *by_token;
+    struct cancelled *cancelled;
+    size_t n_cancelled;
+};
+
+struct roll *roll_new (void)
+{
+    return mem_zalloc (sizeof (struct roll));
+}
+
+static void drop (struct roll *r, struct entry *en)
+{
+    HASH_DEL (r->by_token, en);
+    free (en->covers);
+    free (en);
+}
+
+void roll_free (struct roll **rp)
+{
+    struct roll *r = *rp;
+    struct entry *en, *tmp;
+    *rp = NULL;
+    if (!r)
+        return;
+    HASH_ITER (hh, r->by_token, en, tmp)
+        drop (r, en);
+    free (r->cancelled);
+    free (r);
+}
+
+static struct entry *by_token (struct roll *r, uint64_t token)
+{
+    struct entry *en = NULL;
+    HASH_FIND (hh, r->by_token, &token, sizeof token, en);
+    return en;
+}
+
+static struct entry *by_route (struct roll *r, uint64_t route)
+{
+    struct entry *en;
+    for (en = r->by_token; en; en = en->hh.next)
+        if (en->route == route)
+            return en;
+    return NULL;
+}
+
+/* --- cancellations --- */
+
+static void read_cancel (struct sim *s, const struct entry *en, const struct wire *said,
+                         uint64_t commit)
+{
+    struct roll *r = s->roll;
+    const struct msg_cancel *m = &said->m.cancel;
+    uint64_t batch = m->id ? m->id : user_batch (s, en->peer, m->batch);
+    if (!batch)
+        return;
+    for (struct entry *w = r->by_token; w; w = w->hh.next) {
+        uint64_t upto = w->worker ? bench_grants (s, w->token) : 0;
+        if (!upto)
+            continue;
+        w->covers = mem_resize (w->covers, w->n_covers + 1, sizeof *w->covers);
+        w->covers[w->n_covers++] = (struct cover_of){batch, upto};
+    }
+    r->cancelled = mem_resize (r->cancelled, r->n_cancelled + 1, sizeof *r->cancelled);
+    r->cancelled[r->n_cancelled++] =
+        (struct cancelled){batch, m->first, m->count, commit, en->token, said->seq, m->ref, false};
+}
+
+/* Grants of before may leave later: the word that they are void goes with them. */
+static bool is_covered (const struct entry *en, const struct msg_grant *m)
+{
+    for (size_t i = 0; i < en->n_covers; i++)
+        if (en->covers[i].batch == m->batch && m->grant <= en->covers[i].upto)
+            return true;
+    return false;
+}
+
+static void check_grant (struct sim *s, const struct entry *en, const struct msg_grant *m,
+                         uint64_t held)
+{
+    for (size_t i = 0; m->count && i < s->roll->n_cancelled; i++) {
+        const struct cancelled *c = &s->roll->cancelled[i];
+        bool meets =
+            !c->count || (c->first < m->first + m->count && m->first < c->first + c->count);
+        if (c->batch == m->batch && c->acknowledged && c->commit <= held && meets &&
+            !is_covered (en, m))
+            sim_fail (s, "rows from %d on of batch %d are granted, and were cancelled",
+                      (int)m->first, (int)m->batch);
+    }
+}
+
+static void read_retry (struct roll *r, const struct msg_retry *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_cancelled; i++)
+        if (r->cancelled[i].batch != m->id)
+            r->cancelled[kept++] = r->cancelled[i];
+    r->n_cancelled = kept;
+}
+
+static void sent_ack (struct roll *r, const struct entry *en, uint64_t ack)
+{
+    for (size_t i = 0; i < r->n_cancelled; i++)
+        r->cancelled[i].acknowledged |=
+            r->cancelled[i].token == en->token && r->cancelled[i].seq <= ack;
+}
+
+static void sent_reply (struct roll *r, const struct entry *en, const struct msg_reply *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_cancelled; i++) {
+        const struct cancelled *c = &r->cancelled[i];
+        if (m->code == WIRE_OK || c->token != en->token || c->ref != m->ref)
+            r->cancelled[kept++] = *c;
+    }
+    r->n_cancelled = kept;
+}
+
+/* Commits behind that one are gone; 0: all is. */
+static void forget_cancels (struct roll *r, uint64_t last)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_cancelled; i++)
+        if (r->cancelled[i].commit <= last)
+            r->cancelled[kept++] = r->cancelled[i];
+    r->n_cancelled = kept;
+}
+
+/* --- what the broker reads --- */
+
+static void leaves (struct entry *en)
+{
+    if (en)
+        en->left = true;
+}
+
+static void read_hello (struct sim *s, uint64_t route, const struct msg_hello *m, int64_t awake_us)
+{
+    struct entry *en = by_token (s->roll, m->token);
+    struct entry *old = by_route (s->roll, route);
+    if (m->replaces && m->replaces != m->token)
+        leaves (by_token (s->roll, m->replaces));
+    if (old && old != en)
+        leaves (old);
+    if (en)
+        en->read_us = awake_us;
+}
+
+void roll_read (struct sim *s, uint64_t route, const struct wire *w, uint64_t commit,
+                int64_t awake_us)
+{
+    if (w->kind == WIRE_HELLO) {
+        read_hello (s, route, &w->m.hello, awake_us);
+        return;
+    }
+    struct entry *en = by_route (s->roll, route);
+    if (!en)
+        return;
+    if (en->read_us < awake_us)
+        en->read_us = awake_us;
+    if (w->seq && w->seq == en->expected) {
+        en->commits[w->seq % RING] = commit;
+        en->expected++;
+    }
+    if (w->kind == WIRE_BYE)
+        en->left = true;
+    else if (w->kind == WIRE_CANCEL)
+        read_cancel (s, en, w, commit);
+    else if (w->kind == WIRE_RETRY)
+        read_retry (s->roll, &w->m.retry);
+}
+
+/* --- what it says --- */
+
+static struct entry *enrol (struct sim *s, uint64_t route, const struct msg_welcome *m)
+{
+    struct entry *en = mem_zalloc (sizeof *en);
+    en->token = m->token;
+    en->expected = 1;
+    en->peer = net_peer (s, route);
+    en->worker = host_is (s, en->peer);
+    en->read_us = bench_awake (s);
+    snprintf (en->name, sizeof en->name, "%.*s", (int)m->name.len, (const char *)m->name.ptr);
+    HASH_ADD (hh, s->roll->by_token, token, sizeof en->token, en);
+    ledger_enrol (s, en->token);
+    return en;
+}
+
+static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_welcome *m)
+{
+    struct entry *en = by_token (s->roll, m->token);
+    struct entry *old = by_route (s->roll, route);
+    if (old && old != en)
+        old->route = 0;
+    if (!m->resumed && en)
+        sim_fail (s, "the session of %s is new and had been there", en->name);
+    if (m->resumed && !en)
+        sim_fail (s, "a session goes on that had not begun");
+    if (!en)
+        en = enrol (s, route, m);
+    if (m->resumed == 2)
+        en->expected = 1;
+    en->route = route;
+    en->stays = false;
+    return en;
+}
+
+void roll_sent (struct sim *s, uint64_t route, const struct wire *w, uint64_t held)
+{
+    bool begins = w->kind == WIRE_WELCOME;
+    struct entry *en = begins ? welcome (s, route, &w->m.welcome) : by_route (s->roll, route);
+    uint64_t ack = begins ? w->m.welcome.received : w->ack;
+    if (en && w->kind == WIRE_REPLY)
+        sent_reply (s->roll, en, &w->m.reply);
+    if (en && w->kind == WIRE_GRANT)
+        check_grant (s, en, &w->m.grant, held);
+    if (!en || !ack)
+        return;
+    sent_ack (s->roll, en, ack);
+    if (ack >= en->expected)
+        sim_fail (s, "the broker acknowledges message %d of %s, and has not read it", (int)ack,
+                  en->name);
+    if (en->commits[ack % RING] > held)
+        sim_fail (s, "the broker acknowledges message %d of %s, which is in commit %d: %d hold",
+                  (int)ack, en->name, (int)en->commits[ack % RING], (int)held);
+}
+
+/* --- who is gone --- */
+
+static void judged (struct sim *s, const struct entry *en, int64_t awake_us)
+{
+    int64_t silent = awake_us - en->read_us;
+    if (silent < bench_lost_us (s) - SLACK_US)
+        sim_fail (s, "%s is given up after %d ms of silence", en->name, (int)(silent / US_PER_MS));
+    if (en->route && bench_has_unread (s, en->route))
+        sim_fail (s, "%s is given up, and its mail is not read", en->name);
+    sim_trace (s, "%s was given up", en->name);
+    sim_count (s, COUNT_GIVEN_UP);
+}
+
+void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us)
+{
+    struct entry *en, *tmp;
+    HASH_ITER (hh, s->roll->by_token, en, tmp) {
+        uint64_t route;
+        if (broker_has (sched, en->token, &route)) {
+            if (!en->stays)
+                en->route = route;
+            continue;
+        }
+        if (en->worker && !en->left)
+            judged (s, en, awake_us);
+        if (!en->worker)
+            user_is_gone (s, en->peer);
+        ledger_fence (s, en->token);
+        drop (s->roll, en);
+    }
+}
+
+void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us, int64_t grace_us)
+{
+    struct entry *en, *tmp;
+    forget_cancels (s->roll, held);
+    HASH_ITER (hh, s->roll->by_token, en, tmp) {
+        en->route = 0;
+        en->n_covers = 0;
+        en->stays = true;
+        if (en->read_us < awake_us + grace_us - bench_lost_us (s))
+            en->read_us = awake_us + grace_us - bench_lost_us (s);
+        if (restores && en->worker && bench_knows (s, en->token))
+            continue;
+        ledger_fence (s, en->token);
+        drop (s->roll, en);
+    }
+}

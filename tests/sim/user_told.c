@@ -1,0 +1,229 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/user_inner.h"
+
+static void note (struct job *j, const drover_result_t *r)
+{
+    if (!(j->n_told & (j->n_told + 1)))
+        j->told = mem_resize (j->told, 2 * (j->n_told + 1), sizeof *j->told);
+    j->told[j->n_told++] = (struct told){r->row, r->attempt, r->how};
+}
+
+/* What it was told before may be told again, and otherwise. */
+static bool is_void (const struct job *j)
+{
+    return j->user->bye_us || j->void_ || (j->like && j->like->void_);
+}
+
+/* --- what a task printed --- */
+
+static bool is_its_output (const struct job *j, uint64_t row, uint64_t attempt, uint64_t at,
+                           const uint8_t *bytes, uint64_t len)
+{
+    for (uint64_t i = 0; i < len; i++)
+        if (bytes[i] != fate_byte (j->id, row, attempt, at + i))
+            return false;
+    return true;
+}
+
+static void check_output (struct user *u, const struct job *j, const drover_result_t *r)
+{
+    uint64_t len = fate_output (j->id, r->row, r->attempt);
+    uint64_t have = r->out_len;
+    bool attached = j->attached; /* it may have come in too late */
+    if (j->b.live_output && j->seen && j->seen_attempt[r->row] == r->attempt)
+        have += j->seen[r->row];
+    if (r->out_bytes != len || (have != len && !attached))
+        sim_fail (u->s, "%s has %d bytes of %d that row %d of batch %d printed, and is told %d",
+                  u->name, (int)have, (int)len, (int)r->row, (int)j->id, (int)r->out_bytes);
+    if (!is_its_output (j, r->row, r->attempt, len - r->out_len, r->out, r->out_len))
+        sim_fail (u->s, "%s is told what row %d of batch %d did not print", u->name, (int)r->row,
+                  (int)j->id);
+}
+
+static void on_output (struct user *u, struct job *j, const drover_output_t *o)
+{
+    if (is_void (j))
+        return;
+    if (!j->seen) {
+        j->seen = mem_resize (NULL, j->plan + 1, sizeof *j->seen);
+        j->seen_attempt = mem_resize (NULL, j->plan + 1, sizeof *j->seen_attempt);
+        memset (j->seen, 0, (j->plan + 1) * sizeof *j->seen);
+        memset (j->seen_attempt, 0, (j->plan + 1) * sizeof *j->seen_attempt);
+    }
+    if (o->row >= j->plan || o->attempt < j->seen_attempt[o->row])
+        sim_fail (u->s, "%s is told output of row %d of batch %d, attempt %d behind %d", u->name,
+                  (int)o->row, (int)j->id, (int)o->attempt, (int)j->seen_attempt[o->row]);
+    if (o->attempt > j->seen_attempt[o->row] || (u->reset && !o->offset))
+        j->seen[o->row] = 0;
+    j->seen_attempt[o->row] = (uint32_t)o->attempt;
+    if (o->offset != j->seen[o->row])
+        sim_fail (u->s, "%s is told output of row %d of batch %d from %d on, it has %d", u->name,
+                  (int)o->row, (int)j->id, (int)o->offset, (int)j->seen[o->row]);
+    if (!is_its_output (j, o->row, o->attempt, o->offset, o->bytes.ptr, o->bytes.len))
+        sim_fail (u->s, "%s is told what row %d of batch %d did not print", u->name, (int)o->row,
+                  (int)j->id);
+    j->seen[o->row] += (uint32_t)o->bytes.len;
+}
+
+/* --- how it ended --- */
+
+static void check_ran (struct user *u, const struct job *j, const drover_result_t *r)
+{
+    struct sim *s = u->s;
+    uint64_t batch = job_batch (j);
+    enum outcome_how how = (enum outcome_how)r->how;
+    bool killed = ledger_killed (s, batch, r->row, r->attempt);
+    bool refused = how == OUTCOME_FAILED && r->reason[0]; /* by the worker, without a start */
+    if (!ledger_ended (s, batch, r->row, r->attempt, how) && !(how != OUTCOME_DONE && killed) &&
+        !refused)
+        sim_fail (s, "row %d of batch %d, attempt %d, did not end as %s", (int)r->row, (int)j->id,
+                  (int)r->attempt, outcome_name (how));
+    if (how == OUTCOME_DONE && !u->reset)
+        check_output (u, j, r);
+}
+
+static bool may_be_cancelled (const struct user *u, const struct job *j)
+{
+    const struct job *like = j->like;
+    if (j->cancelled || u->reset || u->gone || u->auditor || j->deadline_ms)
+        return true;
+    return like && (like->cancelled || like->deadline_ms || !like->user->alive ||
+                    like->user->reset || like->user->gone);
+}
+
+static void check_how (struct user *u, const struct job *j, const drover_result_t *r)
+{
+    struct sim *s = u->s;
+    if (r->how == DROVER_DONE || r->how == DROVER_TIMEOUT || r->how == DROVER_FAILED)
+        check_ran (u, j, r);
+    if (r->how == DROVER_CANCELLED && !may_be_cancelled (u, j))
+        sim_fail (s, "row %d of batch %d was cancelled, and nobody asked for that", (int)r->row,
+                  (int)j->id);
+    if (r->how == DROVER_BROKER_LOST && !u->reset && !user_is_lost (u) && !j->attached &&
+        !j->refused && j->id)
+        sim_fail (s, "%s lost row %d of batch %d, but no session", u->name, (int)r->row,
+                  (int)j->id);
+    if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)))
+        sim_fail (s, "row %d of batch %d is lost, and could have run again", (int)r->row,
+                  (int)j->id);
+}
+
+static void on_result (struct user *u, struct job *j, const drover_result_t *r)
+{
+    struct sim *s = u->s;
+    if (!s->big)
+        sim_trace (s, "%s is told row %d of batch %d: %s", u->name, (int)r->row, (int)j->id,
+                   outcome_name ((enum outcome_how)r->how));
+    if (is_void (j))
+        return;
+    if (j->ended || ranges_has (&j->got, r->row))
+        sim_fail (s, "%s is told row %d of batch %d twice", u->name, (int)r->row, (int)j->id);
+    ranges_add (&j->got, r->row, r->row + 1);
+    if (s->big)
+        return;
+    note (j, r);
+    check_how (u, j, r);
+}
+
+/* Everybody is told in one order. */
+static void check_order (struct user *u, const struct job *j)
+{
+    const struct job *like = j->like;
+    for (size_t i = 0; like && j->from <= 1 && i < j->n_told && i < like->n_told; i++) {
+        const struct told *a = &j->told[i];
+        const struct told *b = &like->told[i];
+        if (b->how == DROVER_BROKER_LOST)
+            return;
+        if (a->row != b->row || a->attempt != b->attempt || a->how != b->how)
+            sim_fail (u->s, "%s is told row %d of batch %d as number %d, %s was told row %d",
+                      u->name, (int)a->row, (int)j->id, (int)i, like->user->name, (int)b->row);
+    }
+}
+
+static void check_end (struct user *u, const struct job *j, const drover_end_t *end)
+{
+    uint64_t rows = j->attached ? j->plan : j->b.rows;
+    bool fewer = j->attached; /* others saw less of it, or it was cancelled before it was whole */
+    if (j->attached && (j->from > 1 || !j->follow))
+        return;
+    if (u->auditor && !j->like->cancelled && !j->like->deadline_ms)
+        fewer = false;
+    if (j->got.count != end->total || end->total > rows || (end->total < rows && !fewer))
+        sim_fail (u->s, "%s: batch %d ends with %d outcomes of %d rows, and says %d", u->name,
+                  (int)j->id, (int)j->got.count, (int)rows, (int)end->total);
+}
+
+static void on_end (struct user *u, struct job *j, const drover_end_t *end)
+{
+    sim_trace (u->s, "%s is told the end of batch %d: state %d %s", u->name, (int)j->id, end->state,
+               end->reason);
+    if (j->ended)
+        sim_fail (u->s, "%s is told the end of batch %d twice", u->name, (int)j->id);
+    j->ended = true;
+    if (is_void (j))
+        return;
+    if (end->state == DROVER_BATCH_BROKEN && u->auditor && !u->told_bye)
+        sim_fail (u->s, "batch %d was promised, and is gone: %s", (int)j->id, end->reason);
+    if (end->state == DROVER_BATCH_BROKEN && (j->attached || j->refused))
+        return;
+    check_order (u, j);
+    check_end (u, j, end);
+}
+
+static void on_lost (struct user *u, const drover_event_t *event)
+{
+    int64_t silent = user_clock (u) - u->heard_us;
+    if (silent < u->lost_us && !(u->told_bye && !u->durable))
+        sim_fail (u->s, "%s gives its broker up after %d ms: %s", u->name,
+                  (int)(silent / US_PER_MS), event->refused->text);
+}
+
+static void on_event (struct user *u, const drover_event_t *event)
+{
+    struct job *j = (struct job *)event->batch;
+    if (j && j->b.id)
+        j->id = j->b.id; /* another one where the broker lost the first */
+    switch (event->kind) {
+    case DROVER_EVENT_OPENED:
+        j->token = session_token (u->core.session);
+        break;
+    case DROVER_EVENT_RESULT:
+        on_result (u, j, event->result);
+        break;
+    case DROVER_EVENT_OUTPUT:
+        on_output (u, j, event->output);
+        break;
+    case DROVER_EVENT_END:
+        on_end (u, j, event->end);
+        break;
+    case DROVER_EVENT_REPLY:
+        asks_replied (u, event);
+        break;
+    case DROVER_EVENT_LOST:
+        on_lost (u, event);
+        break;
+    case DROVER_EVENT_REFUSED:
+        if (event->refused->code != DROVER_ESTORAGE && !(j && is_void (j)))
+            sim_fail (u->s, "%s is refused: %s", u->name, event->refused->text);
+        if (j)
+            j->refused = true;
+        break;
+    default:
+        break;
+    }
+}
+
+void user_take_events (struct user *u)
+{
+    const drover_event_t *event;
+    struct err e;
+    int rc;
+    while ((rc = core_next (&u->core, NULL, &event, &e)) == 1)
+        on_event (u, event);
+    if (rc < 0)
+        sim_fail (u->s, "%s: %s", u->name, e.text);
+}
