@@ -128,6 +128,44 @@ static int check_chunks (const struct batch *b, const struct ranges *seen, struc
     return 0;
 }
 
+/* Rows that may be retried: each by the outcome that it is counted under, and its bytes are there.
+ */
+static int check_retryable (const struct batch *b, struct err *e)
+{
+    for (int how = OUTCOME_DONE + 1; how < OUTCOME_KINDS; how++)
+        if (b->flags & BATCH_DETACHED && b->ended_as[how].count != b->counts[how])
+            return err_set (e, EPROTO, "batch %" PRIu64 ": rows that ended as %s are not kept",
+                            b->id, outcome_name ((enum outcome_how)how));
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++) {
+        const struct chunk *c = &b->chunks[i];
+        uint64_t kept = c->open;
+        for (int how = 0; how < OUTCOME_KINDS; how++)
+            kept += count_within (&b->ended_as[how], c->first, c->first + c->count);
+        if (kept != c->kept)
+            return err_set (e, EPROTO, "batch %" PRIu64 ": chunk at row %" PRIu64 " keeps too much",
+                            b->id, c->first);
+    }
+    return 0;
+}
+
+/* A batch that waits to be asked for is over, and its place in line is by age. */
+static int check_kept (const struct sched *s, struct err *e)
+{
+    uint64_t bytes = 0;
+    const struct batch *b, *before = NULL;
+    TAILQ_FOREACH (b, &s->kept, kept_link) {
+        if (!b->ended || !(b->flags & BATCH_DETACHED))
+            return err_set (e, EPROTO, "batch %" PRIu64 " is kept, and not over", b->id);
+        if (b->kept_bytes != b->log_bytes + chunks_bytes (b))
+            return err_set (e, EPROTO, "batch %" PRIu64 " keeps other than what is counted", b->id);
+        if (before && before->ended_us > b->ended_us)
+            return err_set (e, EPROTO, "batch %" PRIu64 " is kept behind younger ones", b->id);
+        bytes += b->kept_bytes;
+        before = b;
+    }
+    return bytes == s->kept_bytes ? 0 : err_set (e, EPROTO, "kept bytes are counted wrong");
+}
+
 static uint64_t bytes_of_batch (const struct batch *b)
 {
     uint64_t bytes = b->log_bytes;
@@ -146,6 +184,8 @@ static int check_batch (const struct sched *s, const struct batch *b, struct err
     int rc = check_rows (b, &seen, e);
     if (rc == 0)
         rc = check_chunks (b, &seen, e);
+    if (rc == 0)
+        rc = check_retryable (b, e);
     if (rc == 0)
         rc = check_slots (b, e);
     if (rc == 0)
@@ -191,5 +231,5 @@ int sched_check (const struct sched *s, struct err *e)
     TAILQ_FOREACH (w, &s->workers, link)
         if (check_worker (w, e) < 0)
             return -1;
-    return 0;
+    return check_kept (s, e);
 }

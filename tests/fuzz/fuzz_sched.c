@@ -383,6 +383,22 @@ static void one (struct fuzz *z)
     }
 }
 
+static void must_be_the_same (const struct sched *one, const struct sched *other)
+{
+    struct buf a, b;
+    buf_init (&a, SIZE_MAX);
+    buf_init (&b, SIZE_MAX);
+    sched_dump (one, &a);
+    sched_dump (other, &b);
+    if (a.len != b.len || memcmp (a.bytes, b.bytes, a.len) != 0) {
+        fprintf (stderr, "--- lived\n%.*s--- replayed\n%.*s", (int)a.len, (char *)a.bytes,
+                 (int)b.len, (char *)b.bytes);
+        MUST (false);
+    }
+    buf_fini (&a);
+    buf_fini (&b);
+}
+
 static void replay (struct fuzz *z)
 {
     struct err e;
@@ -397,6 +413,7 @@ static void replay (struct fuzz *z)
         wire_fini (&w);
     }
     check (s);
+    must_be_the_same (z->s, s);
     sched_free (&s);
 }
 
