@@ -339,6 +339,13 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/T1.bash \
+	tests/campaign.d/T4.bash \
+	tests/campaign.d/T5.bash \
+	tests/campaign.d/T8.bash \
+	tests/campaign.d/T9.bash \
+	tests/campaign.d/T15.bash \
+	tests/campaign.d/T17.bash \
+	tests/campaign.d/T29.bash \
 	tests/check/cppcheck.txt \
 	tests/check/lib.sh \
 	tests/driver \

@@ -6,7 +6,7 @@
 # ATLEAST rows.
 t1_rounds() {
     local n=0 made=0
-    until [ -e "$T/over" ] && [ "$made" -ge "$4" ]; do
+    until [ ! -d "$T" ] || [ -e "$T/over" ] && [ "$made" -ge "$4" ]; do
         n=$((n + 1)) made=$((made + $3))
         "$1" "$2.$n" "$3"
     done
@@ -37,7 +37,7 @@ t1_killer() {
 }
 
 campaign_T1() {
-    local i pids=() fds_before fds_after broker_fds
+    local i fds_before fds_after broker_fds
     size KILLS 5 100
     size CALLS 20000 1000000
     size COMMANDS 500 20000
@@ -48,13 +48,13 @@ campaign_T1() {
     wait_until workers_are 4
     broker_fds=$(fds "$BROKER_PID")
 
-    t1_rounds echo_batch echo "$((CALLS / 20))" "$CALLS" & pids+=("$!")
-    t1_rounds command_batch command "$((COMMANDS / 10))" "$COMMANDS" & pids+=("$!")
-    t1_rounds t1_waited submit 40 400 & pids+=("$!")
+    background t1_rounds echo_batch echo "$((CALLS / 20))" "$CALLS"
+    background t1_rounds command_batch command "$((COMMANDS / 10))" "$COMMANDS"
+    background t1_rounds t1_waited submit 40 400
     t1_killer
     touch "$T/over"
     fds_before=$(fds "$BROKER_PID")
-    all_ended "${pids[@]}"
+    clients_ended
     settle
     [ ! -e "$R/wait-failed" ] || cat "$R/wait-failed"
     [ ! -e "$R/wait-failed" ]

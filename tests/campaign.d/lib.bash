@@ -29,16 +29,21 @@ campaign_setup() {
     touch "$R/effects"
     export EFFECTS=$R/effects
     campaign_done=''
+    clients=()
     # shellcheck disable=SC2034 # for the tests
     fast=(--ping-every 200ms --suspect-after 600ms --lost-after 2s)
 }
 
 # Whatever happens: no process and no file is left. A failed test shows its logs.
 campaign_teardown() {
-    local status=$? bad=0
+    local status=$? bad=0 pid
     set +eE
     trap - EXIT
     undo
+    for pid in "${clients[@]}"; do
+        kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
     BATS_TEST_COMPLETED=$campaign_done
     if [ "$keep" = yes ] && [ -z "$campaign_done" ] && [ "$status" -ne 77 ]; then
         echo "   kept: $T.kept"
@@ -89,13 +94,20 @@ kill_hard() {
     wait_until dead "$1"
 }
 
-# Whoever of "$@" (pids of this shell) runs is waited for; status 0 for all.
-all_ended() {
+# background COMMAND...: a client of the test, a function of its own. They are ended with the test.
+background() {
+    "$@" 3>&- 2>>"$T/log/clients.err" &
+    clients+=("$!")
+}
+
+# clients_ended [SECONDS]: all of them, by themselves.
+clients_ended() {
     local pid
-    for pid in "$@"; do
-        wait_until_s 600 dead "$pid"
+    for pid in "${clients[@]}"; do
+        wait_until_s "${1:-600}" dead "$pid"
         wait "$pid" || true
     done
+    clients=()
 }
 
 # wait_until_s SECONDS COMMAND...: wait_until, with a limit of its own.

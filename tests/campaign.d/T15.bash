@@ -1,0 +1,48 @@
+# T15: one client never reads, the others go on
+# shellcheck shell=bash disable=SC2154,SC2016 # R and T are the library's; $ is for the task
+# Sizes: CALLS of the reading client; MIB that the other one does not read.
+
+t15_mute() {
+    # shellcheck disable=SC2216 # that nobody reads is the point
+    seq "$1" | drover foreach 'head -c 1048576 /dev/zero; : {}' 2>"$T/log/mute.err" | sleep 600
+}
+
+t15_rate() {
+    local begun ms
+    begun=$(now_ms)
+    echo_batch "$1" "$CALLS"
+    ms=$(($(now_ms) - begun))
+    echo $((CALLS * 1000 / (ms + 1)))
+}
+
+campaign_T15() {
+    local alone beside peak
+    size CALLS 50000 1000000
+    size MIB 200 4000
+    state_broker --result-bytes 16M --queue-bytes 128M
+    start_worker --slots 2
+    wait_until workers_are 1
+    alone=$(t15_rate alone)
+    background t15_mute "$MIB"
+    wait_until t15_paused
+    beside=$(t15_rate beside)
+    peak=$(awk '/^VmHWM:/ { print $2 }' "/proc/$BROKER_PID/status")
+    say "calls a second: $alone alone, $beside beside a client that does not read; the broker's memory at most $peak KiB"
+    [ "$peak" -lt $((512 * 1024)) ]
+    check --reexecuted-max 0
+    marked_kill_naps
+}
+
+# Its batch is not continued: nothing of it runs any more.
+t15_paused() {
+    [ "$(field running)" = 0 ] && [ "$(field waiting)" -gt 0 ]
+}
+
+# The reader that never reads, and whoever waits for it.
+marked_kill_naps() {
+    local pid
+    for pid in $(marked_pids "DROVER_TEST_ID=$DROVER_TEST_ID"); do
+        ! grep -qsz '^sleep' "/proc/$pid/cmdline" || kill -9 "$pid"
+    done
+    clients_ended 60
+}

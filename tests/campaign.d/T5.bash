@@ -1,0 +1,95 @@
+# T5: kill -9 of broker, worker agent, executor and client, in every combination, during a foreach
+# shellcheck shell=bash disable=SC2154 # R and T are the library's
+# Sizes: ROWS (commands of each foreach), ROUNDS (of all fifteen combinations).
+# In the middle of it one task has left the five processes that are hardest to end: a child, one in a
+# session of its own, a daemon that is deaf to TERM, and a double fork.
+
+t5_evil() {
+    # shellcheck disable=SC2016 # for the task's shell
+    echo 'if [ {} = 3 ]; then (sleep 600 &); setsid sleep 600 & (setsid sh -c "trap : TERM; sleep 600; :" &); sleep 600 </dev/null >/dev/null 2>&1 & fi; sleep 0.01'
+}
+
+# Below the launcher, the agent is who has threads (ZeroMQ's); the others are executors.
+t5_one() {
+    local pid kind
+    for pid in $(pgrep -P "$WORKER_PID"); do
+        kind=executor
+        [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ] || kind=agent
+        [ "$kind" = "$1" ] || continue
+        echo "$pid"
+        return
+    done
+}
+
+t5_has() {
+    [ -n "$(t5_one "$1")" ]
+}
+
+t5_client() {
+    local status=0
+    seq "$2" | drover foreach --json "$effect; $(t5_evil); echo {}" >"$R/$1.json" 2>"$T/log/$1.err" &
+    echo "$!" >"$T/$1.pid"
+    wait "$!" || status=$?
+    case " $3 " in
+    *" client "*) expect "$1" "$2" "$status" killed ;;
+    *" executor "*) expect "$1" "$2" "$status" outcome ;;
+    *) expect "$1" "$2" "$status" command ;;
+    esac
+}
+
+# What is killed is killed in one go. Whoever is supervised in practice is started again.
+t5_combination() {
+    local name=$1 victims=$2 pids=() victim before
+    # one whose agent dies too often gives up, and says so
+    alive "$WORKER_PID" || start_worker --slots 2 --name w1
+    wait_until workers_are 2
+    before=$(wc -l <"$EFFECTS")
+    background t5_client "$name" "$ROWS" "$victims"
+    wait_until lines_in "$EFFECTS" $((before + ROWS / 3))
+    for victim in $victims; do
+        case $victim in
+        broker) pids+=("$BROKER_PID") ;;
+        agent) wait_until t5_has agent && pids+=("$(t5_one agent)") ;;
+        executor) wait_until t5_has executor && pids+=("$(t5_one executor)") ;;
+        client) pids+=("$(cat "$T/$name.pid")") ;;
+        esac
+    done
+    kill -9 "${pids[@]}"
+    case " $victims " in *" broker "*)
+        wait "$BROKER_PID" 2>/dev/null || true
+        state_broker --client-gone-after 1s --reattach-grace 3s
+        ;;
+    esac
+    clients_ended 120
+}
+
+campaign_T5() {
+    local bits names=(broker agent executor client) victims i round n=0
+    size ROWS 100 10000
+    size ROUNDS 1 1
+    state_broker --client-gone-after 1s --reattach-grace 3s
+    start_worker --slots 2 --name w0
+    start_worker --slots 2 --name w1
+    wait_until workers_are 2
+    for ((round = 0; round < ROUNDS; round++)); do
+        for ((bits = 1; bits < 16; bits++)); do
+            victims=''
+            for i in 0 1 2 3; do
+                [ $((bits >> i & 1)) -eq 0 ] || victims+="${names[i]} "
+            done
+            n=$((n + 1))
+            t5_combination "combination.$n" "${victims% }"
+        done
+    done
+    say "$n combinations of ${names[*]}"
+    # The evil tasks have left nothing once their batches are over.
+    wait_until t5_nothing_naps
+    check
+}
+
+t5_nothing_naps() {
+    local pid
+    for pid in $(marked_pids "DROVER_TEST_ID=$DROVER_TEST_ID"); do
+        ! grep -qsz '^sleep' "/proc/$pid/cmdline" || return 1
+    done
+}
