@@ -51,8 +51,9 @@ struct engine {
     struct turn_commits queue;
     uint64_t accepted; /* the number of the last commit that was queued, or had no records */
     uint64_t holds;
-    bool busy;    /* the thread is at the database ... */
-    bool writing; /* ... with commits */
+    bool busy;      /* the thread is at the database ... */
+    bool writing;   /* ... with commits */
+    bool replaying; /* the loop is at the database: nothing is tidied up meanwhile */
     bool stop, failed;
     struct err why; /* of `failed` */
     enum probe probe;
@@ -212,9 +213,9 @@ static bool wait_for_work (struct engine *en, enum rest rest)
     int64_t until = clock_mono_us () + (rest == REST_MORE ? 0 : IDLE_US);
     struct timespec at = {until / US_PER_S, until % US_PER_S * 1000};
     while (!en->stop && !has_work (en)) {
-        if (rest == REST_NONE || en->failed)
+        if (rest == REST_NONE || en->failed || en->replaying)
             pthread_cond_wait (&en->wake, &en->lock);
-        else if (pthread_cond_timedwait (&en->wake, &en->lock, &at) == ETIMEDOUT)
+        else if (pthread_cond_timedwait (&en->wake, &en->lock, &at) == ETIMEDOUT && !en->replaying)
             return has_work (en);
     }
     return true;
@@ -336,18 +337,34 @@ static int sqlite_ready_fd (void *self)
     return ((struct engine *)self)->event_fd;
 }
 
+/* The connection is one thread's at a time, and a replay may take longer than the pause behind
+ * which the thread begins to tidy up. */
+static void set_replaying (struct engine *en, bool on)
+{
+    pthread_mutex_lock (&en->lock);
+    while (en->busy)
+        pthread_cond_wait (&en->rest, &en->lock);
+    en->replaying = on;
+    pthread_cond_signal (&en->wake);
+    pthread_mutex_unlock (&en->lock);
+}
+
 static int sqlite_replay (void *self, store_replay_fn *fn, void *arg, struct err *e)
 {
     struct engine *en = self;
     struct statedb_figures f;
     int64_t began = clock_mono_us ();
-    if (statedb_replay (en->db, fn, arg, &f, e) < 0)
+    set_replaying (en, true);
+    int rc = statedb_replay (en->db, fn, arg, &f, e);
+    uint64_t commit = statedb_commit_number (en->db);
+    set_replaying (en, false);
+    if (rc < 0)
         return -1;
     log_event (LOG_INFO,
                "restored state=%s batches=%" PRIu64 " records=%" PRIu64 " bytes=%" PRIu64
                " workers=%" PRIu64 " commit=%" PRIu64 " ms=%" PRId64,
-               en->dir.path, f.batches, f.records, f.bytes, f.sessions,
-               statedb_commit_number (en->db), (clock_mono_us () - began) / US_PER_MS);
+               en->dir.path, f.batches, f.records, f.bytes, f.sessions, commit,
+               (clock_mono_us () - began) / US_PER_MS);
     return 0;
 }
 

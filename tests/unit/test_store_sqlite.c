@@ -272,6 +272,49 @@ static void a_second_store_in_the_directory_is_refused (void **state)
     place_remove (&p);
 }
 
+struct slow_replay {
+    const struct place *p;
+    bool looked;
+};
+
+/* Longer than the pause behind which the thread tidies up. */
+static int replay_slowly (void *arg, const struct wire_frames *f, struct err *e)
+{
+    struct slow_replay *r = arg;
+    (void)f;
+    (void)e;
+    if (!r->looked) {
+        long before = place_size (r->p, "state.db-wal");
+        poll (NULL, 0, 400);
+        assert_int_equal (place_size (r->p, "state.db-wal"), before);
+        r->looked = true;
+    }
+    return 0;
+}
+
+static void nothing_is_tidied_up_while_the_loop_replays (void **state)
+{
+    (void)state;
+    struct place p;
+    place_make (&p);
+    struct statedb_options o = rig_options (&p);
+    struct store *s = open_store (&o);
+    append (s, NULL, 1, 1, rec_open (1, "kept"), NULL);
+    append (s, NULL, 2, 1, rec_open (2, "removed"), NULL);
+    for (uint64_t chunk = 0; chunk < 3000; chunk++)
+        append (s, NULL, 2, 1, rec_rows (2, chunk, 1000, 0), NULL);
+    store_commit (s, 1, NULL);
+    append (s, NULL, 2, 2, rec_remove (2), NULL);
+    store_commit (s, 2, NULL);
+    store_close (&s);
+    s = open_store (&o);
+    struct slow_replay r = {.p = &p};
+    assert_int_equal (store_replay (s, replay_slowly, &r, NULL), 0);
+    assert_true (r.looked);
+    store_close (&s);
+    place_remove (&p);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +324,7 @@ int main (void)
         cmocka_unit_test (a_slow_disk_does_not_hold_up_the_loop),
         cmocka_unit_test (a_failed_commit_is_told_and_what_holds_is_there_after_reopen),
         cmocka_unit_test (a_killed_process_loses_nothing_that_held),
+        cmocka_unit_test (nothing_is_tidied_up_while_the_loop_replays),
         cmocka_unit_test (a_second_store_in_the_directory_is_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
