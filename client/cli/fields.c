@@ -23,6 +23,7 @@ static const struct field fields[] = {
     {"worker", "worker", FIELD_TEXT},
     {"functions", "functions", FIELD_TEXT},
     {"durability", "durability", FIELD_TEXT},
+    {"storage", "storage", FIELD_TEXT},
     {"version", "version", FIELD_TEXT},
     {"broker", "broker", FIELD_TEXT},
     {"containment", "containment", FIELD_TEXT},

@@ -43,6 +43,8 @@ void summary_add (struct summary *s, int how, uint64_t wall_us, const char *host
 {
     s->tasks++;
     s->failed += how != DROVER_DONE && how != DROVER_CANCELLED;
+    s->lost += how == DROVER_LOST;
+    s->parked += how == DROVER_PARKED;
     s->cancelled += how == DROVER_CANCELLED;
     s->work_us += wall_us;
     if (host && host[0])
@@ -64,6 +66,16 @@ static const char *plural (uint64_t n)
     return n == 1 ? "" : "s";
 }
 
+/* What became of the failed ones, where that is not the usual. */
+static void print_odd (const struct summary *s, char *out, size_t size)
+{
+    if (s->lost && s->parked)
+        snprintf (out, size, " (%" PRIu64 " lost, %" PRIu64 " parked)", s->lost, s->parked);
+    else if (s->lost || s->parked)
+        snprintf (out, size, " (%" PRIu64 " %s)", s->lost ? s->lost : s->parked,
+                  s->lost ? "lost" : "parked");
+}
+
 int summary_print (const struct summary *s, uint64_t wall_us, uint64_t slots, char *out,
                    size_t size)
 {
@@ -71,9 +83,10 @@ int summary_print (const struct summary *s, uint64_t wall_us, uint64_t slots, ch
     double work = (double)s->work_us;
     uint64_t ran = s->tasks - s->cancelled;
     double idle = slots ? wall - work / (double)slots : 0;
-    char cancelled[40] = "", places[80] = "", wall_text[40], work_text[40], overhead_text[40],
-         efficiency[120] = "";
+    char odd[60] = "", cancelled[40] = "", places[80] = "", wall_text[40], work_text[40],
+         overhead_text[40], efficiency[120] = "";
 
+    print_odd (s, odd, sizeof odd);
     if (s->cancelled)
         snprintf (cancelled, sizeof cancelled, ", %" PRIu64 " cancelled", s->cancelled);
     if (slots && s->host_count)
@@ -85,8 +98,9 @@ int summary_print (const struct summary *s, uint64_t wall_us, uint64_t slots, ch
     if (slots && ran)
         snprintf (efficiency, sizeof efficiency, ", efficiency %.0f %%, overhead %s/task",
                   100 * work / wall / (double)slots, overhead_text);
-    return snprintf (
-        out, size, "%" PRIu64 " task%s, %" PRIu64 " failed%s%s: wall %s, work %s, speed-up %.1f%s",
-        s->tasks, plural (s->tasks), s->failed, cancelled, places, wall_text, work_text,
-        work / wall, efficiency);
+    return snprintf (out, size,
+                     "%" PRIu64 " task%s, %" PRIu64
+                     " failed%s%s%s: wall %s, work %s, speed-up %.1f%s",
+                     s->tasks, plural (s->tasks), s->failed, odd, cancelled, places, wall_text,
+                     work_text, work / wall, efficiency);
 }

@@ -19,6 +19,8 @@
 struct summary {
     uint64_t tasks;
     uint64_t failed;    /* ended badly by themselves */
+    uint64_t lost;      /* of these */
+    uint64_t parked;    /* likewise */
     uint64_t cancelled; /* ended, or not started, because they were not wanted any more */
     uint64_t work_us;
     char **hosts; /* each once; at most SUMMARY_HOSTS_MAX, more are not counted */

@@ -79,3 +79,25 @@ restart() {
     end "$BROKER_PID"
     [ -e "$T/state/state.db.damaged-1" ]
 }
+
+# as_many_clients N: so many have a session, the one who asks among them. For wait_until.
+as_many_clients() {
+    drover status --json | grep -qF "\"clients\":$1,"
+}
+
+@test "who waits is told that the broker is away, and that it is back" {
+    restart
+    start_worker
+    id=$(drover submit 'until test -e go; do sleep 0.05; done; echo {}' ::: a)
+    start_job wait drover wait "$id"
+    job=$JOB_PID
+    wait_until as_many_clients 2
+    end "$BROKER_PID"
+    wait_until says "$T/log/wait" "was stopped; waiting up to 60 s for it to come back"
+    restart
+    wait_until says "$T/log/wait" "drover wait: the broker is back"
+    : >go
+    wait_until dead "$job"
+    wait "$job"
+    same "$(drover results "$id")" a
+}

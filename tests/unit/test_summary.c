@@ -62,6 +62,22 @@ static void what_never_ran_has_no_host (void **state)
     print (&s, 2000, 0, "2 tasks, 2 failed: wall 2.0 ms, work 0 us, speed-up 0.0");
 }
 
+static void lost_and_parked_tasks_are_told_apart (void **state)
+{
+    struct summary s;
+
+    (void)state;
+    summary_init (&s);
+    summary_add (&s, DROVER_FAILED, 0, "");
+    summary_add (&s, DROVER_PARKED, 0, "");
+    print (&s, 2000, 0, "2 tasks, 2 failed (1 parked): wall 2.0 ms, work 0 us, speed-up 0.0");
+    summary_init (&s);
+    summary_add (&s, DROVER_LOST, 0, "");
+    summary_add (&s, DROVER_PARKED, 0, "");
+    print (&s, 2000, 0,
+           "2 tasks, 2 failed (1 lost, 1 parked): wall 2.0 ms, work 0 us, speed-up 0.0");
+}
+
 static void cancelled_tasks_are_no_failed_ones (void **state)
 {
     struct summary s;
@@ -159,6 +175,7 @@ int main (void)
         cmocka_unit_test (the_line_is_that_of_the_manual),
         cmocka_unit_test (one_task_is_singular),
         cmocka_unit_test (what_never_ran_has_no_host),
+        cmocka_unit_test (lost_and_parked_tasks_are_told_apart),
         cmocka_unit_test (cancelled_tasks_are_no_failed_ones),
         cmocka_unit_test (no_task_divides_by_nothing),
         cmocka_unit_test (more_work_than_slots_is_no_negative_overhead),
