@@ -26,6 +26,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/place.c \
 	broker/core/quarantine.c \
 	broker/core/queries.c \
+	broker/core/quota.c \
 	broker/core/records.c \
 	broker/core/replay.c \
 	broker/core/rerun.c \

@@ -1,5 +1,6 @@
 #include "broker/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ enum {
     OPT_KEEP_RESULTS,
     OPT_KEEP_BYTES,
     OPT_REATTACH,
+    OPT_CLIENT_TASKS,
+    OPT_CLIENT_BYTES,
 };
 
 static const struct option OPTIONS[] = {
@@ -52,6 +55,8 @@ static const struct option OPTIONS[] = {
     {"keep-results", required_argument, NULL, OPT_KEEP_RESULTS},
     {"keep-bytes", required_argument, NULL, OPT_KEEP_BYTES},
     {"reattach-grace", required_argument, NULL, OPT_REATTACH},
+    {"client-tasks", required_argument, NULL, OPT_CLIENT_TASKS},
+    {"client-bytes", required_argument, NULL, OPT_CLIENT_BYTES},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -71,6 +76,8 @@ static const char HELP[] =
     "(10s)\n"
     "  --queue-bytes SIZE       tasks and results held in memory; above, clients wait (1G)\n"
     "  --result-bytes SIZE      unread results of one batch; above, it is not continued (64M)\n"
+    "  --client-tasks N         unfinished tasks of one client; at that it waits (100000000)\n"
+    "  --client-bytes SIZE      and bytes of them (three quarters of --queue-bytes)\n"
     "  --state DIR              keep batches and results there, and come back with them\n"
     "  --durability HOW         full: hold also when the power fails (the default with --state);\n"
     "                           fast: when the broker is killed; memory: as without --state\n"
@@ -127,6 +134,17 @@ static int size (const char *option, const char *text, uint64_t *bytes)
 {
     if (units_size (text, bytes) < 0 || *bytes < 65536)
         return usage (option, text, "give a size such as 64M or 2G, at least 64K");
+    return -1;
+}
+
+static int count (const char *option, const char *text, uint64_t *n)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull (text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || !value)
+        return usage (option, text, "give a whole number, at least 1");
+    *n = value;
     return -1;
 }
 
@@ -198,6 +216,10 @@ static int set (struct options *o, int opt, const char *arg)
         return duration ("--client-gone-after", arg, &o->sched.client_gone_us);
     case OPT_QUEUE_BYTES:
         return size ("--queue-bytes", arg, &o->sched.queue_bytes);
+    case OPT_CLIENT_TASKS:
+        return count ("--client-tasks", arg, &o->sched.client_tasks);
+    case OPT_CLIENT_BYTES:
+        return size ("--client-bytes", arg, &o->sched.client_bytes);
     case OPT_RESULT_BYTES:
         return size ("--result-bytes", arg, &o->sched.result_bytes);
     case OPT_STATE:

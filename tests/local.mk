@@ -58,6 +58,7 @@ unit_tests = \
 	tests/unit/test_sched_keys \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
+	tests/unit/test_sched_quota \
 	tests/unit/test_sched_replay \
 	tests/unit/test_sched_retry \
 	tests/unit/test_sched_restart \
@@ -146,6 +147,8 @@ tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_quota_SOURCES = tests/unit/test_sched_quota.c $(SCHED_BED)
+tests_unit_test_sched_quota_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
 tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)

@@ -134,6 +134,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
         HASH_ADD_KEYPTR (hh_key, s->by_key, m->key.ptr, (unsigned)m->key.len, b);
     batch_own_more (s, b, sizeof *b + m->name.len + m->key.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
+    quota_join (s, b, c);
     record_said (s, b, &b->open, fx);
     return b;
 }
@@ -146,7 +147,6 @@ static void free_parts (struct sched *s, struct batch *b)
     free (b->spec_hashes);
     free (b->hashes);
     content_fini (&b->coming);
-    chunks_free (s, b);
     s->n_alone -= b->alone.count;
     odds_free (s, b);
     struct entry *en;
@@ -231,7 +231,9 @@ void batch_free (struct sched *s, struct batch **bp)
         sub_free (s, &sub);
     }
     unready (s, b);
+    chunks_free (s, b);
     LIST_REMOVE (b, owned_link);
+    quota_leave (s, b);
     HASH_DEL (s->batches, b);
     if (b->open.m.open.key.len)
         HASH_DELETE (hh_key, s->by_key, b);
@@ -299,8 +301,10 @@ void batch_give_to (struct sched *s, struct batch *b, struct client *c)
 {
     unready (s, b);
     LIST_REMOVE (b, owned_link);
+    quota_leave (s, b);
     b->client = c;
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
+    quota_join (s, b, c);
     batch_set_ready (s, b);
 }
 

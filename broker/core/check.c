@@ -198,6 +198,20 @@ static int check_batch (const struct sched *s, const struct batch *b, struct err
     return rc;
 }
 
+static int check_client (const struct client *c, struct err *e)
+{
+    uint64_t tasks = 0, bytes = 0, batches = 0;
+    const struct batch *b;
+    LIST_FOREACH (b, &c->owned, owned_link) {
+        tasks += b->submitted - b->finished;
+        bytes += chunks_bytes (b);
+        batches++;
+    }
+    if (tasks != c->tasks || bytes != c->bytes || batches != c->batches)
+        return err_set (e, EPROTO, "what a client has submitted is counted wrong");
+    return 0;
+}
+
 static int check_worker (const struct worker *w, struct err *e)
 {
     uint64_t occupied = 0;
@@ -227,6 +241,11 @@ int sched_check (const struct sched *s, struct err *e)
     if (bytes != s->queue_bytes)
         return err_set (e, EPROTO, "%" PRIu64 " bytes are queued, counted were %" PRIu64, bytes,
                         s->queue_bytes);
+    for (const struct session *se = s->by_token; se; se = se->by_token.next)
+        if (se->client && check_client (se->client, e) < 0)
+            return -1;
+    if (check_client (&s->orphans, e) < 0)
+        return -1;
     const struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
         if (check_worker (w, e) < 0)

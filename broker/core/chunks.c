@@ -18,9 +18,9 @@ static size_t chunk_bytes (const struct chunk *c)
     return c->body.len + c->keys.len + c->have;
 }
 
-static void chunk_release (struct sched *s, struct chunk *c)
+static void chunk_release (struct sched *s, struct batch *b, struct chunk *c)
 {
-    s->queue_bytes -= chunk_bytes (c);
+    quota_bytes (s, b, -(int64_t)chunk_bytes (c));
     slice_fini (&c->body);
     slice_fini (&c->keys);
     for (size_t i = 0; i < c->n_parts; i++)
@@ -73,7 +73,7 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
     c->parts = mem_resize (c->parts, c->n_parts + 1, sizeof *c->parts);
     c->parts[c->n_parts++] = slice_keep (&w->body[0]);
     c->have += w->body[0].len;
-    s->queue_bytes += w->body[0].len + (m->offset ? 0 : c->keys.len);
+    quota_bytes (s, b, (int64_t)(w->body[0].len + (m->offset ? 0 : c->keys.len)));
     return 0;
 }
 
@@ -101,7 +101,7 @@ int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct er
     c->body = slice_keep (&w->body[0]);
     c->keys = slice_keep (&keys);
     c->at_row = m->first;
-    s->queue_bytes += chunk_bytes (c);
+    quota_bytes (s, b, (int64_t)chunk_bytes (c));
     return 0;
 }
 
@@ -166,7 +166,7 @@ void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t c
         if (!keep)
             c->kept -= here;
         if (!c->kept)
-            chunk_release (s, c);
+            chunk_release (s, b, c);
         first += here;
         count -= here;
     }
@@ -200,7 +200,7 @@ void chunks_free (struct sched *s, struct batch *b)
 {
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
         if (b->chunks[i].kept)
-            chunk_release (s, &b->chunks[i]);
+            chunk_release (s, b, &b->chunks[i]);
     free (b->chunks);
     b->chunks = NULL;
     b->chunk_head = b->chunk_tail = b->chunk_size = 0;

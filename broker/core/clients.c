@@ -130,11 +130,11 @@ static bool has_watchers (const struct said *m, const struct batch *b, uint64_t 
 
 /* Not now. END says it as well, for a client whose connection breaks before it has heard this, and
  * for one that does not try again. */
-static void put_off (const struct said *m)
+static void put_off (const struct said *m, const struct quota_limit *over)
 {
     uint64_t handle = m->w->m.open.batch;
-    session_busy (m->s, m->se, WIRE_OPEN, handle, CRAMMED, m->fx);
-    broken (m, handle, CRAMMED);
+    session_busy (m->se, WIRE_OPEN, handle, over, m->fx);
+    broken (m, handle, over->text);
     client_over (m->c, handle);
 }
 
@@ -144,8 +144,9 @@ static void open_new (const struct said *m)
         refuse_handle (m, m->w->m.open.batch, WIRE_STORAGE, m->s->degraded);
         return;
     }
-    if (is_crammed (m->s)) {
-        put_off (m);
+    struct quota_limit over;
+    if (quota_refuses (m->s, m->c, &over)) {
+        put_off (m, &over);
         return;
     }
     struct batch *b = batch_open (m->s, m->c, m->w, m->now, m->fx);

@@ -102,6 +102,11 @@ struct waiter {
     LIST_ENTRY (waiter) c_link; /* in client */
 };
 
+struct quota_limit { /* that is reached */
+    const char *text;
+    uint64_t have, limit;
+};
+
 struct client {
     struct session *session;
     struct sub *subs;           /* hash by handle */
@@ -110,8 +115,11 @@ struct client {
     LIST_HEAD (, waiter) waiters;
     unsigned n_asked;          /* waits, cancels and drains that are not answered yet */
     LIST_HEAD (, batch) owned; /* what it submitted, attached or detached */
-    struct ranges over;        /* handles of batches whose END it was sent */
-    struct batch *served;      /* in `ready`: got rows last, so it is last among its equals */
+    uint64_t tasks, bytes;     /* unfinished, of its batches: quota.c */
+    uint64_t batches;
+    bool over_quota;
+    struct ranges over;   /* handles of batches whose END it was sent */
+    struct batch *served; /* in `ready`: got rows last, so it is last among its equals */
     bool is_ready;
 };
 
@@ -182,6 +190,7 @@ struct batch {
     struct wire open; /* the OPEN message, its strings kept by its header */
     uint64_t flags, jobs, priority, runs;
     uint64_t result_bytes;
+    uint64_t quota_tasks, quota_bytes; /* its part in its client's */
     int64_t opened_us, deadline_us;
     bool awaited; /* replayed, and nobody's until it is opened again or the grace is over */
     struct client *client; /* whose share of the workers it uses */
@@ -457,9 +466,9 @@ void sessions_tick (struct sched *s, const struct sched_event *tick, int64_t now
                     struct effects *fx);
 void sessions_stop (struct sched *s, struct effects *fx);
 void sessions_flush (struct sched *s, int64_t now, struct effects *fx);
-/* It holds too much (bytes): try again in a while. */
-void session_busy (struct sched *s, struct session *se, unsigned kind, uint64_t ref,
-                   const char *text, struct effects *fx);
+/* Not now: try again in a while. */
+void session_busy (struct session *se, unsigned kind, uint64_t ref, const struct quota_limit *over,
+                   struct effects *fx);
 void session_error (struct sched *s, struct session *se, enum wire_code code, unsigned kind,
                     uint64_t ref, struct effects *fx, const char *fmt, ...)
     __attribute__ ((format (printf, 7, 8)));
@@ -701,6 +710,19 @@ void alone_release (struct sched *s, struct worker *w);
 /* A lease of it is over. */
 void alone_ended (struct sched *s, struct worker *w);
 void alone_place (struct sched *s, int64_t now, struct effects *fx);
+
+/* --- quota.c --- */
+/* Tasks of the batch that are not finished became more, or (negative) fewer. */
+void quota_tasks (struct sched *s, struct batch *b, int64_t more);
+/* Likewise the bytes of its rows; they count in queue_bytes, too. */
+void quota_bytes (struct sched *s, struct batch *b, int64_t more);
+/* The batch is its client's now, or about not to be any more. */
+void quota_join (struct sched *s, struct batch *b, struct client *c);
+void quota_leave (struct sched *s, struct batch *b);
+/* The client may not open a batch now, and why. */
+bool quota_refuses (const struct sched *s, const struct client *c, struct quota_limit *over);
+/* Its client does not mind its window: rows are refused, but for the rest of a large one. */
+bool quota_is_crammed (const struct sched *s, const struct batch *b);
 
 /* --- quarantine.c --- */
 void quarantine_lost (struct sched *s, const struct worker *w, int64_t now, struct effects *fx);

@@ -64,6 +64,15 @@ static void add (struct answer *a, const struct record *r)
     a->count++;
 }
 
+/* Clients that are at a quota of theirs. */
+static uint64_t clients_held_back (const struct sched *s)
+{
+    uint64_t n = 0;
+    for (const struct session *se = s->by_token; se; se = se->by_token.next)
+        n += se->client && se->client->over_quota;
+    return n;
+}
+
 static void answer_status (struct answer *a)
 {
     struct sched *s = a->s;
@@ -92,6 +101,7 @@ static void answer_status (struct answer *a)
     put (&r, "fenced", f.fenced);
     put (&r, "duplicates", f.duplicates);
     put (&r, "malformed", f.malformed);
+    put (&r, "held_back", clients_held_back (s));
     add (a, &r);
 }
 

@@ -16,6 +16,7 @@ static void wait_again (struct sched *s, struct batch *b, enum outcome_how how, 
     ranges_remove (&b->doomed, r.lo, r.hi);
     b->counts[how] -= n;
     b->finished -= n;
+    quota_tasks (s, b, (int64_t)n);
     chunks_reopen (b, r.lo, n);
     for (uint64_t row = r.lo; row < r.hi; row++) {
         struct odd_row *odd = odd_get (b, row);

@@ -150,6 +150,7 @@ static void count_outcome (struct sched *s, struct batch *b, const struct outcom
     bool keep = may_retry (b, o);
     b->counts[o->how]++;
     b->finished++;
+    quota_tasks (s, b, -1);
     if (o->attempt > 1)
         ranges_add (&b->again, o->row, o->row + 1);
     if (keep) {

@@ -28,6 +28,8 @@ void sched_config_defaults (struct sched_config *c)
         .queue_bytes = 1 << 30,
         .overflow_bytes = 1 << 30,
         .result_bytes = 64 << 20,
+        .client_tasks = 100000000,
+        .client_batches = 100000,
         .losses_max = 3,
     };
 }
@@ -36,6 +38,8 @@ struct sched *sched_new (const struct sched_config *c)
 {
     struct sched *s = mem_zalloc (sizeof *s);
     s->cfg = *c;
+    if (!s->cfg.client_bytes)
+        s->cfg.client_bytes = s->cfg.queue_bytes / 4 * 3;
     /* tokens of an earlier life of the same broker must not be given to others */
     s->rng = c->seed + c->first_commit * 0xd1342543de82ef95u;
     s->next_batch = 1;

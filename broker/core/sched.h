@@ -40,6 +40,9 @@ struct sched_config {
     uint64_t queue_bytes;    /* rows and results held for all; above, submissions are held back */
     uint64_t overflow_bytes; /* beyond that nothing more is taken, from whomever it comes */
     uint64_t result_bytes;   /* undelivered results of one batch; above, it is not granted */
+    uint64_t client_tasks;   /* unfinished tasks of one client; at that it is held back; 0: any */
+    uint64_t client_bytes;   /* ... and bytes of them; 0: three quarters of queue_bytes */
+    uint64_t client_batches; /* ... and batches */
     int64_t keep_us;       /* a detached batch that is over is forgotten after so long; 0: never */
     uint64_t keep_bytes;   /* ... and the oldest of them above so many bytes; 0: queue_bytes / 2 */
     bool records;          /* the store wants EFFECT_RECORD */

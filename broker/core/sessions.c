@@ -115,17 +115,17 @@ void session_error (struct sched *s, struct session *se, enum wire_code code, un
     (void)s;
 }
 
-void session_busy (struct sched *s, struct session *se, unsigned kind, uint64_t ref,
-                   const char *text, struct effects *fx)
+void session_busy (struct session *se, unsigned kind, uint64_t ref, const struct quota_limit *over,
+                   struct effects *fx)
 {
     struct wire w = {.kind = WIRE_ERROR};
     w.m.error.code = WIRE_BUSY;
     w.m.error.kind = kind;
     w.m.error.ref = ref;
-    w.m.error.text = bytes_str (text);
+    w.m.error.text = bytes_str (over->text);
     w.m.error.retry_ms = BUSY_RETRY_MS;
-    w.m.error.have = s->queue_bytes + s->own_bytes;
-    w.m.error.limit = s->cfg.queue_bytes + s->cfg.overflow_bytes;
+    w.m.error.have = over->have;
+    w.m.error.limit = over->limit;
     if (se->route)
         session_say (se, se->route, &w, fx);
 }
@@ -134,7 +134,8 @@ void session_busy (struct sched *s, struct session *se, unsigned kind, uint64_t 
  * row may finish it: half a row makes no room by itself. */
 bool session_is_shut (const struct sched *s, const struct session *se)
 {
-    return s->degraded || (se->client && s->was_full && !client_is_halfway (se->client));
+    bool held = se->client && (s->was_full || se->client->over_quota);
+    return s->degraded || (held && !client_is_halfway (se->client));
 }
 
 void session_set_route (struct sched *s, struct session *se, uint64_t route)
@@ -466,9 +467,10 @@ static void flush_one (struct sched *s, struct session *se, int64_t now, struct 
     chan_release (se->chan, s->committed);
     while (se->route && chan_next (se->chan, &f))
         effect_send_take (fx, se->route, &f);
-    /* who was held back may turn out to be in the middle of a large row: its batch came later */
-    bool opens = se->shut && !session_is_shut (s, se);
-    if (se->route && (opens || chan_owes_ack (se->chan)))
+    /* it reached its quota, or is below it again; and who was held back may turn out to be in the
+     * middle of a large row: its batch came later */
+    bool moved = se->shut != session_is_shut (s, se) && (se->client || se->shut);
+    if (se->route && (moved || chan_owes_ack (se->chan)))
         session_say_window (s, se, fx);
 }
 

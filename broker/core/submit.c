@@ -166,7 +166,7 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
         return check_known (b, w, resent, e);
     if (b->cancelled || b->ended)
         return 0; /* nobody waits for them any more */
-    if (is_crammed (s) && !s->replaying)
+    if ((is_crammed (s) || quota_is_crammed (s, b)) && !s->replaying)
         return err_set (e, EBUSY, CRAMMED);
     if (b->closed)
         return err_set (e, EINVAL, "the batch is closed");
@@ -181,6 +181,7 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
     note_content (b, w);
     if (!chunk_half (b)) {
         b->submitted = m->first + m->count;
+        quota_tasks (s, b, (int64_t)m->count);
         rows_wait (s, b, m->first, b->submitted);
     }
     record_said (s, b, w, fx);

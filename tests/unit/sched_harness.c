@@ -126,6 +126,8 @@ static void session_business (struct peer *p, const struct wire *w)
     case WIRE_ERROR:
         p->n_errors++;
         p->error = (enum wire_code)w->m.error.code;
+        p->last_error = w->m.error;
+        p->last_error.text = bytes_str ("");
         if (p->bed->faithful && (p->error == WIRE_NO_SESSION || p->error == WIRE_LOST))
             peer_back (p, false);
         break;

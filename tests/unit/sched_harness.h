@@ -93,6 +93,7 @@ struct peer {
     STAILQ_HEAD (, got_message) unread; /* while stalled */
     uint64_t n_errors;
     enum wire_code error; /* the last */
+    struct msg_error last_error;
     uint64_t n_byes, n_welcomes, n_acks, n_pings;
     uint64_t window; /* as the last ACK or WELCOME said */
     struct view views[VIEWS_MAX];

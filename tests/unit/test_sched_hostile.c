@@ -267,6 +267,7 @@ static void specs_and_batches_take_room_as_well (void **state)
         }
         bed_settle (b);
         refused += peer_count (d, WIRE_END);
+        assert_true (!d->n_errors || d->last_error.retry_ms);
     }
     assert_true (bed_figures (b).batches < 250);
     assert_int_equal (bed_figures (b).batches + refused, 500);
@@ -329,6 +330,7 @@ static void a_detached_batch_that_outgrows_all_room_ends_and_says_why (void **st
     }
     assert_int_equal (v->end.state, BATCH_CANCELLED);
     assert_true (v->end.done < 100);
+    bed_pass (b, US_PER_S);
     client_submit (c, 2, 0, 0, 10);
     bed_run (b, 1000);
     assert_true (client_view (c, 2)->ended);

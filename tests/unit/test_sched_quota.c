@@ -1,0 +1,125 @@
+/* What one client may fill, and that it costs the others nothing. */
+#include <string.h>
+
+#include "tests/unit/sched_harness.h"
+
+static struct bed *bed_with (uint64_t tasks, uint64_t bytes, uint64_t batches)
+{
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.client_tasks = tasks;
+    cfg.client_bytes = bytes;
+    cfg.client_batches = batches;
+    return bed_new (&cfg, NULL);
+}
+
+/* The last ERROR, which must be about an OPEN of this handle that was put off. */
+static struct msg_error put_off (struct peer *c, uint64_t handle)
+{
+    assert_int_equal (c->last_error.code, WIRE_BUSY);
+    assert_int_equal (c->last_error.kind, WIRE_OPEN);
+    assert_int_equal (c->last_error.ref, handle);
+    return c->last_error;
+}
+
+static void a_client_over_its_tasks_is_held_back_and_others_are_not (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (1000, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    struct peer *other = bed_client (b, "other");
+    client_submit (c, 1, 0, 0, 1000);
+    assert_int_equal (c->window, 0);
+    assert_true (other->window > 0);
+    client_open (c, 2, 0, 0, 50);
+    bed_settle (b);
+    struct msg_error e = put_off (c, 2);
+    assert_int_equal (e.code, WIRE_BUSY);
+    assert_int_equal (e.have, 1000);
+    assert_int_equal (e.limit, 1000);
+    assert_true (e.retry_ms > 0);
+    struct peer *w = bed_worker (b, "w", 1);
+    struct view *v = client_submit (other, 1, 0, 0, 10);
+    bed_run (b, 50000);
+    assert_true (v->ended);
+    (void)w;
+    bed_free (&b);
+}
+
+static void of_a_batch_that_was_put_off_nothing_is_accepted (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (100, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    client_submit (c, 1, BATCH_DETACHED, 0, 100);
+    uint64_t errors = c->n_errors;
+    struct view *v = client_submit (c, 2, 0, 0, 10);
+    assert_int_equal (put_off (c, 2).code, WIRE_BUSY);
+    assert_int_equal (c->n_errors, errors + 1); /* SPEC, ROWS and CLOSE are passed over */
+    assert_int_equal (v->end.state, BATCH_BROKEN);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_worker (b, "w", 4);
+    bed_run (b, 50000);
+    assert_true (c->window > 0);
+    v = client_submit (c, 3, 0, 0, 10);
+    bed_run (b, 50000);
+    assert_int_equal (v->end.done, 10);
+    bed_free (&b);
+}
+
+static void bytes_and_batches_have_limits_as_well (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (0, 4000, 3);
+    struct peer *c = bed_client (b, "c");
+    for (uint64_t handle = 1; handle <= 4; handle++)
+        client_open (c, handle, 0, 0, 50);
+    bed_settle (b);
+    assert_int_equal (put_off (c, 4).limit, 3);
+    struct peer *d = bed_client (b, "d");
+    client_submit (d, 1, 0, 0, 3000);
+    assert_int_equal (d->window, 0);
+    client_open (d, 2, 0, 0, 50);
+    bed_settle (b);
+    assert_int_equal (put_off (d, 2).limit, 4000);
+    client_cancel (d, 1, 1, 0, 0);
+    bed_settle (b);
+    assert_true (d->window > 0);
+    bed_free (&b);
+}
+
+/* P10, P11: who asks for results and does not read them is held to its limit, and nobody waits for
+ * it. */
+static void a_slow_reader_costs_the_one_beside_it_nothing (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.result_bytes = 20000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *slow = bed_client (b, "slow");
+    struct peer *quick = bed_client (b, "quick");
+    bed_worker (b, "w", 4);
+    client_submit (slow, 1, 0, 0, 100000);
+    slow->stalled = true;
+    struct view *v = client_submit (quick, 1, 0, 0, 2000);
+    for (int i = 0; i < 2000 && !v->ended; i++)
+        bed_turn (b), bed_run (b, 1000);
+    assert_true (v->ended);
+    assert_int_equal (v->end.done, 2000);
+    assert_true (bed_figures (b).queue_bytes < 100000 * 20 + 2000000);
+    slow->stalled = false;
+    peer_wake (slow);
+    bed_free (&b);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (a_client_over_its_tasks_is_held_back_and_others_are_not),
+        cmocka_unit_test (of_a_batch_that_was_put_off_nothing_is_accepted),
+        cmocka_unit_test (bytes_and_batches_have_limits_as_well),
+        cmocka_unit_test (a_slow_reader_costs_the_one_beside_it_nothing),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
