@@ -94,7 +94,8 @@ static void opened (const struct said *m, struct sub *sub)
     w.m.opened.id = b->id;
     if (sub->joined) {
         w.m.opened.known = 1;
-        w.m.opened.chunks = batch_chunks (b);
+        /* of a cancelled batch what came behind was taken, and not kept: nothing is missing */
+        w.m.opened.chunks = b->cancelled ? UINT64_MAX : batch_chunks (b);
         w.m.opened.rows = b->submitted;
         w.m.opened.closed = b->closed;
     }

@@ -461,6 +461,27 @@ static void a_submission_goes_on_where_it_was (void **state)
     bed_free (&b);
 }
 
+/* What was sent behind a cancellation was acknowledged, and is not kept: it is not missing. */
+static void of_a_cancelled_batch_no_chunk_is_wanted (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 2);
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 5);
+    bed_settle (b);
+    client_cancel (c, 1, 1, 0, 0);
+    bed_settle (b);
+    client_rows (c, 1, 5);
+    bed_settle (b);
+    restart (b, t);
+    assert_true (client_view (c, 1)->known_chunks >= 2);
+    bed_free (&b);
+}
+
 static void the_end_is_told_again_until_it_was_seen (void **state)
 {
     (void)state;
@@ -725,6 +746,7 @@ int main (void)
         cmocka_unit_test (input_for_a_row_waits_until_its_worker_is_back),
         cmocka_unit_test (a_client_goes_on_behind_what_it_has),
         cmocka_unit_test (a_submission_goes_on_where_it_was),
+        cmocka_unit_test (of_a_cancelled_batch_no_chunk_is_wanted),
         cmocka_unit_test (the_end_is_told_again_until_it_was_seen),
         cmocka_unit_test (numbers_of_batches_are_not_given_again),
         cmocka_unit_test (an_attached_batch_whose_client_does_not_come_back_is_cancelled),
