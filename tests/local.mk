@@ -285,6 +285,7 @@ integ_tests = \
 	tests/integ/environment.bats \
 	tests/integ/foreach_basic.bats \
 	tests/integ/foreach_vs_parallel.bats \
+	tests/integ/hostile.bats \
 	tests/integ/hosts.bats \
 	tests/integ/invoke.bats \
 	tests/integ/output.bats \
@@ -354,6 +355,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/driver \
 	tests/fuzz/corpus \
 	tests/fuzz/run \
+	tests/integ/hostile.py \
 	tests/integ/lib.bash \
 	tests/marked.bash \
 	tests/run \
