@@ -103,8 +103,8 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
     if (r->how == DROVER_CANCELLED && !may_be_cancelled (u, j))
         sim_fail (s, "row %d of batch %d was cancelled, and nobody asked for that", (int)r->row,
                   (int)j->id);
-    if (r->how == DROVER_BROKER_LOST && !u->reset && !user_is_lost (u) && !j->attached &&
-        !j->refused && j->id)
+    if (r->how == DROVER_BROKER_LOST && !u->reset && !u->gone && !user_is_lost (u) &&
+        !j->attached && !j->refused && j->id)
         sim_fail (s, "%s lost row %d of batch %d, but no session", u->name, (int)r->row,
                   (int)j->id);
     if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)))
