@@ -340,6 +340,13 @@ endif
 
 EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign \
+	tests/sim/mutate \
+	tests/sim/mutants/01-acknowledge-before-commit.patch \
+	tests/sim/mutants/03-forget-one-range-at-a-loss.patch \
+	tests/sim/mutants/04-run-again-on-a-mere-disconnect.patch \
+	tests/sim/mutants/06-skip-one-resend.patch \
+	tests/sim/mutants/07-never-take-back.patch \
+	tests/sim/mutants/08-exceed-jobs-after-a-loss.patch \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/T1.bash \
