@@ -269,8 +269,8 @@ static void a_cancelled_range_goes_behind_its_rows (void **state)
     w.m.cancel.count = 2;
     assert_int_not_equal (core_ask (&core, &w, batch.handle, NULL), 0);
     core_flush (&core);
-    assert_int_equal (leaves ().kind, WIRE_ROWS);
-    assert_int_equal (leaves ().kind, WIRE_CANCEL);
+    expect_leave (WIRE_ROWS);
+    expect_leave (WIRE_CANCEL);
 }
 
 static void records_of_a_reply_are_pairs (void **state)
