@@ -19,10 +19,16 @@
 #include "tests/sim/sim.h"
 
 enum {
+#ifdef __SANITIZE_ADDRESS__ /* several times slower: the ordinary build looks at the rest */
+    TEST_SEEDS = 150,
+    TEST_COVER = 0,
+    TEST_ROWS = 50000,
+#else
     TEST_SEEDS = 500,
     TEST_COVER = 750, /* of 1000 pairs of message and state */
-    TEST_WORKERS = 1000,
     TEST_ROWS = 500000,
+#endif
+    TEST_WORKERS = 1000,
     LIFE_MAX_S = 60, /* real seconds: a core that never returns */
     BIG_MAX_S = 600,
 };
