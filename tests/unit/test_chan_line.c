@@ -8,57 +8,7 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
-#include "common/wire/chan.h"
-
-/* Queue a message that carries `mark`. */
-static void post (struct chan *c, enum chan_lane lane, uint64_t mark, uint64_t hold)
-{
-    struct wire w = {.kind = WIRE_OPENED, .m.opened.id = mark};
-    struct wire_frames f;
-    assert_int_equal (wire_encode (&w, &f, NULL), 0);
-    chan_post_take (c, lane, &f, hold);
-}
-
-static void post_bulk (struct chan *c, uint64_t mark, size_t bytes)
-{
-    static uint8_t zeros[64 << 10];
-    struct wire w = {
-        .kind = WIRE_OUTPUT, .m.output.record = mark, .body[0] = slice_borrowed (zeros, bytes)};
-    struct wire_frames f;
-    assert_int_equal (wire_encode (&w, &f, NULL), 0);
-    chan_post_take (c, LANE_BULK, &f, 0);
-}
-
-struct sent {
-    uint64_t seq, ack, mark;
-};
-
-/* The next message, or zeros. */
-static struct sent next (struct chan *c)
-{
-    struct wire_frames f;
-    struct wire w;
-    struct sent s = {0};
-    if (!chan_next (c, &f))
-        return s;
-    assert_int_equal (wire_decode (&w, &f, NULL, NULL), 0);
-    s = (struct sent){w.seq, w.ack, w.kind == WIRE_OUTPUT ? w.m.output.record : w.m.opened.id};
-    wire_fini (&w);
-    wire_frames_fini (&f);
-    return s;
-}
-
-static void leaves (struct chan *c, uint64_t seq, uint64_t mark)
-{
-    struct sent s = next (c);
-    assert_int_equal (s.seq, seq);
-    assert_int_equal (s.mark, mark);
-}
-
-static void nothing_leaves (struct chan *c)
-{
-    assert_int_equal (next (c).seq, 0);
-}
+#include "tests/unit/chan_rig.h"
 
 enum { BIG = 40 << 10, WIDE = 4 << 20 };
 
