@@ -367,6 +367,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/fuzz/run \
 	tests/integ/hostile.py \
 	tests/integ/lib.bash \
+	tests/lsan.supp \
 	tests/marked.bash \
 	tests/run \
 	tests/slow_line.py \
