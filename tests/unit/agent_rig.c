@@ -586,3 +586,24 @@ void rig_all (const struct rig *r, uint64_t first, uint64_t count, enum outcome_
                       r->row[i].returned);
     }
 }
+
+struct rig *rig_running (uint64_t form, uint64_t count)
+{
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, form, 1, 0);
+    rig_grant (r, 1, 0, count, 1, 1, 1);
+    rig_claim (r, 1);
+    return r;
+}
+
+struct rig *rig_running_at (uint64_t first, uint64_t count, unsigned *x)
+{
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, first, 1, 1, 1);
+    rig_work_all (r, 1);
+    rig_grant (r, 1, first, count, 1, 0, 0);
+    *x = rig_holder (r, first);
+    rig_claim (r, *x);
+    return r;
+}

@@ -83,6 +83,11 @@ void rig_free (struct rig **r);
 
 /* Agent that is connected: HELLO was answered by WELCOME. */
 struct rig *rig_connected (unsigned slots);
+/* With one slot, whose executor runs the first of rows [0, count) of batch 1. */
+struct rig *rig_running (uint64_t form, uint64_t count);
+/* The same of a batch of functions behind `first` rows that are done: rows [first, first + count),
+ * which executor `x` was given at once. */
+struct rig *rig_running_at (uint64_t first, uint64_t count, unsigned *x);
 
 void rig_event (struct rig *r, const struct agent_event *ev);
 /* Time passes; the agent is called at each of its deadlines. */

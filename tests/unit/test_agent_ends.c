@@ -21,10 +21,7 @@ static void say_bye_ok (struct rig *r)
 static void queued_rows_are_cancelled_at_once (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 10, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 10);
     rig_cancel (r, 3, 4, 0);
     rig_all (r, 3, 4, OUTCOME_CANCELLED);
     assert_string_equal (r->row[3].reason, "enough");
@@ -39,10 +36,7 @@ static void queued_rows_are_cancelled_at_once (void **state)
 static void running_command_is_cancelled_by_its_executor (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     rig_cancel (r, 0, 0, 0);
     assert_int_equal (r->executor[1].cancels, 1);
     assert_int_equal (r->row[0].outcomes, 0);
@@ -55,10 +49,7 @@ static void running_command_is_cancelled_by_its_executor (void **state)
 static void a_cancellation_of_unstarted_rows_leaves_those_that_run (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 5, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 5);
     struct wire w = {.kind = WIRE_CANCEL_ROWS};
     w.m.cancel_rows = (struct msg_cancel_rows){
         .batch = 1, .upto = 2, .unstarted = 1, .reason = bytes_str ("hung up")};
@@ -75,11 +66,8 @@ static void a_cancellation_of_unstarted_rows_leaves_those_that_run (void **state
 static void command_that_does_not_end_is_killed (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
+    struct rig *r = rig_running (FORM_SHELL, 1);
     struct wire pong = {.kind = WIRE_PONG};
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 1, 1, 1, 1);
-    rig_claim (r, 1);
     rig_cancel (r, 0, 1, 0);
     for (int i = 0; i < 5; i++) {
         rig_pass (r, 4 * US_PER_S);
@@ -95,13 +83,8 @@ static void command_that_does_not_end_is_killed (void **state)
 static void rows_that_an_executor_holds_are_cancelled_at_once (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
-    rig_grant (r, 1, 0, 300, 1, 1, 1);
-    rig_work_all (r, 1);
-    rig_grant (r, 1, 300, 20, 1, 0, 0);
-    unsigned x = rig_holder (r, 300);
-    rig_claim (r, x);
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
     rig_cancel (r, 305, 5, 0);
     assert_false (r->executor[x].killed);
     rig_all (r, 305, 5, OUTCOME_CANCELLED);
@@ -115,13 +98,8 @@ static void rows_that_an_executor_holds_are_cancelled_at_once (void **state)
 static void cancelled_function_costs_only_its_row (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
-    rig_grant (r, 1, 0, 300, 1, 1, 1);
-    rig_work_all (r, 1);
-    rig_grant (r, 1, 300, 20, 1, 0, 0);
-    unsigned x = rig_holder (r, 300);
-    rig_claim (r, x);
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
     rig_cancel (r, 300, 1, 0);
     assert_true (r->executor[x].killed);
     assert_int_equal (r->row[300].outcomes, 0);
@@ -182,13 +160,8 @@ static void take_back_returns_the_last_granted_first (void **state)
 static void take_back_reaches_rows_in_executors_but_not_running_ones (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
-    rig_grant (r, 1, 0, 300, 1, 1, 1);
-    rig_work_all (r, 1);
-    rig_grant (r, 1, 300, 20, 1, 0, 0);
-    unsigned x = rig_holder (r, 300);
-    rig_claim (r, x);
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
     rig_take_back (r, 100);
     for (unsigned i = 301; i < 320; i++)
         assert_int_equal (r->row[i].returned, 1);
@@ -211,13 +184,8 @@ static void take_back_of_an_unknown_batch_is_answered (void **state)
 static void dead_function_executor_fails_one_row_and_requeues_the_rest (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
-    rig_grant (r, 1, 0, 300, 1, 1, 1);
-    rig_work_all (r, 1);
-    rig_grant (r, 1, 300, 20, 1, 0, 0);
-    unsigned x = rig_holder (r, 300);
-    rig_claim (r, x);
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
     rig_finish_quietly (r, x, OUTCOME_DONE, 1); /* packed, never sent */
     rig_claim (r, x);
     rig_die (r, x, SIGSEGV);
@@ -233,10 +201,7 @@ static void dead_function_executor_fails_one_row_and_requeues_the_rest (void **s
 static void dead_command_executor_fails_its_row (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     rig_die (r, 1, SIGKILL);
     rig_all (r, 0, 1, OUTCOME_FAILED);
     assert_int_equal (r->row[0].last.signal, SIGKILL);
@@ -249,10 +214,7 @@ static void dead_command_executor_fails_its_row (void **state)
 static void executor_that_leaves_after_its_outcome_blames_no_row (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 4, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 4);
     rig_finish (r, 1, OUTCOME_DONE, 1000);
     rig_die (r, 1, 3 << 8); /* its processes live on; it had the next row already */
     rig_work_all (r, 20 * US_PER_MS);
@@ -350,10 +312,7 @@ static void drain_returns_unstarted_rows (void **state)
 static void a_drained_worker_leaves_when_what_ran_is_acknowledged (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 3);
     struct wire w = {.kind = WIRE_DRAIN};
     rig_say (r, &w);
     for (int i = 0; i < 40; i++) { /* far beyond the time that TERM would give */
@@ -376,10 +335,7 @@ static void a_drained_worker_leaves_when_what_ran_is_acknowledged (void **state)
 static void term_gives_a_drained_worker_its_time_limit (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 1, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 1);
     struct wire w = {.kind = WIRE_DRAIN};
     rig_say (r, &w);
     rig_event (r, &TERM);
@@ -404,10 +360,7 @@ static void idle_worker_leaves_at_term (void **state)
 static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 3);
     rig_event (r, &TERM);
     rig_acknowledge (r);
     rig_pass (r, 2 * US_PER_S);
@@ -425,10 +378,7 @@ static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
 static void rows_over_the_drain_time_are_killed_and_left_to_the_goodbye (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 1, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 1);
     rig_event (r, &TERM);
     rig_pass (r, 3 * US_PER_S);
     assert_true (r->executor[1].killed);
@@ -441,10 +391,7 @@ static void rows_over_the_drain_time_are_killed_and_left_to_the_goodbye (void **
 static void second_term_does_not_wait (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 1, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 1);
     rig_event (r, &TERM);
     assert_false (r->executor[1].killed);
     rig_event (r, &TERM);

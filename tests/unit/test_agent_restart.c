@@ -22,10 +22,7 @@ static bool names (const struct rig *r, uint64_t first, uint64_t count)
 static void what_waits_runs_or_is_not_acknowledged_is_named_and_goes_on (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 10, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 10);
     rig_finish (r, 1, OUTCOME_DONE, 1000);
     rig_acknowledge (r);
     r->deaf = true;
@@ -79,10 +76,7 @@ static void grants_that_never_came_are_given_back_and_come_again (void **state)
 static void an_outcome_that_was_committed_comes_twice_and_is_named (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     rig_finish (r, 1, OUTCOME_DONE, 1000); /* the broker has it, its acknowledgement never left */
     rig_restart (r);
     assert_true (names (r, 0, 2));
@@ -94,10 +88,7 @@ static void an_outcome_that_was_committed_comes_twice_and_is_named (void **state
 static void what_was_given_back_is_not_given_back_again (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 4, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 4);
     r->deaf = true;
     struct wire w = {.kind = WIRE_TAKE_BACK};
     w.m.take_back.batch = 1;
@@ -116,10 +107,7 @@ static void what_was_given_back_is_not_given_back_again (void **state)
 static void rows_that_a_drain_has_killed_are_named (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     rig_event (r, &(struct agent_event){.kind = AGENT_TERM});
     rig_event (r, &(struct agent_event){.kind = AGENT_TERM});
     assert_true (r->executor[1].killed);
@@ -134,10 +122,7 @@ static void rows_that_a_drain_has_killed_are_named (void **state)
 static void a_drain_is_said_again_and_goes_on (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 4, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 4);
     struct wire drain = {.kind = WIRE_DRAIN};
     rig_say (r, &drain);
     assert_int_equal (r->kinds[WIRE_CAPACITY], 1);
@@ -220,10 +205,7 @@ static void slot_numbers_of_what_is_named_stay (void **state)
 static void a_spec_that_comes_a_second_time_changes_nothing (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 3);
     rig_restart (r);
     rig_spec (r, 1, FORM_SHELL, 1, 0);
     rig_grant (r, 1, 3, 1, 2, 1, 1);
@@ -237,10 +219,7 @@ static void a_spec_that_comes_a_second_time_changes_nothing (void **state)
 static void rows_of_another_spec_than_now_end_in_words (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_FUNCTION, 3);
     rig_restart (r);
     rig_spec (r, 1, FORM_FUNCTION, 1, 5000); /* its state is not the one we worked for */
     assert_true (r->executor[1].killed);
@@ -270,10 +249,7 @@ static void a_cancellation_of_grants_on_their_way_ends_with_them (void **state)
 static void a_cancellation_that_comes_again_is_no_second_one (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 3);
     rig_cancel (r, 0, 0, r->grants);
     rig_restart (r);
     assert_true (names (r, 0, 3)); /* two are answered, one is about to end */
@@ -321,10 +297,7 @@ static void half_a_large_row_is_told_from_its_beginning (void **state)
 static void tasks_run_on_while_the_broker_is_stopped (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 3, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 3);
     struct wire bye = {.kind = WIRE_BYE};
     bye.m.bye.code = WIRE_STOPPING;
     rig_say (r, &bye);

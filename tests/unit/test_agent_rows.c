@@ -353,10 +353,7 @@ static void read_again (struct rig *r)
 static void many_unacknowledged_results_pause_the_executors (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     print_until_paused (r, 1, 0);
     read_again (r);
     rig_free (&r);
@@ -396,10 +393,7 @@ static void say_output (struct rig *r, unsigned x, uint64_t row, size_t len)
 static void output_goes_in_pieces_as_long_as_the_line_is_not_known (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 1, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 1);
     say_output (r, 1, 0, WIRE_PIECE_MAX);
     assert_int_equal (r->kinds[WIRE_OUTPUT], 1); /* the next waits */
     assert_true (r->last[WIRE_OUTPUT].body[0].len <= WIRE_PIECE_MAX / 4);

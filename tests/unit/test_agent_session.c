@@ -186,10 +186,7 @@ static void new_session_voids_what_was_granted (void **state)
 static void broker_away_for_too_long_ends_its_tasks (void **state)
 {
     (void)state;
-    struct rig *r = rig_connected (1);
-    rig_spec (r, 1, FORM_SHELL, 1, 0);
-    rig_grant (r, 1, 0, 2, 1, 1, 1);
-    rig_claim (r, 1);
+    struct rig *r = rig_running (FORM_SHELL, 2);
     r->deaf = true;
     rig_pass (r, 590 * US_PER_S);
     assert_false (r->executor[1].killed);
