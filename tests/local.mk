@@ -43,6 +43,7 @@ unit_tests = \
 	tests/unit/test_jobs \
 	tests/unit/test_json \
 	tests/unit/test_launcher \
+	tests/unit/test_lease \
 	tests/unit/test_link \
 	tests/unit/test_loop \
 	tests/unit/test_outcome \
@@ -192,6 +193,7 @@ tests_unit_test_exec_function_LDADD = $(UNIT_EXEC)
 tests_unit_test_exec_output_SOURCES = tests/unit/test_exec_output.c $(EXEC_RIG)
 tests_unit_test_exec_output_LDADD = $(UNIT_EXEC)
 tests_unit_test_exec_parts_LDADD = $(UNIT_EXEC)
+tests_unit_test_lease_LDADD = $(UNIT_EXEC)
 tests_unit_test_launcher_SOURCES = tests/unit/test_launcher.c $(EXEC_RIG)
 tests_unit_test_launcher_LDADD = $(UNIT_EXEC)
 

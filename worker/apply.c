@@ -16,6 +16,8 @@ static int ask (struct worker *w, const struct request *r, struct err *e)
         return launcher_new (w->launcher_fd, (enum executor_kind)r->executor_kind, e);
     case AGENT_DO_KILL:
         return launcher_kill (w->launcher_fd, r->executor, e);
+    case AGENT_DO_WATCH:
+        return launcher_watch (w->launcher_fd, r->on, e);
     default:
         return launcher_token (w->launcher_fd, r->token, e);
     }
@@ -60,10 +62,12 @@ static void apply (struct worker *w, struct agent_effect *x)
     case AGENT_DO_NEW:
     case AGENT_DO_KILL:
     case AGENT_DO_TOKEN:
+    case AGENT_DO_WATCH:
         apply_request (w, &(struct request){.kind = x->kind,
                                             .executor_kind = x->executor_kind,
                                             .executor = x->executor,
-                                            .token = x->token});
+                                            .token = x->token,
+                                            .on = x->on});
         break;
     case AGENT_DO_PAUSE:
         executors_pause (w, x->on);

@@ -56,6 +56,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/launcher.h \
 	worker/exec/launcher_link.c \
 	worker/exec/launcher_proto.h \
+	worker/exec/lease.c \
+	worker/exec/lease.h \
 	worker/exec/leaf.c \
 	worker/exec/leaf.h \
 	worker/exec/program.c \

@@ -277,6 +277,12 @@ static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
     return control_peek (page_of (self, executor), copy, size);
 }
 
+static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t margin_us)
+{
+    struct lease l = {.until_us = until_us, .margin_us = margin_us};
+    control_set_lease (page_of (self, executor), l);
+}
+
 struct agent_pages executors_pages (struct worker *w)
 {
     return (struct agent_pages){
@@ -286,5 +292,6 @@ struct agent_pages executors_pages (struct worker *w)
         .claimed = page_claimed,
         .running = page_running,
         .peek = page_peek,
+        .lease = page_lease,
     };
 }

@@ -37,6 +37,7 @@ struct request { /* to the launcher, which did not take it yet */
     enum agent_kind executor_kind;
     uint32_t executor;
     uint64_t token;
+    bool on;
 };
 
 struct worker {

@@ -37,6 +37,34 @@ worker_pids() {
     same "$(wc -l <runs)" 2
 }
 
+# What must never run twice at one time ends although the agent, which would end it, is stopped.
+@test "an exclusive task ends in time under an agent that is stopped, and what is said of it is refused" {
+    start_broker --ping-every 100ms --suspect-after 1s --lost-after 3s
+    use_broker
+    start_worker --name sleepy --slots 1
+    local agent task
+    wait_until has_workers 1
+    start_job foreach drover foreach --json --exclusive \
+        'mkdir lock || touch twice; trap "rmdir lock; exit 9" TERM; echo $$ >pid.$DROVER_ATTEMPT; until [ -e go ]; do sleep 0.02; done; rmdir lock; echo {}' ::: a
+    local foreach=$JOB_PID
+    wait_until test -s pid.1
+    task=$(cat pid.1)
+    agent=$(drover worker list --json | grep -oE '"pid": *[0-9]+' | tr -dc 0-9)
+    agent=$(pgrep -P "$agent" | head -1) # the launcher's first child
+    kill -STOP "$agent"
+    gone() { ! kill -0 "$task" 2>/dev/null; }
+    wait_until gone
+    same "$(ls pid.*)" pid.1 "nobody else has begun"
+    touch go
+    start_worker --name awake --slots 1
+    wait "$foreach"
+    kill -CONT "$agent"
+    says "$T/log/foreach" '"worker":"awake"'
+    same "$(grep -c . "$T/log/foreach")" 1
+    [ ! -e twice ]
+    wait_until has_workers 2
+}
+
 @test "a broker stopped for longer than its patience has lost nobody" {
     start_broker --ping-every 100ms --suspect-after 300ms --lost-after 700ms --client-gone-after 500ms
     use_broker

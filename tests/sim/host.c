@@ -130,6 +130,12 @@ static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
     return exec_peek (exec_of (self, executor), copy, size);
 }
 
+/* A host stops as a whole, so nobody here has to see that an agent stopped alone. */
+static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t margin_us)
+{
+    (void)self, (void)executor, (void)until_us, (void)margin_us;
+}
+
 /* --- what the agent will read --- */
 
 static struct happening *happening_new (struct happenings *list, enum agent_event_kind kind,
@@ -252,6 +258,8 @@ static void apply (struct host *h, struct agent_effect *x)
         net_close (s, h->conn);
         h->conn = net_connect (s, h->name, on_mail, h);
         break;
+    case AGENT_DO_WATCH:
+        break; /* see page_lease() */
     case AGENT_DO_TOKEN:
         h->token = x->token;
         break;
@@ -385,7 +393,7 @@ static void begin (struct sim *s, void *arg, uint64_t life)
         .drain_us = sim_between (s, 0, 5) * US_PER_S,
         .backlog_bytes = sim_chance (s, 300) ? 500 : 0,
         .replaces = h->token,
-        .pages = {h, page_open, page_recall, page_claimed, page_running, page_peek},
+        .pages = {h, page_open, page_recall, page_claimed, page_running, page_peek, page_lease},
     };
     h->agent = agent_new (&c);
     h->deaf = false;

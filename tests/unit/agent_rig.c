@@ -71,6 +71,13 @@ static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
     return x->packed.len;
 }
 
+static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t margin_us)
+{
+    struct rig *r = self;
+    r->executor[executor].lease_us = until_us;
+    r->executor[executor].margin_us = margin_us;
+}
+
 /* --- what the agent does --- */
 
 static void keep_results (struct rig *r, const struct wire *w)
@@ -212,6 +219,9 @@ static void apply (struct rig *r, struct agent_effect *x, unsigned *wanted)
         break;
     case AGENT_DO_TOKEN:
         break;
+    case AGENT_DO_WATCH:
+        r->watched = x->on;
+        break;
     case AGENT_DO_EXIT:
         r->exited = true;
         r->status = x->status;
@@ -281,7 +291,7 @@ struct rig *rig_seeded (unsigned slots, uint64_t seed)
         .functions = functions,
         .drain_us = 3 * US_PER_S,
         .seed = seed,
-        .pages = {r, page_open, page_recall, page_claimed, page_running, page_peek},
+        .pages = {r, page_open, page_recall, page_claimed, page_running, page_peek, page_lease},
     };
     r->agent = agent_new (&r->cfg);
     rig_event (r, &(struct agent_event){.kind = AGENT_START});

@@ -38,6 +38,7 @@ struct rig_executor {
     unsigned cancels; /* CANCEL_ROWS */
     unsigned inputs;  /* INPUT and SIGNAL */
     unsigned forgets;
+    int64_t lease_us, margin_us;
     struct buf packed; /* outcomes that it has not sent */
     unsigned n_packed;
 };
@@ -71,7 +72,7 @@ struct rig {
     unsigned kinds[256];        /* messages that came, by kind */
     struct wire last[256];
     unsigned reconnects, logs;
-    bool paused, exited;
+    bool paused, exited, watched;
     int status;
     char log[512]; /* the last line */
     unsigned last_returned_last;

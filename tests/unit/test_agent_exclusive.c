@@ -124,10 +124,55 @@ static void stamps_that_were_never_said_count_nothing (void **state)
     rig_free (&r);
 }
 
+static void a_row_has_a_lease_that_the_brokers_answers_renew (void **state)
+{
+    (void)state;
+    struct rig *r = with_one_running (SPEC_EXCLUSIVE);
+    const struct rig_executor *x = &r->executor[1];
+    assert_true (r->watched);
+    assert_true (x->lease_us > r->now);
+    assert_int_equal (x->margin_us, 5 * US_PER_S);
+    pass_with_echo (r, 60);
+    assert_int_equal (x->lease_us, r->last[WIRE_PING].m.ping.stamp + LIMIT_S * US_PER_S);
+    int64_t lease_us = x->lease_us;
+    r->deaf = true;
+    rig_pass (r, 10 * US_PER_S);
+    assert_int_equal (x->lease_us, lease_us);
+    rig_free (&r);
+}
+
+static void a_lease_ends_with_its_row (void **state)
+{
+    (void)state;
+    struct rig *r = with_one_running (SPEC_EXCLUSIVE);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    assert_int_equal (rig_work_all (r, 1000), 2);
+    assert_int_equal (r->executor[1].lease_us, 0);
+    assert_true (r->watched);
+    struct wire forget = {.kind = WIRE_FORGET};
+    forget.m.forget.batch = 1;
+    rig_say (r, &forget);
+    assert_false (r->watched);
+    rig_free (&r);
+}
+
+static void a_row_that_the_launcher_ended_while_we_were_stopped_is_lost (void **state)
+{
+    (void)state;
+    struct rig *r = with_one_running (SPEC_EXCLUSIVE);
+    r->now += 18 * US_PER_S;
+    rig_die (r, 1, SIGKILL);
+    assert_int_equal (r->row[0].outcomes, 1);
+    assert_int_equal (r->row[0].last.how, OUTCOME_LOST);
+    rig_free (&r);
+}
+
 static void other_tasks_run_on (void **state)
 {
     (void)state;
     struct rig *r = with_one_running (0);
+    assert_int_equal (r->executor[1].lease_us, 0);
+    assert_false (r->watched);
     r->deaf = true;
     rig_pass (r, 300 * US_PER_S);
     assert_false (r->executor[1].killed);
@@ -143,6 +188,9 @@ int main (void)
         cmocka_unit_test (our_own_pause_is_no_excuse),
         cmocka_unit_test (nothing_exclusive_starts_before_the_broker_answers_again),
         cmocka_unit_test (stamps_that_were_never_said_count_nothing),
+        cmocka_unit_test (a_row_has_a_lease_that_the_brokers_answers_renew),
+        cmocka_unit_test (a_lease_ends_with_its_row),
+        cmocka_unit_test (a_row_that_the_launcher_ended_while_we_were_stopped_is_lost),
         cmocka_unit_test (other_tasks_run_on),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

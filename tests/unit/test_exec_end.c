@@ -224,6 +224,58 @@ static void a_cancel_of_another_row_means_nothing (void **state)
     assert_int_equal (rig.last.o.how, OUTCOME_DONE);
 }
 
+/* A lease of `ms` from now on. */
+static void give_lease (int64_t ms, int64_t margin_us)
+{
+    control_set_lease (rig.control, (struct lease){.until_us = clock_mono_us () + ms * US_PER_MS,
+                                                   .margin_us = margin_us});
+}
+
+static void a_task_whose_lease_is_not_renewed_ends_itself_with_its_tree (void **state)
+{
+    (void)state;
+    begin (&(struct exec_spec){.line = exec_evil_line (marker), .grace_ms = 3600000}, EXEC_EVIL);
+    give_lease (20, 100 * US_PER_MS);
+    exec_send (&rig, &(struct wire){.kind = WIRE_FORGET}); /* of no batch: it looks up */
+    exec_wait_count (marker, 0); /* while the agent, that is us, says and reads nothing */
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_LOST);
+    assert_non_null (strstr (rig.last.reason, "exclusive"));
+    give_lease (0, 0);
+}
+
+static void a_task_is_told_to_end_before_it_is_killed (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "trap 'echo term; exit 3' TERM; "
+                                                 "echo up; while :; do sleep 0.01; done",
+                                         .flags = SPEC_LIVE_OUTPUT,
+                                         .grace_ms = 3600000});
+    exec_run (&rig, 0, 0, NULL);
+    while (!rig.last.out.len)
+        exec_pump (&rig, 1000);
+    give_lease (-2500, 16 * US_PER_S); /* TERM has been due for half a second, KILL is not */
+    exec_send (&rig, &(struct wire){.kind = WIRE_FORGET});
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_LOST);
+    assert_memory_equal (rig.last.out.bytes, "up\nterm\n", 8);
+    give_lease (0, 0);
+}
+
+static void a_task_whose_lease_is_renewed_runs_to_its_end (void **state)
+{
+    (void)state;
+    give_lease (60, US_PER_S);
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "sleep 0.2"});
+    exec_run (&rig, 0, 0, NULL);
+    give_lease (3600000, US_PER_S);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_DONE);
+    give_lease (0, 0);
+}
+
 static void a_signal_reaches_the_tasks_group (void **state)
 {
     (void)state;
@@ -322,6 +374,9 @@ int main (void)
         TEST (a_task_that_forks_without_end_is_gone_too),
         TEST (a_second_cancel_may_be_harder),
         TEST (a_cancel_of_another_row_means_nothing),
+        TEST (a_task_whose_lease_is_not_renewed_ends_itself_with_its_tree),
+        TEST (a_task_is_told_to_end_before_it_is_killed),
+        TEST (a_task_whose_lease_is_renewed_runs_to_its_end),
         TEST (a_signal_reaches_the_tasks_group),
         TEST (a_recalled_row_is_not_run),
         TEST (an_executor_that_loses_its_agent_takes_its_tree_along),

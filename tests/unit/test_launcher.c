@@ -133,6 +133,34 @@ static int killing_agent (const struct launcher_start *s, void *arg)
     return 42;
 }
 
+/* A function that does not return, a command whose executor is stopped, and an agent that does
+ * nothing for them: all it has given them is a lease. */
+static int negligent_agent (const struct launcher_start *s, void *arg)
+{
+    struct exec_rig r[2];
+    uint32_t n[2];
+    struct launcher_event event;
+    struct lease lease = {.until_us = clock_mono_us (), .margin_us = 100 * US_PER_MS};
+    (void)arg;
+    launcher_watch (s->fd, true, NULL);
+    for (int i = 0; i < 2; i++)
+        make_executor (s, i ? EXECUTOR_COMMAND : EXECUTOR_FUNCTION, &r[i], &n[i]);
+    exec_spec (&r[0], &(struct exec_spec){.function = "drover:sleep"});
+    exec_run (&r[0], 0, 0, (const char *const[]){"3600", NULL});
+    run_evil (&r[1], 0);
+    kill (r[1].pid, SIGSTOP);
+    for (int i = 0; i < 2; i++)
+        control_set_lease (r[i].control, lease);
+    for (int i = 0; i < 2; i++) {
+        next_event (s->fd, &event);
+        say ("died signal %d\n", WTERMSIG (event.wait_status));
+    }
+    say ("left %u\n", exec_count (stage.marker));
+    for (int i = 0; i < 2; i++)
+        exec_drop (&r[i]);
+    return 0;
+}
+
 /* Ends when it is told so by TERM, whatever runs. */
 static int draining_agent (const struct launcher_start *s, void *arg)
 {
@@ -331,6 +359,17 @@ static void an_agent_that_is_killed_is_replaced_when_all_is_gone (void **state)
     all_is_gone ();
 }
 
+static void a_row_whose_lease_is_over_is_ended_by_the_launcher (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, negligent_agent, false);
+    assert_heard ("died signal 9");
+    assert_heard ("died signal 9");
+    assert_heard ("left 0");
+    assert_int_equal (ended (), 0);
+    all_is_gone ();
+}
+
 static void without_its_owner_everything_ends (void **state)
 {
     (void)state;
@@ -457,6 +496,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         TEST (an_executors_death_is_told_when_its_tree_is_gone),
+        TEST (a_row_whose_lease_is_over_is_ended_by_the_launcher),
         TEST (an_agent_that_ends_ends_everything),
         TEST (an_agent_that_is_killed_is_replaced_when_all_is_gone),
         TEST (without_its_owner_everything_ends),

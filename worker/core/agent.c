@@ -70,8 +70,10 @@ static void on_message (struct agent *a, const struct wire *w, int64_t now,
         drain_void (a, now, fx);
     else if (news == SESSION_RESTARTED)
         hold_tell (a, fx);
-    if (a->n_exclusive) /* it may have been an echo */
+    if (a->n_exclusive) { /* it may have been an echo */
         a->place = true;
+        exclusive_renew (a);
+    }
 }
 
 static void on_start (struct agent *a, int64_t now, struct agent_effects *fx)
@@ -139,6 +141,7 @@ static void mind_backlog (struct agent *a, struct agent_effects *fx)
 void agent_end_turn (struct agent *a, int64_t now, struct agent_effects *fx)
 {
     mind_backlog (a, fx);
+    exclusive_end_turn (a, fx);
     if (a->place && !a->paused)
         place (a, now, fx);
     results_flush_all (a);

@@ -44,6 +44,9 @@ struct agent_pages {
     /* Outcomes that it has packed and not sent, of rows before one that runs long; they come once
      * more later. Returns how many bytes. */
     size_t (*peek) (void *self, uint32_t executor, void *copy, size_t size);
+    /* Its row is exclusive, and may run until then (0: for ever) although the agent does nothing
+     * more; `margin_us` later another worker may have it. */
+    void (*lease) (void *self, uint32_t executor, int64_t until_us, int64_t margin_us);
 };
 
 struct agent_config {
@@ -96,6 +99,7 @@ enum agent_effect_kind {
     AGENT_DO_PAUSE,     /* `on`: read nothing from executors for now / again */
     AGENT_DO_RECONNECT, /* drop the connection to the broker and make a new one */
     AGENT_DO_TOKEN,     /* `token`: the session that a next agent would replace */
+    AGENT_DO_WATCH,     /* `on`: there may be leases, which others are to watch / no more */
     AGENT_DO_EXIT,      /* leave with `status` */
     AGENT_DO_LOG,       /* `level`, `text` */
 };

@@ -146,6 +146,7 @@ void batch_learn (struct agent *a, struct batch *b, const struct wire *w)
     if (!b->exclusive && w->m.spec.flags & SPEC_EXCLUSIVE) {
         b->exclusive = true;
         a->n_exclusive++;
+        a->leased_us = 0; /* rows of its other specs may run */
     }
 }
 

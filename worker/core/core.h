@@ -60,6 +60,7 @@ struct session {
     int64_t hello_us;  /* the first HELLO of this call, over this connection */
     int64_t echoed_us; /* when what the broker has answered last was said */
     int64_t limit_us;  /* for how long after that it cannot have given us up for lost */
+    int64_t margin_us; /* and for how long after that it does not, either */
     int64_t retry_us;  /* HELLO without an answer is said again after about that */
     uint64_t dice;     /* 0: none */
     int64_t call_us;   /* CALLING: when to say HELLO (again) */
@@ -251,6 +252,8 @@ struct agent {
     uint64_t grant;                           /* number of the last one of this session */
     uint64_t queued;
     unsigned n_exclusive;       /* batches that are */
+    bool watched;               /* the launcher knows that there are some */
+    int64_t leased_us;          /* the end of the leases that were given last */
     struct holds silenced;      /* rows that a drain has killed: their answer is BYE */
     struct executor *executors; /* by number */
     unsigned n_executors;
@@ -410,6 +413,13 @@ void hold_tell (struct agent *a, struct agent_effects *fx);
 bool exclusive_may_run (const struct agent *a, int64_t now);
 void exclusive_tick (struct agent *a, int64_t now, struct agent_effects *fx);
 int64_t exclusive_deadline (const struct agent *a);
+/* The executor has begun to work for its batch, or ceases to: its lease. */
+void exclusive_lease (const struct agent *a, const struct executor *e);
+void exclusive_release (const struct agent *a, const struct executor *e);
+/* The broker has said something, or a batch has become exclusive: renew the leases. */
+void exclusive_renew (struct agent *a);
+/* Before rows are started. */
+void exclusive_end_turn (struct agent *a, struct agent_effects *fx);
 
 /* --- place.c --- */
 void place (struct agent *a, int64_t now, struct agent_effects *fx);

@@ -4,6 +4,8 @@
  *
  * What counts is when the last answered ping was *said*: in a cut of one direction the broker is
  * still heard, and hears nothing. Our own lateness is no excuse here: the broker's clock went on.
+ * An agent that is stopped cannot end anything: therefore each such row has a lease, which its
+ * executor and the launcher watch (worker/exec/lease.h).
  * doc/PROTOCOL.md, "A session".
  */
 #include "worker/core/core.h"
@@ -30,6 +32,46 @@ static void end_rows (struct agent *a, struct batch *b, int64_t now, struct agen
         executor_kill (a, e, DOOM_LOST, NULL, now, fx);
         e = next;
     }
+}
+
+static void give_lease (const struct agent *a, const struct executor *e, int64_t until_us)
+{
+    a->cfg.pages.lease (a->cfg.pages.self, e->number, until_us == CLOCK_NEVER ? 0 : until_us,
+                        a->session.margin_us);
+}
+
+void exclusive_lease (const struct agent *a, const struct executor *e)
+{
+    if (e->batch->exclusive)
+        give_lease (a, e, until (a));
+}
+
+void exclusive_release (const struct agent *a, const struct executor *e)
+{
+    if (e->batch->exclusive)
+        give_lease (a, e, 0);
+}
+
+void exclusive_renew (struct agent *a)
+{
+    if (!a->n_exclusive || a->leased_us == until (a))
+        return;
+    a->leased_us = until (a);
+    for (const struct batch *b = a->batches; b; b = b->hh.next) {
+        const struct executor *e;
+        if (!b->exclusive)
+            continue;
+        LIST_FOREACH (e, &b->busy, batch_link)
+            give_lease (a, e, a->leased_us);
+    }
+}
+
+void exclusive_end_turn (struct agent *a, struct agent_effects *fx)
+{
+    if (a->watched == (a->n_exclusive > 0))
+        return;
+    a->watched = a->n_exclusive > 0;
+    fx_add (fx, AGENT_DO_WATCH)->on = a->watched;
 }
 
 bool exclusive_may_run (const struct agent *a, int64_t now)

@@ -48,6 +48,7 @@ void executor_occupy (struct agent *a, struct executor *e, struct batch *b, unsi
     e->slot = ranges_from (&b->free, 0).lo;
     ranges_remove (&b->free, e->slot, e->slot + 1);
     LIST_INSERT_HEAD (&b->busy, e, batch_link);
+    exclusive_lease (a, e);
     b->n_busy++;
     a->n_busy++;
     a->slots_used += cpus;
@@ -80,6 +81,7 @@ void executor_leave (struct agent *a, struct executor *e, struct agent_effects *
     struct batch *b = e->batch;
     if (!b)
         return;
+    exclusive_release (a, e);
     if (ranges_has (&b->numbers, e->slot))
         ranges_add (&b->free, e->slot, e->slot + 1);
     LIST_REMOVE (e, batch_link);

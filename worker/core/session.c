@@ -186,6 +186,7 @@ static void learn_limit (struct session *s, const struct msg_welcome *m)
 {
     int64_t lost_us = (int64_t)m->lost_ms * US_PER_MS;
     s->limit_us = lost_us - MARGIN_US > lost_us / 2 ? lost_us - MARGIN_US : lost_us / 2;
+    s->margin_us = lost_us - s->limit_us;
     if (lost_us && s->ping_us > s->limit_us / 3)
         s->ping_us = s->limit_us / 3;
     if (s->echoed_us < s->hello_us)

@@ -545,6 +545,16 @@ void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t
                   m->grace_ms ? m->grace_ms : c->grace_ms, m->kill, now_us);
 }
 
+void command_lapse (struct command *c, bool kill, int64_t now_us)
+{
+    if (!c->main && !(c->phase == DRAINING && c->ending.begun))
+        return;
+    if (!c->ending.begun)
+        snprintf (c->reason, sizeof c->reason,
+                  "exclusive: ended by its executor, as its worker had stopped");
+    ending_begin (&c->ending, OUTCOME_LOST, (unsigned)c->steps, c->grace_ms, kill, now_us);
+}
+
 void command_input (struct command *c, const struct msg_input *m, struct bytes bytes)
 {
     if (!is_mine (c, m->batch, m->row))

@@ -51,6 +51,8 @@ void command_turn (struct command *c, int64_t now_us);
 
 /* Messages; for a row that is not the running one they mean nothing. */
 void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t now_us);
+/* The lease of the running row has passed (lease.h): TERM, or KILL; its outcome is `lost`. */
+void command_lapse (struct command *c, bool kill, int64_t now_us);
 void command_input (struct command *c, const struct msg_input *m, struct bytes bytes);
 void command_signal (struct command *c, const struct msg_signal *m);
 

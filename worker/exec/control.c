@@ -23,8 +23,10 @@ struct control {
     _Atomic uint64_t run;     /* it belongs to, */
     _Atomic uint32_t place;   /* and its place there */
     _Atomic uint64_t cancel;  /* row_key() of a row that should stop */
-    _Atomic uint64_t record;  /* of the RESULTS that will carry the outcomes below, less one */
-    _Atomic uint64_t packed;  /* bytes of them */
+    _Atomic int64_t lease_us; /* of struct lease: until_us; set last, cleared first */
+    _Atomic int64_t margin_us;
+    _Atomic uint64_t record; /* of the RESULTS that will carry the outcomes below, less one */
+    _Atomic uint64_t packed; /* bytes of them */
     uint8_t results[CONTROL_RESULTS];
 };
 
@@ -93,6 +95,11 @@ void control_unmap (struct control **c)
     *c = NULL;
 }
 
+void control_hide (struct control *c)
+{
+    madvise (c, sizeof *c, MADV_DONTFORK);
+}
+
 void control_open (struct control *c, uint64_t run, uint32_t count)
 {
     atomic_store (&c->word[run % CONTROL_RUNS], word_of (run, 0, count));
@@ -132,6 +139,18 @@ bool control_running (const struct control *c, struct control_running *r)
 void control_cancel (struct control *c, uint64_t run, uint32_t place)
 {
     atomic_store (&c->cancel, row_key (run, place));
+}
+
+void control_set_lease (struct control *c, struct lease l)
+{
+    atomic_store (&c->margin_us, l.margin_us);
+    atomic_store (&c->lease_us, l.until_us);
+}
+
+struct lease control_lease (const struct control *c)
+{
+    int64_t until_us = atomic_load (&c->lease_us);
+    return (struct lease){.until_us = until_us, .margin_us = atomic_load (&c->margin_us)};
 }
 
 struct bytes control_unsent (const struct control *c, uint64_t last_record)

@@ -29,6 +29,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/err.h"
+#include "worker/exec/lease.h"
 
 #define CONTROL_RUNS 64             /* runs that may be unfinished at one time */
 #define CONTROL_ROWS_MAX 1000000    /* rows of one run */
@@ -42,6 +43,9 @@ int control_create (struct err *e);
 /* Map the page; the descriptor may be closed afterwards. NULL on failure. */
 struct control *control_map (int fd, struct err *e);
 void control_unmap (struct control **c);
+
+/* Processes forked from now on have no part of this mapping. */
+void control_hide (struct control *c);
 
 /* --- the agent's side ---------------------------------------------------------------------- */
 
@@ -80,6 +84,13 @@ struct bytes control_unsent (const struct control *c, uint64_t last_record);
  * many, 0 when there are none or they are just leaving. The same outcomes come once more in a
  * RESULTS message later. */
 size_t control_peek (const struct control *c, void *copy, size_t size);
+
+/* The lease under which the executor's row runs (lease.h): zeroed for none. Before the RUN it is
+ * for is sent. */
+void control_set_lease (struct control *c, struct lease l);
+
+/* Of an executor, and of the launcher, which maps the page as well. */
+struct lease control_lease (const struct control *c);
 
 /* --- the executor's side --------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
 
 struct ending {
     bool begun;
-    enum outcome_how how; /* TIMEOUT or CANCELLED: what came first */
+    enum outcome_how how; /* TIMEOUT, CANCELLED or LOST: what came first */
     unsigned steps;
     unsigned stage;    /* signals that were due so far */
     int64_t killed_us; /* when the first KILL was due */

@@ -49,6 +49,7 @@ struct executor {
     struct control *control;
     struct specs *specs;
     struct command *command;
+    struct lease_watch lease;
     int term_fd; /* readable: a TERM has come */
     struct values values;
     struct run queue[CONTROL_RUNS]; /* a ring */
@@ -161,13 +162,33 @@ static int take_messages (struct executor *x, int64_t now_us)
     return rc;
 }
 
+/* --- the lease -----------------------------------------------------------------------------------
+ */
+
+/* The agent has let the lease of an exclusive row pass and has not ended it: it is stopped. */
+static void mind_lease (struct executor *x, int64_t now_us)
+{
+    enum lease_state state = lease_look (&x->lease, control_lease (x->control), now_us);
+    if (state != LEASE_HOLDS)
+        command_lapse (x->command, state != LEASE_TERM, now_us);
+}
+
+static int64_t deadline (const struct executor *x)
+{
+    int64_t command_us = command_deadline (x->command);
+    if (!command_busy (x->command))
+        return command_us;
+    int64_t lease_us = lease_deadline (&x->lease, control_lease (x->control));
+    return lease_us < command_us ? lease_us : command_us;
+}
+
 /* --- the loop ------------------------------------------------------------------------------------
  */
 
 static int wait_for_work (struct executor *x, struct pollfd *p, int64_t now_us)
 {
     sigset_t mask;
-    int64_t until_us = command_deadline (x->command);
+    int64_t until_us = deadline (x);
     struct timespec t = {0};
     unsigned n = POLL_COMMAND;
     p[POLL_STREAM] = (struct pollfd){.fd = framing_fd (x->stream), .events = POLLIN};
@@ -191,8 +212,10 @@ static int turn (struct executor *x, bool messages)
 {
     int64_t now_us = clock_mono_us ();
     x->over = EXECUTOR_OVER;
-    if (command_busy (x->command))
+    if (command_busy (x->command)) {
+        mind_lease (x, now_us);
         command_turn (x->command, now_us);
+    }
     if (framing_flush (x->stream, NULL) || (messages && take_messages (x, now_us)))
         return -1;
     x->over = EXECUTOR_OVER;

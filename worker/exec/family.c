@@ -29,6 +29,7 @@ struct member *family_find (const struct family *f, pid_t pid)
 void family_remove (struct family *f, struct member *x)
 {
     HASH_DEL (f->executors, x);
+    control_unmap (&x->page);
     free (x);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <uthash.h>
 
+#include "worker/exec/control.h"
 #include "worker/exec/executor.h"
 
 #define FAMILY_SPARED 256 /* that are remembered; beyond, the oldest are forgotten */
@@ -21,6 +22,8 @@ struct member {
     enum executor_kind kind;
     bool dead;
     int wait_status;
+    struct control *page; /* shared with the agent and the executor; NULL where it failed */
+    struct lease_watch lease;
     int64_t kill_us; /* when it was killed, or found dead; 0: it lives */
     UT_hash_handle hh;
 };

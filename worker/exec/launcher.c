@@ -32,7 +32,8 @@
 #include "worker/exec/family.h"
 #include "worker/exec/launcher_proto.h"
 
-#define LOOK_US (10 * US_PER_MS) /* between two looks for what is left */
+#define LOOK_US (10 * US_PER_MS)   /* between two looks for what is left */
+#define WATCH_US (250 * US_PER_MS) /* between two looks at leases, as they may come at any time */
 #define BACKOFF_MOST_MS 5000
 #define RESTARTS_KEPT 32
 
@@ -53,6 +54,8 @@ struct launcher {
     /* the executors */
     struct family family;
     bool dead_untold; /* some are dead, and the agent does not know */
+    bool watching;    /* some may have leases */
+    int64_t watch_us; /* when to look at them */
     /* endings */
     unsigned stops;        /* signals that asked for an end */
     int status;            /* to end with, once cleared; -1: start a new agent instead */
@@ -125,7 +128,11 @@ static struct member *fork_executor (struct launcher *l, enum executor_kind kind
         _exit (executor_main (&start));
     if (pid < 0)
         return NULL;
-    return family_add (&l->family, pid, kind);
+    struct member *x = family_add (&l->family, pid, kind);
+    x->page = control_map (control_fd, NULL);
+    if (x->page)
+        control_hide (x->page); /* it is of no concern to the others, which run foreign code */
+    return x;
 }
 
 static void refuse (struct launcher *l, enum executor_kind kind, int error)
@@ -177,6 +184,28 @@ static void kill_executor (struct launcher *l, uint32_t number)
         kill (x->pid, SIGKILL);
         if (!x->kill_us)
             x->kill_us = clock_mono_us ();
+    }
+}
+
+/* Executors whose leases are over, which should have ended their rows by themselves and did not. */
+static void mind_leases (struct launcher *l, int64_t now_us)
+{
+    struct member *x, *next;
+    if (!l->watching || now_us < l->watch_us)
+        return;
+    l->watch_us = now_us + WATCH_US;
+    HASH_ITER (hh, l->family.executors, x, next) {
+        if (!x->page || x->dead || x->kill_us)
+            continue;
+        struct lease lease = control_lease (x->page);
+        if (lease_look (&x->lease, lease, now_us) == LEASE_OVER) {
+            log_event (LOG_WARN, "the agent has stopped: ending an exclusive task executor=%u",
+                       x->number);
+            kill_executor (l, x->number);
+            l->dead_untold = true;
+        } else if (lease_deadline (&x->lease, lease) < l->watch_us) {
+            l->watch_us = lease_deadline (&x->lease, lease);
+        }
     }
 }
 
@@ -266,7 +295,7 @@ static void close_agent (struct launcher *l)
             l->token = r.token;
     close (l->agent_fd);
     l->agent_fd = -1;
-    l->agent_full = false;
+    l->agent_full = l->watching = false;
 }
 
 /* --- endings
@@ -386,6 +415,10 @@ static void on_request (struct launcher *l, const struct request *r, int64_t now
     case REQUEST_TOKEN:
         l->token = r->token;
         break;
+    case REQUEST_WATCH:
+        l->watching = r->executor;
+        l->watch_us = now_us;
+        break;
     default:
         clear_all (l, EX_OK, now_us);
     }
@@ -435,7 +468,9 @@ static int64_t next_deadline (const struct launcher *l, int64_t now_us)
 {
     if (l->state == CLEARING || l->dead_untold)
         return now_us + LOOK_US;
-    return l->state == RESTING ? l->rest_until_us : CLOCK_NEVER;
+    if (l->state == RESTING)
+        return l->rest_until_us;
+    return l->watching ? l->watch_us : CLOCK_NEVER;
 }
 
 static void turn (struct launcher *l)
@@ -455,8 +490,10 @@ static void turn (struct launcher *l)
     reap (l, now_us);
     if (p[2].revents && l->state == SERVING && l->agent_fd >= 0)
         hear_agent (l, now_us);
-    if (l->state == SERVING)
+    if (l->state == SERVING) {
+        mind_leases (l, now_us);
         mind_deaths (l, now_us);
+    }
     mind_clearing (l, now_us);
     if (l->state == RESTING && now_us >= l->rest_until_us && start_agent (l)) {
         l->status = EX_OSERR;

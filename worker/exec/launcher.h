@@ -82,6 +82,9 @@ int launcher_kill (int fd, uint32_t executor, struct err *e);
 /* The token of the agent's present session with the broker: what the next agent `replaces`. */
 int launcher_token (int fd, uint64_t token, struct err *e);
 
+/* Whether executors may have leases (lease.h), which the launcher is to look at. */
+int launcher_watch (int fd, bool on, struct err *e);
+
 /* End everything at once, this agent too. */
 int launcher_shutdown (int fd, struct err *e);
 

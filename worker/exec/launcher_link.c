@@ -33,6 +33,11 @@ int launcher_token (int fd, uint64_t token, struct err *e)
     return ask (fd, &(struct request){.kind = REQUEST_TOKEN, .token = token}, e);
 }
 
+int launcher_watch (int fd, bool on, struct err *e)
+{
+    return ask (fd, &(struct request){.kind = REQUEST_WATCH, .executor = on}, e);
+}
+
 int launcher_shutdown (int fd, struct err *e)
 {
     return ask (fd, &(struct request){.kind = REQUEST_SHUTDOWN}, e);

@@ -5,11 +5,11 @@
 
 #include <stdint.h>
 
-enum request_kind { REQUEST_NEW, REQUEST_KILL, REQUEST_TOKEN, REQUEST_SHUTDOWN };
+enum request_kind { REQUEST_NEW, REQUEST_KILL, REQUEST_TOKEN, REQUEST_WATCH, REQUEST_SHUTDOWN };
 
 struct request {
     uint32_t kind;     /* enum request_kind */
-    uint32_t executor; /* KILL: its number; NEW: enum executor_kind */
+    uint32_t executor; /* KILL: its number; NEW: enum executor_kind; WATCH: 1 on, 0 off */
     uint64_t token;
 };
 
