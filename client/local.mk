@@ -58,6 +58,7 @@ client_libcli_a_SOURCES = \
 	client/cli/cmd_info.c \
 	client/cli/cmd_invoke.c \
 	client/cli/cmd_list.c \
+	client/cli/cmd_module.c \
 	client/cli/cmd_ping.c \
 	client/cli/cmd_results.c \
 	client/cli/cmd_retry.c \

@@ -9,6 +9,8 @@ dist_man_MANS += \
 	doc/drover-info.1 \
 	doc/drover-invoke.1 \
 	doc/drover-list.1 \
+	doc/drover-module.1 \
+	doc/drover-module.7 \
 	doc/drover-ping.1 \
 	doc/drover-protocol.7 \
 	doc/drover-results.1 \

@@ -293,6 +293,7 @@ integ_tests = \
 	tests/integ/hostile.bats \
 	tests/integ/hosts.bats \
 	tests/integ/invoke.bats \
+	tests/integ/modules.bats \
 	tests/integ/output.bats \
 	tests/integ/private.bats \
 	tests/integ/restart.bats \

@@ -28,6 +28,11 @@ worker_libworkercore_a_SOURCES = \
 	worker/core/session.c
 
 worker_libexec_a_SOURCES = \
+	worker/drover_module.h \
+	worker/exec/builtin.c \
+	worker/exec/builtin.h \
+	worker/exec/call.c \
+	worker/exec/call.h \
 	worker/exec/capture.c \
 	worker/exec/capture.h \
 	worker/exec/cgroup.c \
@@ -60,6 +65,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/lease.h \
 	worker/exec/leaf.c \
 	worker/exec/leaf.h \
+	worker/exec/module.c \
+	worker/exec/module.h \
 	worker/exec/program.c \
 	worker/exec/program.h \
 	worker/exec/spawn.c \
@@ -68,12 +75,16 @@ worker_libexec_a_SOURCES = \
 	worker/exec/spec.h \
 	worker/exec/start.c \
 	worker/exec/start.h \
+	worker/exec/survey.c \
+	worker/exec/survey.h \
 	worker/exec/sweep.c \
 	worker/exec/sweep.h \
 	worker/exec/tree.c \
 	worker/exec/tree.h \
 	worker/exec/values.c \
 	worker/exec/values.h
+
+include_HEADERS += worker/drover_module.h
 
 bin_PROGRAMS += drover-worker
 drover_worker_SOURCES = \

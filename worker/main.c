@@ -61,8 +61,15 @@ static int make_cgroup (const struct options *o, struct cgroup *g)
     return 0;
 }
 
-static int run (struct options *o)
+static void complain (void *arg, const char *why)
 {
+    (void)arg;
+    log_event (LOG_WARN, "module left out: %s", why);
+}
+
+static int run (struct setup *setup)
+{
+    struct options *o = &setup->o;
     struct cgroup g;
     if (make_cgroup (o, &g))
         return EX_OSERR;
@@ -70,22 +77,34 @@ static int run (struct options *o)
     announce (o, cgroup);
     struct launcher_config c = {.lifetime_fd = o->lifetime_fd,
                                 .cgroup = cgroup ? &g : NULL,
+                                .modules = &o->modules,
                                 .executors_max = o->slots + 4096};
-    int status = launcher_run (&c, worker_agent, o);
+    int status = launcher_run (&c, worker_agent, setup);
     cgroup_close (&g);
     return status;
 }
 
+static int list_functions (const struct survey *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        printf ("%s\t%s\n", s->names[i], s->abouts[i]);
+    return fflush (stdout) == 0 ? 0 : EX_IOERR;
+}
+
 int main (int argc, char **argv)
 {
-    struct options o;
-    int status = options_parse (&o, argc, argv);
-    if (status >= 0)
-        return status;
-    block_signals ();
-    umask (077);
-    log_init ("worker", o.level);
-    if (!o.slots)
-        o.slots = cores_usable ();
-    return run (&o);
+    struct setup setup = {0};
+    int status = options_parse (&setup.o, argc, argv);
+    if (status < 0) {
+        block_signals ();
+        umask (077);
+        log_init ("worker", setup.o.level);
+        if (!setup.o.slots)
+            setup.o.slots = cores_usable ();
+        survey_modules (&setup.functions, &setup.o.modules, complain, NULL);
+        status = setup.o.list_functions ? list_functions (&setup.functions) : run (&setup);
+        survey_fini (&setup.functions);
+    }
+    options_fini (&setup.o);
+    return status;
 }

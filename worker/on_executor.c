@@ -272,6 +272,13 @@ static bool page_running (void *self, uint32_t executor, struct agent_running *o
     return true;
 }
 
+static bool page_cancel (void *self, uint32_t executor)
+{
+    struct control *page = page_of (self, executor);
+    struct control_running r;
+    return control_running (page, &r) && control_cancel (page, r.run, r.place);
+}
+
 static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
 {
     return control_peek (page_of (self, executor), copy, size);
@@ -291,6 +298,7 @@ struct agent_pages executors_pages (struct worker *w)
         .recall = page_recall,
         .claimed = page_claimed,
         .running = page_running,
+        .cancel = page_cancel,
         .peek = page_peek,
         .lease = page_lease,
     };

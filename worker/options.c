@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/units.h"
@@ -31,6 +32,8 @@ enum {
     OPT_LOG_LEVEL,
     OPT_PRIVATE,
     OPT_CONTAINMENT,
+    OPT_MODULES,
+    OPT_LIST_FUNCTIONS,
 };
 
 static const struct option OPTIONS[] = {
@@ -44,6 +47,8 @@ static const struct option OPTIONS[] = {
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"private", no_argument, NULL, OPT_PRIVATE},
     {"containment", required_argument, NULL, OPT_CONTAINMENT},
+    {"modules", required_argument, NULL, OPT_MODULES},
+    {"list-functions", no_argument, NULL, OPT_LIST_FUNCTIONS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -59,13 +64,15 @@ static const char HELP[] =
     "  --insecure[=public]      allow tcp without keys: on loopback, or to any address\n"
     "  --drain-timeout D        what running tasks get after TERM (30s)\n"
     "  --containment LEVEL      how tasks are kept together: auto (default), subreaper, cgroup\n"
+    "  --modules DIR            load functions (*.so) from there; may be repeated\n"
+    "  --list-functions         show the functions it would have, and end\n"
     "  --exit-on-stdin-eof      end when standard input ends, as over ssh\n"
     "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
     "  --log-level LEVEL        error, warn, info (default), debug\n"
     "  --private                serve one client, quietly\n"
     "  --help, --version\n"
     "\n"
-    "Environment: DROVER_BROKER, DROVER_INSECURE (1 or public).\n"
+    "Environment: DROVER_BROKER, DROVER_INSECURE (1 or public), DROVER_MODULES (DIR:DIR...).\n"
     "TERM: give back what has not started, finish what runs, leave. A second TERM: at once.\n"
     "Exit status: 0 left, 2 usage, 69 no such host, 70 it died too often, 71 system error,\n"
     "75 replaced or killed, 76 the broker speaks another version, 77 refused, 78 tcp without "
@@ -159,6 +166,12 @@ static int set_containment (struct options *o, const char *text)
     return usage ("--containment", text, "say auto, subreaper or cgroup");
 }
 
+static int add_modules (struct options *o, const char *dir)
+{
+    struct err e;
+    return module_path_add (&o->modules, dir, &e) < 0 ? usage ("--modules", dir, e.text) : GO_ON;
+}
+
 static int set_level (struct options *o, const char *text)
 {
     int level = log_level_by_name (text);
@@ -193,6 +206,11 @@ static int set (struct options *o, int opt, const char *arg)
     case OPT_PRIVATE:
         o->private = true;
         return GO_ON;
+    case OPT_MODULES:
+        return add_modules (o, arg);
+    case OPT_LIST_FUNCTIONS:
+        o->list_functions = true;
+        return GO_ON;
     case 'h':
         fputs (HELP, stdout);
         return 0;
@@ -203,6 +221,21 @@ static int set (struct options *o, int opt, const char *arg)
         fputs ("drover-worker: see drover-worker --help\n", stderr);
         return EXIT_USAGE;
     }
+}
+
+/* Where nothing is said: the directory of the installation, if it is there. */
+static int default_modules (struct options *o)
+{
+    struct err e;
+    const char *list = getenv ("DROVER_MODULES");
+    if (list && *list)
+        return module_path_add_list (&o->modules, list, &e) < 0
+                   ? usage ("DROVER_MODULES", list, e.text)
+                   : GO_ON;
+    if (access (DROVER_MODULEDIR, F_OK) == 0 &&
+        module_path_add (&o->modules, DROVER_MODULEDIR, &e) < 0)
+        return complain (EX_CONFIG, e.text);
+    return GO_ON;
 }
 
 static int from_environment (struct options *o)
@@ -258,6 +291,14 @@ int options_parse (struct options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage ("argument", argv[optind], "drover-worker takes only options; see --help");
-    int status = from_environment (o);
+    int status = o->modules.count ? GO_ON : default_modules (o);
+    if (status != GO_ON || o->list_functions)
+        return status;
+    status = from_environment (o);
     return status == GO_ON ? check_broker (o) : status;
+}
+
+void options_fini (struct options *o)
+{
+    module_path_fini (&o->modules);
 }

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/net/insecure.h"
+#include "worker/exec/module.h"
 
 enum containment { CONTAINMENT_AUTO, CONTAINMENT_SUBREAPER, CONTAINMENT_CGROUP };
 
@@ -18,13 +19,16 @@ struct options {
     enum containment containment;
     int lifetime_fd; /* its end of file is ours; -1: none */
     bool exit_on_stdin_eof;
-    bool private; /* of one client: no words at start */
+    bool private;        /* of one client: no words at start */
+    bool list_functions; /* show what there is, and end */
+    struct module_path modules;
     int64_t drain_us;
     enum log_level level;
 };
 
 /* Parse, and check the URL. Returns -1 to go on, or the status to exit with (help, version, usage:
- * said already). */
+ * said already). options_fini() in any case. */
 int options_parse (struct options *o, int argc, char **argv);
+void options_fini (struct options *o);
 
 #endif

@@ -149,7 +149,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .broker = w->o->broker,
         .pid = (uint64_t)start->launcher,
         .slots = w->o->slots,
-        .functions = executor_functions (),
+        .functions = (const char *const *)w->functions->names,
         .executors_max = executors_max (w->o),
         .prepare = w->o->slots < PREPARE_MAX ? w->o->slots : PREPARE_MAX,
         .drain_us = w->o->drain_us,
@@ -190,7 +190,12 @@ static void clean_up (struct worker *w)
 int worker_agent (const struct launcher_start *start, void *arg)
 {
     struct err e = {0};
-    struct worker w = {.o = arg, .launcher_fd = start->fd, .signal_fd = -1, .epoll_fd = -1};
+    const struct setup *setup = arg;
+    struct worker w = {.o = &setup->o,
+                       .functions = &setup->functions,
+                       .launcher_fd = start->fd,
+                       .signal_fd = -1,
+                       .epoll_fd = -1};
     w.status = set_up (&w, start, &e);
     if (w.status)
         log_event (LOG_ERROR, "%s", e.text);

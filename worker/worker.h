@@ -20,6 +20,7 @@
 #include "worker/exec/control.h"
 #include "worker/exec/framing.h"
 #include "worker/exec/launcher.h"
+#include "worker/exec/survey.h"
 #include "worker/options.h"
 
 struct member { /* an executor */
@@ -40,8 +41,15 @@ struct request { /* to the launcher, which did not take it yet */
     bool on;
 };
 
+/* What the process knew before it forked its agent. */
+struct setup {
+    struct options o;
+    struct survey functions;
+};
+
 struct worker {
     const struct options *o;
+    const struct survey *functions;
     struct agent *agent;
     struct agent_effects fx;
     struct loop *loop;
@@ -63,7 +71,7 @@ struct worker {
     int status;
 };
 
-/* Be the agent until it is over; the exit status. A launcher_agent_fn, `arg` is struct options. */
+/* Be the agent until it is over; the exit status. A launcher_agent_fn, `arg` is struct setup. */
 int worker_agent (const struct launcher_start *start, void *arg);
 
 /* --- turn.c --- */

@@ -165,6 +165,12 @@ static const char help_worker[] =
     "  --name NAME          start: what it is called in lists\n"
     "\ndrover-worker --help, and its manual page, tell all about start.\n";
 
+static const char help_module[] =
+    "usage: drover module list [OPTIONS]\n\n"
+    "List the functions that can be called with --function, and how many workers have each.\n"
+    "With --local: those that a worker started here would have, from DROVER_MODULES, or else\n"
+    "from the directory of the installation.\n\n" JSON QUIET COMMON;
+
 static const char help_help[] = "usage: drover help [COMMAND]\n\n"
                                 "Show all commands, or the manual page of one.\n";
 
@@ -174,12 +180,12 @@ static const struct {
     const char *command;
     const char *text;
 } texts[] = {
-    {"foreach", help_foreach}, {"run", help_run},         {"invoke", help_invoke},
-    {"submit", help_submit},   {"wait", help_wait},       {"results", help_results},
-    {"cancel", help_cancel},   {"retry", help_retry},     {"forget", help_forget},
-    {"status", help_status},   {"list", help_list},       {"info", help_info},
-    {"ping", help_ping},       {"broker", help_broker},   {"worker", help_worker},
-    {"help", help_help},       {"version", help_version},
+    {"foreach", help_foreach}, {"run", help_run},       {"invoke", help_invoke},
+    {"submit", help_submit},   {"wait", help_wait},     {"results", help_results},
+    {"cancel", help_cancel},   {"retry", help_retry},   {"forget", help_forget},
+    {"status", help_status},   {"list", help_list},     {"info", help_info},
+    {"ping", help_ping},       {"broker", help_broker}, {"worker", help_worker},
+    {"module", help_module},   {"help", help_help},     {"version", help_version},
 };
 
 const char *help_text (const char *command)

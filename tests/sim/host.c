@@ -125,6 +125,14 @@ static bool page_running (void *self, uint32_t executor, struct agent_running *r
     return exec_running (exec_of (self, executor), r);
 }
 
+/* Functions here never look whether they are cancelled. */
+static bool page_cancel (void *self, uint32_t executor)
+{
+    (void)self;
+    (void)executor;
+    return false;
+}
+
 static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
 {
     return exec_peek (exec_of (self, executor), copy, size);
@@ -393,7 +401,8 @@ static void begin (struct sim *s, void *arg, uint64_t life)
         .drain_us = sim_between (s, 0, 5) * US_PER_S,
         .backlog_bytes = sim_chance (s, 300) ? 500 : 0,
         .replaces = h->token,
-        .pages = {h, page_open, page_recall, page_claimed, page_running, page_peek, page_lease},
+        .pages = {h, page_open, page_recall, page_claimed, page_running, page_cancel, page_peek,
+                  page_lease},
     };
     h->agent = agent_new (&c);
     h->deaf = false;

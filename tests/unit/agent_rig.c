@@ -61,6 +61,14 @@ static bool page_running (void *self, uint32_t executor, struct agent_running *o
     return true;
 }
 
+static bool page_cancel (void *self, uint32_t executor)
+{
+    struct rig *r = self;
+    struct rig_executor *x = &r->executor[executor];
+    x->asked = x->running;
+    return x->running && x->looks;
+}
+
 static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
 {
     struct rig *r = self;
@@ -291,7 +299,8 @@ struct rig *rig_seeded (unsigned slots, uint64_t seed)
         .functions = functions,
         .drain_us = 3 * US_PER_S,
         .seed = seed,
-        .pages = {r, page_open, page_recall, page_claimed, page_running, page_peek, page_lease},
+        .pages = {r, page_open, page_recall, page_claimed, page_running, page_cancel, page_peek,
+                  page_lease},
     };
     r->agent = agent_new (&r->cfg);
     rig_event (r, &(struct agent_event){.kind = AGENT_START});

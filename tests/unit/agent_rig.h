@@ -36,6 +36,8 @@ struct rig_executor {
     unsigned current; /* run that it works on */
     unsigned specs;   /* SPEC messages that came */
     unsigned cancels; /* CANCEL_ROWS */
+    bool looks;       /* its function asks whether it is cancelled, */
+    bool asked;       /* and is */
     unsigned inputs;  /* INPUT and SIGNAL */
     unsigned forgets;
     int64_t lease_us, margin_us;

@@ -110,6 +110,41 @@ static void cancelled_function_costs_only_its_row (void **state)
     rig_free (&r);
 }
 
+static void cancelled_function_that_looks_ends_by_itself (void **state)
+{
+    (void)state;
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
+    r->executor[x].looks = true;
+    rig_cancel (r, 300, 1, 0);
+    assert_true (r->executor[x].asked);
+    assert_false (r->executor[x].killed);
+    rig_finish (r, x, OUTCOME_CANCELLED, 1);
+    rig_all (r, 300, 1, OUTCOME_CANCELLED);
+    rig_work_all (r, 1);
+    rig_all (r, 301, 19, OUTCOME_DONE);
+    assert_int_equal (r->executor[x].killed, 0);
+    rig_free (&r);
+}
+
+static void cancelled_function_that_looks_and_goes_on_is_killed (void **state)
+{
+    (void)state;
+    unsigned x;
+    struct rig *r = rig_running_at (300, 1, &x);
+    struct wire pong = {.kind = WIRE_PONG};
+    r->executor[x].looks = true;
+    rig_cancel (r, 300, 1, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal (r->executor[x].killed, i > 1);
+        rig_pass (r, 4 * US_PER_S);
+        rig_say (r, &pong);
+    }
+    rig_die (r, x, SIGKILL);
+    rig_all (r, 300, 1, OUTCOME_CANCELLED);
+    rig_free (&r);
+}
+
 static void cancel_overtaking_its_grant_still_applies (void **state)
 {
     (void)state;
@@ -196,6 +231,21 @@ static void dead_function_executor_fails_one_row_and_requeues_the_rest (void **s
     rig_work_all (r, 1);
     rig_all (r, 302, 18, OUTCOME_DONE);
     rig_free (&r);
+}
+
+static void a_function_that_exits_fails_whatever_the_status_means_elsewhere (void **state)
+{
+    (void)state;
+    for (int status = 0; status <= 4; status++) {
+        unsigned x;
+        struct rig *r = rig_running_at (300, 20, &x);
+        rig_die (r, x, status << 8);
+        rig_all (r, 300, 1, OUTCOME_FAILED);
+        assert_int_equal (r->row[300].last.status, status);
+        rig_work_all (r, 1);
+        rig_all (r, 301, 19, OUTCOME_DONE);
+        rig_free (&r);
+    }
 }
 
 static void dead_command_executor_fails_its_row (void **state)
@@ -434,12 +484,15 @@ int main (void)
         cmocka_unit_test (command_that_does_not_end_is_killed),
         cmocka_unit_test (rows_that_an_executor_holds_are_cancelled_at_once),
         cmocka_unit_test (cancelled_function_costs_only_its_row),
+        cmocka_unit_test (cancelled_function_that_looks_ends_by_itself),
+        cmocka_unit_test (cancelled_function_that_looks_and_goes_on_is_killed),
         cmocka_unit_test (cancel_overtaking_its_grant_still_applies),
         cmocka_unit_test (cancel_does_not_reach_later_grants),
         cmocka_unit_test (take_back_returns_the_last_granted_first),
         cmocka_unit_test (take_back_reaches_rows_in_executors_but_not_running_ones),
         cmocka_unit_test (take_back_of_an_unknown_batch_is_answered),
         cmocka_unit_test (dead_function_executor_fails_one_row_and_requeues_the_rest),
+        cmocka_unit_test (a_function_that_exits_fails_whatever_the_status_means_elsewhere),
         cmocka_unit_test (dead_command_executor_fails_its_row),
         cmocka_unit_test (executor_that_leaves_after_its_outcome_blames_no_row),
         cmocka_unit_test (row_that_no_executor_survives_to_start_fails),

@@ -63,7 +63,7 @@ static void what_is_not_there_fails_in_words (void **state)
     struct exec_result *r = call ("img:thumb", "a.png");
     assert_int_equal (r->o.how, OUTCOME_FAILED);
     assert_int_equal (r->o.status, 127);
-    assert_string_equal (r->reason, "no function img:thumb here");
+    assert_string_equal (r->reason, "no module img here (drover module list)");
     exec_run (&rig, 99, 0, NULL);
     exec_await (&rig, 2);
     assert_string_equal (rig.last.reason, "the executor was not sent this spec");

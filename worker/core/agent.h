@@ -41,6 +41,8 @@ struct agent_pages {
     uint32_t (*recall) (void *self, uint32_t executor, uint64_t run, uint32_t count, uint32_t want);
     uint32_t (*claimed) (void *self, uint32_t executor, uint64_t run, uint32_t count);
     bool (*running) (void *self, uint32_t executor, struct agent_running *r);
+    /* Ask the function that runs there to stop: whether it is one that looks. */
+    bool (*cancel) (void *self, uint32_t executor);
     /* Outcomes that it has packed and not sent, of rows before one that runs long; they come once
      * more later. Returns how many bytes. */
     size_t (*peek) (void *self, uint32_t executor, void *copy, size_t size);

@@ -43,6 +43,20 @@ static bool current_row (struct agent *a, struct executor *e, uint64_t *row)
     return claimed > j->answered;
 }
 
+/* When it has not ended by then, it is killed: by its executor where it is a command, `extra_us`
+ * before we would. */
+static void set_grace (struct agent *a, struct executor *e, const struct msg_cancel_rows *m,
+                       int64_t extra_us, int64_t now)
+{
+    const struct spec *s = batch_spec (e->batch, TAILQ_FIRST (&e->jobs)->rows.spec);
+    uint64_t grace_ms = m->grace_ms ? m->grace_ms : s->msg.m.spec.grace_ms;
+    if (m->kill)
+        grace_ms = 0;
+    else if (!grace_ms)
+        grace_ms = GRACE_MS;
+    executor_set_due (a, e, now + (int64_t)grace_ms * US_PER_MS + extra_us);
+}
+
 static void tell_executor (struct agent *a, struct executor *e, const struct msg_cancel_rows *m,
                            uint64_t row, int64_t now, struct agent_effects *fx)
 {
@@ -51,13 +65,7 @@ static void tell_executor (struct agent *a, struct executor *e, const struct msg
     w.m.cancel_rows.first = row;
     w.m.cancel_rows.count = 1;
     fx_send (fx, e->number, &w);
-    const struct spec *s = batch_spec (e->batch, TAILQ_FIRST (&e->jobs)->rows.spec);
-    uint64_t grace_ms = m->grace_ms ? m->grace_ms : s->msg.m.spec.grace_ms;
-    if (m->kill)
-        grace_ms = 0;
-    else if (!grace_ms)
-        grace_ms = GRACE_MS;
-    executor_set_due (a, e, now + (int64_t)grace_ms * US_PER_MS + EXTRA_US);
+    set_grace (a, e, m, EXTRA_US, now);
 }
 
 static void cancel_running (struct agent *a, struct executor *e, const struct cancel *c,
@@ -66,14 +74,19 @@ static void cancel_running (struct agent *a, struct executor *e, const struct ca
     uint64_t row;
     if (e->killed || !current_row (a, e, &row) || !covers (c, row))
         return;
-    if (e->kind == AGENT_FUNCTIONS) {
+    bool function = e->kind == AGENT_FUNCTIONS;
+    bool looks = function && a->cfg.pages.cancel (a->cfg.pages.self, e->number);
+    if (function && (!looks || m->kill)) {
         executor_kill (a, e, DOOM_CANCEL, c->reason, now, fx);
         return;
     }
     e->doom = DOOM_CANCEL;
     free (e->reason);
     e->reason = mem_strdup (c->reason);
-    tell_executor (a, e, m, row, now, fx);
+    if (function)
+        set_grace (a, e, m, 0, now);
+    else
+        tell_executor (a, e, m, row, now, fx);
 }
 
 static bool holds_any (const struct executor *e, const struct cancel *c)

@@ -1,6 +1,7 @@
 /* Died: an executor ended. The row it was running gets the outcome that its end explains; rows it
  * had not started run elsewhere, as if they had never been handed over.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +15,10 @@ enum {
     STUCK = 4,
 };
 
-static bool answered_all (int wait_status)
+/* A function may end its process with any status, in the middle of its row. */
+static bool answered_all (const struct executor *e, int wait_status)
 {
-    return WIFEXITED (wait_status) &&
+    return e->kind == AGENT_COMMANDS && WIFEXITED (wait_status) &&
            (WEXITSTATUS (wait_status) == LEFT || WEXITSTATUS (wait_status) == STUCK);
 }
 
@@ -39,6 +41,13 @@ static void explain_function (const struct batch *b, const struct job *j, int wa
     }
 }
 
+/* In the words that an executor has for a command. */
+static void explain_limit (const struct spec *s, char *text, size_t size)
+{
+    uint64_t ms = s ? s->msg.m.spec.timeout_ms : 0;
+    snprintf (text, size, "time limit of %" PRIu64 ".%03" PRIu64 " s", ms / 1000, ms % 1000);
+}
+
 /* How the running row ended, by what ended its executor. */
 static void explain (const struct executor *e, const struct job *j, int wait_status,
                      struct outcome *o, char *text, size_t size)
@@ -53,6 +62,7 @@ static void explain (const struct executor *e, const struct job *j, int wait_sta
         break;
     case DOOM_TIMEOUT:
         o->how = OUTCOME_TIMEOUT;
+        explain_limit (batch_spec (e->batch, j->rows.spec), text, size);
         break;
     case DOOM_LOST:
         o->how = OUTCOME_LOST;
@@ -124,7 +134,7 @@ static void bury_job (struct agent *a, struct executor *e, struct job *j, bool b
 {
     struct batch *b = e->batch;
     uint64_t claimed = claimed_of (a, e, j);
-    bool running = claimed > j->answered && !answered_all (ev->wait_status);
+    bool running = claimed > j->answered && !answered_all (e, ev->wait_status);
     /* rows that were claimed before the running one, and whose outcomes are lost, run again */
     if (running && claimed - 1 > j->answered) {
         struct run lost;
@@ -169,7 +179,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
     struct executor *e = executor_find (a, ev->executor);
     if (!e)
         return;
-    bool expected = e->killed || answered_all (ev->wait_status);
+    bool expected = e->killed || answered_all (e, ev->wait_status);
     if (!expected)
         fx_log (fx, LOG_WARN, "executor died executor=%u status=0x%x", e->number,
                 (unsigned)ev->wait_status);

@@ -247,7 +247,7 @@ static void look_at (struct agent *a, struct executor *e, int64_t now, struct ag
     if (!j || e->killed)
         return;
     if (e->doom != DOOM_NONE) {
-        fx_log (fx, LOG_WARN, "executor does not end its command executor=%u: killing it",
+        fx_log (fx, LOG_WARN, "executor does not end what it runs executor=%u: killing it",
                 e->number);
         executor_kill (a, e, e->doom, NULL, now, fx);
         return;

@@ -107,6 +107,17 @@ static void ring_put (struct capture *c, const uint8_t *p, size_t len)
     c->ring_len += len;
 }
 
+/* `got` bytes have come behind c->len. */
+static void take (struct capture *c, size_t got)
+{
+    uint64_t left = c->head > c->total ? c->head - c->total : 0;
+    size_t keep = left < got ? (size_t)left : got;
+    c->total += got;
+    if (keep < got)
+        ring_put (c, c->bytes + c->len + keep, got - keep);
+    c->len += keep;
+}
+
 int capture_read (struct capture *c)
 {
     ssize_t n = read (c->fd, c->bytes + c->len, BUFFER_BYTES - c->len);
@@ -116,14 +127,19 @@ int capture_read (struct capture *c)
         capture_close (c);
         return -1;
     }
-    size_t got = (size_t)n;
-    uint64_t left = c->head > c->total ? c->head - c->total : 0;
-    size_t keep = left < got ? (size_t)left : got;
-    c->total += got;
-    if (keep < got)
-        ring_put (c, c->bytes + c->len + keep, got - keep);
-    c->len += keep;
+    take (c, (size_t)n);
     return 1;
+}
+
+size_t capture_put (struct capture *c, const void *bytes, size_t len)
+{
+    size_t room = BUFFER_BYTES - c->len;
+    if (len > room)
+        len = room;
+    if (len)
+        memcpy (c->bytes + c->len, bytes, len);
+    take (c, len);
+    return len;
 }
 
 void capture_end (struct capture *c)

@@ -1,9 +1,10 @@
 /* capture: what a task prints on one stream, on its way to the agent.
  *
- * The reader of a pipe, with a buffer of bounded size: what passes CAPTURE_SEND goes out in pieces
- * while the task runs, the rest goes with its outcome. With a limit (keep_bytes) the first half of
- * it goes out as it comes, of what follows the last half is kept in a ring, and the middle is
- * counted and dropped; reading goes on, so that the task never blocks on it.
+ * The reader of a pipe (or what a function says), with a buffer of bounded size: what passes
+ * CAPTURE_SEND goes out in pieces while the task runs, the rest goes with its outcome. With a limit
+ * (keep_bytes) the first half of it goes out as it comes, of what follows the last half is kept in
+ * a ring, and the middle is counted and dropped; reading goes on, so that the task never blocks on
+ * it.
  *
  * Pieces carry their true offset in the stream.
  */
@@ -45,6 +46,9 @@ bool capture_has_room (const struct capture *c);
 
 /* Read once. 1: bytes came; 0: none now; -1: the end (the descriptor is closed then). */
 int capture_read (struct capture *c);
+
+/* Bytes that come from no pipe: as many of them as there is room for. Returns how many. */
+size_t capture_put (struct capture *c, const void *bytes, size_t len);
 
 /* Nobody is to write any more: note how much is in the pipe now, so that a writer that lives on
  * cannot keep the reader for ever. */

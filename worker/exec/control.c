@@ -23,6 +23,7 @@ struct control {
     _Atomic uint64_t run;     /* it belongs to, */
     _Atomic uint32_t place;   /* and its place there */
     _Atomic uint64_t cancel;  /* row_key() of a row that should stop */
+    _Atomic uint64_t looks;   /* and of the last whose function asked whether it should */
     _Atomic int64_t lease_us; /* of struct lease: until_us; set last, cleared first */
     _Atomic int64_t margin_us;
     _Atomic uint64_t record; /* of the RESULTS that will carry the outcomes below, less one */
@@ -136,9 +137,11 @@ bool control_running (const struct control *c, struct control_running *r)
     return r->start_us && r->start_us == atomic_load (&c->start_us);
 }
 
-void control_cancel (struct control *c, uint64_t run, uint32_t place)
+bool control_cancel (struct control *c, uint64_t run, uint32_t place)
 {
-    atomic_store (&c->cancel, row_key (run, place));
+    uint64_t key = row_key (run, place);
+    atomic_store (&c->cancel, key);
+    return atomic_load (&c->looks) == key;
 }
 
 void control_set_lease (struct control *c, struct lease l)
@@ -195,11 +198,13 @@ void control_rest (struct control *c)
     atomic_store_explicit (&c->start_us, 0, memory_order_release);
 }
 
-bool control_cancelled (const struct control *c)
+bool control_cancelled (struct control *c)
 {
-    uint64_t key = atomic_load_explicit (&c->cancel, memory_order_acquire);
-    return key && key == row_key (atomic_load_explicit (&c->run, memory_order_relaxed),
-                                  atomic_load_explicit (&c->place, memory_order_relaxed));
+    uint64_t key = row_key (atomic_load_explicit (&c->run, memory_order_relaxed),
+                            atomic_load_explicit (&c->place, memory_order_relaxed));
+    if (atomic_load_explicit (&c->looks, memory_order_relaxed) != key)
+        atomic_store (&c->looks, key);
+    return atomic_load_explicit (&c->cancel, memory_order_acquire) == key;
 }
 
 uint8_t *control_results (struct control *c)

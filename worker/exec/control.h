@@ -70,8 +70,9 @@ struct control_running {
 };
 bool control_running (const struct control *c, struct control_running *r);
 
-/* Ask the function that runs this row to stop; it may look, or not. */
-void control_cancel (struct control *c, uint64_t run, uint32_t place);
+/* Ask the function that runs this row to stop. Whether it is one that looks: it has asked before,
+ * within this row. */
+bool control_cancel (struct control *c, uint64_t run, uint32_t place);
 
 /* Outcomes (outcome.h) that the dead executor had packed and not sent, given the `record` of its
  * last RESULTS message that came whole (0: none came). Empty when there are none. A view of the
@@ -101,8 +102,8 @@ int64_t control_claim (struct control *c, uint64_t run, int64_t now_us);
 /* No row runs now. */
 void control_rest (struct control *c);
 
-/* Whether the agent asked the running row to stop. */
-bool control_cancelled (const struct control *c);
+/* Whether the agent asked the running row to stop. The first asking is noted for the agent. */
+bool control_cancelled (struct control *c);
 
 /* The memory where outcomes are packed (CONTROL_RESULTS bytes), how much of it is whole outcomes,
  * and the number of the RESULTS message that will carry them: from 1, one more after each

@@ -14,7 +14,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -354,6 +356,26 @@ static void enter (const struct executor_start *s)
     detach_stdio ();
 }
 
+/* Whether the launcher is gone, or just going: its sockets are closed before its children get
+ * another parent, and /proc tells of that in between (flag PF_EXITING of proc_pid_stat(5)). */
+static bool launcher_is_gone (pid_t launcher)
+{
+    char path[40], text[600];
+    unsigned long flags = 0;
+    snprintf (path, sizeof path, "/proc/%ld/stat", (long)launcher);
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close (fd);
+    if (getppid () != launcher || n <= 0)
+        return true;
+    text[n] = 0;
+    const char *rest = strrchr (text, ')'); /* behind it: the state, five numbers, the flags */
+    if (!rest || sscanf (rest, ") %*c %*d %*d %*d %*d %*d %lu", &flags) != 1)
+        return false;
+    return flags & 0x4;
+}
+
 /* End what is left, and what is left of the worker's cgroup where no launcher will see to it. */
 static int leave (const struct executor_start *s, struct leaf *leaf, int over)
 {
@@ -363,7 +385,7 @@ static int leave (const struct executor_start *s, struct leaf *leaf, int over)
             over = EXECUTOR_STUCK;
     }
     leaf_fini (leaf);
-    if (s->cgroup && getppid () != s->parent)
+    if (s->cgroup && launcher_is_gone (s->parent))
         cgroup_leave (s->cgroup);
     return over;
 }
@@ -385,7 +407,7 @@ int executor_main (const struct executor_start *s)
         return EXECUTOR_FAULT;
     leaf_init (&leaf, functions ? NULL : s->cgroup, s->number);
     struct framing *stream = framing_new (s->socket_fd, STREAM_QUEUE);
-    int over = functions ? function_serve (stream, control)
+    int over = functions ? function_serve (stream, control, s->modules)
                          : command_serve (stream, control, &leaf, s->parent);
     over = leave (s, &leaf, over);
     framing_free (&stream);

@@ -9,7 +9,7 @@
  *   CANCEL_ROWS  ends the running row if it is one of these (kill 1: KILL at once; else TERM,
  *                grace_ms or the spec's own where that is 0, KILL), `reason` goes to the outcome.
  *                Rows not yet claimed are not its business: recall them (control_recall).
- *                For commands only; a function is cancelled by control_cancel(), or by killing its
+ *                For commands only; a function is cancelled by control_cancel(), and by killing its
  *                executor, when the agent makes the outcome.
  *   INPUT        live stdin of the running row (SPEC_LIVE_INPUT), in order of offset, after its RUN
  *   SIGNAL       to the process group of the running row
@@ -37,6 +37,7 @@
 #include <sys/types.h>
 
 struct cgroup;
+struct module_path;
 
 enum executor_kind { EXECUTOR_COMMAND, EXECUTOR_FUNCTION };
 
@@ -49,16 +50,14 @@ enum executor_exit {
     EXECUTOR_FAULT = 70, /* bytes that are no message, or no memory */
 };
 
-/* The names of the built-in functions, NULL behind the last ("drover:echo", ...). */
-const char *const *executor_functions (void);
-
 struct executor_start {
     enum executor_kind kind;
-    int socket_fd;               /* both are closed at the end */
-    int control_fd;              /* its page */
-    pid_t parent;                /* the launcher */
-    const struct cgroup *cgroup; /* in which commands get a leaf; NULL: none */
-    uint32_t number;             /* names that leaf */
+    int socket_fd;                     /* both are closed at the end */
+    int control_fd;                    /* its page */
+    pid_t parent;                      /* the launcher */
+    const struct cgroup *cgroup;       /* in which commands get a leaf; NULL: none */
+    uint32_t number;                   /* names that leaf */
+    const struct module_path *modules; /* of functions; NULL: only what is built in */
 };
 
 /* Be an executor until it is over; returns the exit status. Called in a process of its own, which

@@ -6,101 +6,17 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <time.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/wire/outcome.h"
+#include "worker/exec/call.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/spec.h"
-#include "worker/exec/values.h"
 
 #define FLUSH_BYTES (32u << 10)
 #define FLUSH_US 1000
 #define SLOW_US 200 /* a row that took this long is worth a system call */
-
-/* --- the built-in functions ------------------------------------------------------------------- */
-
-static int fail (struct call *call, const char *reason)
-{
-    call->reason = bytes_str (reason);
-    return 1;
-}
-
-static int echo (struct call *call)
-{
-    if (call->count)
-        call->result = call->values[0];
-    return 0;
-}
-
-/* Seconds as decimal text, to nanoseconds; -1 when it is none. */
-static int parse_seconds (struct bytes text, struct timespec *t)
-{
-    long unit = 100000000;
-    bool digits = false, point = false;
-    *t = (struct timespec){0};
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = text.ptr[i] - '0';
-        if (text.ptr[i] == '.' && !point) {
-            point = true;
-            continue;
-        }
-        if (digit < 0 || digit > 9 || t->tv_sec > 1000000000)
-            return -1;
-        digits = true;
-        if (point) {
-            t->tv_nsec += digit * unit;
-            unit /= 10;
-        } else {
-            t->tv_sec = t->tv_sec * 10 + digit;
-        }
-    }
-    return digits ? 0 : -1;
-}
-
-static int sleep_for (struct call *call)
-{
-    struct timespec t;
-    if (!call->count || parse_seconds (call->values[0], &t))
-        return fail (call, "drover:sleep wants a number of seconds");
-    while (nanosleep (&t, &t) && errno == EINTR)
-        ;
-    return 0;
-}
-
-static const struct {
-    const char *name;
-    function_fn *fn;
-} table[] = {
-    {"drover:echo", echo},
-    {"drover:sleep", sleep_for},
-};
-
-#define TABLE_SIZE (sizeof table / sizeof *table)
-
-function_fn *function_find (struct bytes name)
-{
-    for (size_t i = 0; i < TABLE_SIZE; i++)
-        if (bytes_equal (name, bytes_str (table[i].name)))
-            return table[i].fn;
-    return NULL;
-}
-
-const char *const *executor_functions (void)
-{
-    static const char *const names[] = {"drover:echo", "drover:sleep", NULL};
-    _Static_assert(sizeof names / sizeof *names == TABLE_SIZE + 1, "every function has its name");
-    return names;
-}
-
-bool call_cancelled (const struct call *call)
-{
-    return control_cancelled (call->control);
-}
-
-/* --- serving ---------------------------------------------------------------------------------- */
 
 struct server {
     struct framing *stream;
@@ -111,15 +27,17 @@ struct server {
     uint64_t area_count;   /* how many, */
     int64_t area_since_us; /* and when the first came */
     uint64_t runs;         /* RUN messages that came */
-    struct values values;
+    struct modules *modules;
+    struct call call;
     int64_t wall_less_mono_us;
     int64_t now_us;
 };
 
-/* What a row is run with. */
+/* What the rows of a run are run with. */
 struct target {
-    uint64_t batch, first, attempt;
-    function_fn *fn;
+    struct call_row row; /* of the first */
+    uint64_t timeout_ms;
+    drover_function_t *fn;
     struct err missing; /* why there is none */
 };
 
@@ -147,35 +65,21 @@ static int flush_area (struct server *s)
     return 0;
 }
 
-/* More than a message should carry with an outcome goes before it. */
-static int send_large (struct server *s, const struct target *t, struct outcome *o)
+/* Too large for the page: in a message of its own. */
+static int send_alone (struct server *s, uint64_t batch, const struct outcome *o)
 {
-    struct bytes left = o->out;
-    uint64_t offset = 0;
     struct buf packed;
-    while (left.len > WIRE_PIECE_MAX) {
-        struct wire w = {.kind = WIRE_OUTPUT};
-        w.m.output = (struct msg_output){
-            .batch = t->batch, .row = o->row, .attempt = o->attempt, .stream = 1, .offset = offset};
-        w.body[0] = slice_borrowed (left.ptr, WIRE_PIECE_MAX);
-        if (framing_post (s->stream, &w, NULL) || framing_flush_all (s->stream, NULL))
-            return -1;
-        offset += WIRE_PIECE_MAX;
-        left = bytes_of (left.ptr + WIRE_PIECE_MAX, left.len - WIRE_PIECE_MAX);
-    }
-    o->out = left;
     buf_init (&packed, WIRE_FRAME_MAX);
     outcome_pack (&packed, o);
-    int rc =
-        packed.failed ? -1 : post_results (s, t->batch, 1, bytes_of (packed.bytes, packed.len));
+    int rc = packed.failed ? -1 : post_results (s, batch, 1, bytes_of (packed.bytes, packed.len));
     buf_fini (&packed);
     return rc;
 }
 
-static int add_outcome (struct server *s, const struct target *t, struct outcome *o)
+static int add_outcome (struct server *s, uint64_t batch, const struct outcome *o)
 {
     if (s->area_count &&
-        (s->area_batch != t->batch || s->area.len >= FLUSH_BYTES ||
+        (s->area_batch != batch || s->area.len >= FLUSH_BYTES ||
          s->now_us - s->area_since_us >= FLUSH_US) &&
         flush_area (s))
         return -1;
@@ -184,59 +88,73 @@ static int add_outcome (struct server *s, const struct target *t, struct outcome
     if (s->area.failed) {
         s->area.len = before;
         s->area.failed = false;
-        return flush_area (s) ? -1 : send_large (s, t, o);
+        return flush_area (s) ? -1 : send_alone (s, batch, o);
     }
     if (s->area_count++ == 0) {
-        s->area_batch = t->batch;
+        s->area_batch = batch;
         s->area_since_us = s->now_us;
     }
     control_results_packed (s->control, s->area.len);
     return o->wall_us >= SLOW_US ? flush_area (s) : 0;
 }
 
+/* The task's exit status. */
+static unsigned call_row (struct server *s, const struct target *t, struct bytes body, size_t *at)
+{
+    drover_call_t *call = &s->call.base;
+    if (values_read (&s->call.values, body, at))
+        return (unsigned)drover_call_fail (call, "the row is no list of values");
+    if (!t->fn) {
+        drover_call_fail (call, t->missing.text);
+        return 127;
+    }
+    int status = t->fn (call);
+    if (status == 0)
+        s->call.reason.text[0] = 0;
+    return status == 0 ? 0 : status & 0xff ? (unsigned)status & 0xff : 255;
+}
+
 static int run_row (struct server *s, const struct target *t, struct bytes body, size_t *at,
                     uint64_t place)
 {
     int64_t start_us = s->now_us;
-    int status = 1;
-    int bad = values_read (&s->values, body, at);
-    struct call call = {.values = s->values.v, .count = s->values.count, .control = s->control};
-    if (bad)
-        fail (&call, "the row is no list of values");
-    else if (!t->fn)
-        call.reason = bytes_str (t->missing.text);
-    else
-        status = t->fn (&call);
+    struct call_row row = t->row;
+    row.row += place;
+    row.deadline_us = t->timeout_ms ? start_us + (int64_t)t->timeout_ms * US_PER_MS : CLOCK_NEVER;
+    call_begin (&s->call, &row);
+    unsigned status = call_row (s, t, body, at);
     s->now_us = clock_mono_us ();
     struct outcome o = {
-        .row = t->first + place,
-        .attempt = t->attempt,
-        .how = status ? OUTCOME_FAILED : OUTCOME_DONE,
-        .status = status ? (t->fn ? (unsigned)status & 0xff : 127) : 0,
-        .out = call.result,
+        .row = row.row,
+        .attempt = row.attempt,
+        .how = !status                          ? OUTCOME_DONE
+               : control_cancelled (s->control) ? OUTCOME_CANCELLED
+                                                : OUTCOME_FAILED,
+        .status = status,
         .start_us = (uint64_t)(start_us + s->wall_less_mono_us),
         .wall_us = (uint64_t)(s->now_us - start_us),
-        .out_bytes = call.result.len,
-        .reason = call.reason,
     };
-    if (status && !o.status)
-        o.status = 255;
-    return add_outcome (s, t, &o);
+    return call_end (&s->call, &o) ? -1 : add_outcome (s, row.batch, &o);
 }
 
 static void aim (struct server *s, const struct msg_run *run, struct target *t)
 {
     const struct spec *spec = specs_get (s->specs, run->batch, run->spec);
-    *t = (struct target){.batch = run->batch, .first = run->first, .attempt = run->attempt};
-    if (!spec)
+    *t = (struct target){
+        .row = {
+            .batch = run->batch, .row = run->first, .attempt = run->attempt, .slot = run->slot}};
+    if (!spec) {
         err_set (&t->missing, ENOENT, "the executor was not sent this spec");
-    else if (spec->broken.code)
+        return;
+    }
+    t->timeout_ms = spec->w.m.spec.timeout_ms;
+    t->row.keep_bytes = spec->w.m.spec.keep_bytes;
+    if (spec->broken.code)
         t->missing = spec->broken;
     else if (spec->w.m.spec.form != FORM_FUNCTION)
         err_set (&t->missing, EINVAL, "a command in an executor of functions");
-    else if (!(t->fn = function_find (spec->function)))
-        err_set (&t->missing, ENOENT, "no function %.*s here", (int)spec->function.len,
-                 (const char *)spec->function.ptr);
+    else
+        t->fn = modules_find (s->modules, spec->function, &t->missing);
 }
 
 static int run_rows (struct server *s, const struct wire *w)
@@ -294,9 +212,11 @@ static int handle_all (struct server *s, int *over)
     return rc;
 }
 
-int function_serve (struct framing *stream, struct control *control)
+int function_serve (struct framing *stream, struct control *control, const struct module_path *path)
 {
-    struct server s = {.stream = stream, .control = control, .specs = specs_new ()};
+    struct server s = {
+        .stream = stream, .control = control, .specs = specs_new (), .modules = modules_new (path)};
+    call_init (&s.call, stream, control);
     int over = EXECUTOR_OVER;
     s.area = (struct buf){
         .bytes = control_results (control), .size = CONTROL_RESULTS, .limit = CONTROL_RESULTS};
@@ -316,6 +236,7 @@ int function_serve (struct framing *stream, struct control *control)
             break;
     }
     specs_free (&s.specs);
-    values_fini (&s.values);
+    call_fini (&s.call);
+    modules_free (&s.modules);
     return over;
 }

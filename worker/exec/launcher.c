@@ -121,6 +121,7 @@ static struct member *fork_executor (struct launcher *l, enum executor_kind kind
         .control_fd = control_fd,
         .parent = l->self,
         .cgroup = l->c.cgroup,
+        .modules = l->c.modules,
         .number = l->family.last_number + 1,
     };
     pid_t pid = fork ();
@@ -393,7 +394,8 @@ static void reap (struct launcher *l, int64_t now_us)
             x->wait_status = status;
             x->kill_us = now_us;
             l->dead_untold = true;
-            if (WIFEXITED (status) && WEXITSTATUS (status) == EXECUTOR_LEFT)
+            if (x->kind == EXECUTOR_COMMAND && WIFEXITED (status) &&
+                WEXITSTATUS (status) == EXECUTOR_LEFT) /* a function may exit with anything */
                 family_spare_leavings (&l->family);
         }
     }

@@ -33,14 +33,15 @@
 #include "worker/exec/executor.h"
 
 struct launcher_config {
-    int lifetime_fd;             /* end of file on it: the owner is gone; -1: none */
-    const struct cgroup *cgroup; /* for tasks, borrowed; NULL: the subreaper has to do */
-    unsigned executors_max;      /* greatest number at one time; 0: 4096 */
-    unsigned restarts_max;       /* of the agent within restarts_within_ms; 0: 5 */
-    unsigned restarts_within_ms; /* 0: 60 s */
-    unsigned backoff_ms;         /* before the first new agent, doubled for each further; 0: 100 */
-    unsigned unkillable_ms;      /* how long a killed process may remain (disk sleep) before it is
-                                  * reported as stuck; 0: 5 s */
+    int lifetime_fd;                   /* end of file on it: the owner is gone; -1: none */
+    const struct cgroup *cgroup;       /* for tasks, borrowed; NULL: the subreaper has to do */
+    const struct module_path *modules; /* for executors of functions, borrowed; NULL: none */
+    unsigned executors_max;            /* greatest number at one time; 0: 4096 */
+    unsigned restarts_max;             /* of the agent within restarts_within_ms; 0: 5 */
+    unsigned restarts_within_ms;       /* 0: 60 s */
+    unsigned backoff_ms;    /* before the first new agent, doubled for each further; 0: 100 */
+    unsigned unkillable_ms; /* how long a killed process may remain (disk sleep) before it is
+                             * reported as stuck; 0: 5 s */
 };
 
 /* What a new agent is told. */
