@@ -265,7 +265,9 @@ static bool is_of (void *arg, const struct wire_frames *f)
 /* What the broker has of it is not to run on: nobody would take its results. */
 static void give_up (struct core *c, struct batch *b)
 {
-    static const char why[] = "the broker's state is older than what it acknowledged";
+    const char *why = session_was_given_up (c->session)
+                          ? "the broker had no connection from here for too long, and cancelled it"
+                          : "the broker's state is older than what it acknowledged";
     struct wire cancel = {.kind = WIRE_CANCEL};
     struct wire detach = {.kind = WIRE_DETACH};
     struct request *q, *next;

@@ -35,6 +35,7 @@ struct session {
     bool bye;    /* goes when the channel has nothing to send */
     bool said_bye;
     bool over;
+    bool same_life; /* at the last WELCOME to a new session: the broker had not been restarted */
     bool reset_clean;
 
     uint64_t token;
@@ -173,11 +174,12 @@ static enum session_news wait_for_next (struct session *s, int64_t now)
 /* A session of a broker that does not know the old one: what is kept of that, if anything. */
 static enum session_news begin_anew (struct session *s, const struct msg_welcome *m)
 {
+    s->same_life = m->broker == s->broker;
     if (s->durable && m->features & FEATURE_DURABLE) {
         chan_renumber (s->chan);
         return SESSION_RESTARTED;
     }
-    s->reset_clean = m->broker == s->broker && chan_idle (s->chan);
+    s->reset_clean = s->same_life && chan_idle (s->chan);
     chan_free (&s->chan);
     s->chan = chan_new (m->window_msgs, m->window_bytes);
     return SESSION_RESET;
@@ -636,6 +638,11 @@ uint64_t session_token (const struct session *s)
 uint64_t session_broker (const struct session *s)
 {
     return s->broker;
+}
+
+bool session_was_given_up (const struct session *s)
+{
+    return s->same_life;
 }
 
 bool session_reset_clean (const struct session *s)

@@ -124,6 +124,10 @@ size_t session_piece (const struct session *s);
 size_t session_backlog (const struct session *s);
 bool session_idle (const struct session *s);
 
+/* Whether the last SESSION_RESET or SESSION_RESTARTED was by a broker that had gone on all the
+ * time, and had given this session up. */
+bool session_was_given_up (const struct session *s);
+
 /* Whether nothing of ours was lost at the last SESSION_RESET: all had been acknowledged, and the
  * broker is the same one. */
 bool session_reset_clean (const struct session *s);

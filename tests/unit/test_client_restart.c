@@ -150,6 +150,18 @@ static void a_state_that_went_back_is_not_gone_on_with (void **state)
     }
 }
 
+static void a_batch_that_was_cancelled_for_our_absence_ends_in_those_words (void **state)
+{
+    (void)state;
+    batch_close (&batch, NULL);
+    all_acknowledged ();
+    welcome (session_broker (core.session), 99, false); /* the same life, another session */
+    connected ();
+    expect_leave (WIRE_OPEN);
+    opened_again (0, 0, 0);
+    expect_broken ("had no connection from here for too long");
+}
+
 static void results_that_were_not_given_out_are_a_refusal_in_words (void **state)
 {
     (void)state;
@@ -684,6 +696,7 @@ int main (void)
         TEST (chunks_that_the_broker_has_are_not_sent_again),
         TEST (a_second_restart_before_the_answer_changes_nothing),
         TEST (a_state_that_went_back_is_not_gone_on_with),
+        TEST (a_batch_that_was_cancelled_for_our_absence_ends_in_those_words),
         TEST (results_that_were_not_given_out_are_a_refusal_in_words),
         TEST (a_broker_without_state_in_its_place_is_none),
         TEST (a_batch_that_was_half_sent_in_parts_goes_on_in_its_middle),
