@@ -307,6 +307,22 @@ integ_tests = \
 
 # Programs that tests start, without being tests.
 test_helpers =
+tests_campaign_d_peers_peers_SOURCES = \
+	tests/campaign.d/peers/crowd.c tests/campaign.d/peers/crowd.h \
+	tests/campaign.d/peers/deaf.c \
+	tests/campaign.d/peers/flood.c \
+	tests/campaign.d/peers/hold.c \
+	tests/campaign.d/peers/peer.c tests/campaign.d/peers/peer.h \
+	tests/campaign.d/peers/peers.c \
+	tests/campaign.d/peers/ping.c \
+	tests/campaign.d/peers/roles.h \
+	tests/campaign.d/peers/stubborn.c \
+	tests/campaign.d/peers/zombie.c
+tests_campaign_d_peers_peers_CFLAGS = $(AM_CFLAGS) $(CZMQ_CFLAGS)
+tests_campaign_d_peers_peers_LDADD = common/libwire.la common/libmodel.la common/libbase.la $(CZMQ_LIBS) $(ZMQ_LIBS)
+if HAVE_CZMQ
+test_helpers += tests/campaign.d/peers/peers
+endif
 
 # Preloaded into programs; -rpath makes libtool build something that can be.
 check_LTLIBRARIES = tests/integ/disk_shim.la
@@ -355,11 +371,14 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/sim/mutants/08-exceed-jobs-after-a-loss.patch \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
+	tests/campaign.d/line.py \
 	tests/campaign.d/T1.bash \
 	tests/campaign.d/T4.bash \
 	tests/campaign.d/T5.bash \
 	tests/campaign.d/T8.bash \
 	tests/campaign.d/T9.bash \
+	tests/campaign.d/T12.bash \
+	tests/campaign.d/T14.bash \
 	tests/campaign.d/T15.bash \
 	tests/campaign.d/T17.bash \
 	tests/campaign.d/T29.bash \

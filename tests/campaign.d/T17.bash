@@ -1,6 +1,7 @@
-# T17: clients die in the middle of a submission and of waiting; others read what they left
+# T17: clients die in the middle of a submission and of waiting; acknowledgements are lost, and chunks said again
 # shellcheck shell=bash disable=SC2154 # R and T are the library's
-# Sizes: ROUNDS.
+# Sizes: ROUNDS; CHUNKS that are said twice; LINES, batches of 30,000 over a
+# line that loses answers.
 
 # Killed before the number was printed: no part of it may run for ever, and nothing runs twice.
 t17_mid_submit() {
@@ -32,10 +33,35 @@ t17_mid_await() {
     wait "$pid" 2>/dev/null || true
 }
 
+# A client that hears no acknowledgement says each chunk again, in three ways.
+t17_chunks() {
+    local id
+    [ -x "$DROVER_BINDIR/tests/campaign.d/peers/peers" ] || return 0
+    peers stubborn chunks="$CHUNKS" rows=10 >"$T/log/stubborn"
+    id=$(figure "$T/log/stubborn" batch)
+    timeout 300 drover wait "$id" >/dev/null 2>>"$T/log/settle.err"
+    drover results --json "$id" >"$R/chunks.json"
+    expect chunks $((CHUNKS * 10)) 0 echo
+    say "$(figure "$T/log/stubborn" repeated) chunks were said again"
+}
+
+# Clients behind a line that swallows the broker's answers, and is then reset: again and again.
+t17_lost_answers() {
+    local n
+    start_line line --reset-ms 200 --swallow-ms 50
+    for ((n = 1; n <= LINES; n++)); do
+        DROVER_BROKER=$LINE echo_batch "line.$n" 30000
+    done
+    end "$LINE_PID"
+    say "$(figure "$T/log/line" resets) resets, $(figure "$T/log/line" swallowed) bytes of answers lost"
+}
+
 campaign_T17() {
     local i
     size ROUNDS 2 100
-    state_broker --client-gone-after 1s
+    size CHUNKS 60 10000
+    size LINES 1 50
+    state_broker --ping-every 300ms --client-gone-after 4s
     start_worker --slots 2
     wait_until workers_are 1
     for ((i = 1; i <= ROUNDS; i++)); do
@@ -43,8 +69,10 @@ campaign_T17() {
         t17_mid_await "$i"
     done
     marked_naps_end
-    wait_until t17_gone
     settle
+    t17_chunks
+    t17_lost_answers
+    wait_until t17_gone
     check --reexecuted-max 0
 }
 

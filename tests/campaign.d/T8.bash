@@ -1,9 +1,10 @@
-# T8: a worker is stopped past its lease and goes on; what it ran is run elsewhere, its results are refused
-# shellcheck shell=bash disable=SC2154 # R, T and fast are the library's
-# Sizes: ROUNDS; each fences two attempts.
+# T8: workers are stopped past their lease and go on; their tasks run elsewhere, their late results are refused
+# shellcheck shell=bash disable=SC2154 # T is the library's
+# Sizes: STOPPED (rounds with a real worker, of two attempts each); ZOMBIES (attempts, at least, of
+# workers whose results are sent after that for certain).
 
-t8_round() {
-    local before name=round.$1 agent
+t8_stopped() {
+    local before name=stopped.$1 agent
     before=$(wc -l <"$EFFECTS")
     background command_batch "$name" 8 'sleep 0.7'
     wait_until lines_in "$EFFECTS" $((before + 4))
@@ -15,16 +16,38 @@ t8_round() {
     wait_until workers_are 2
 }
 
+# Eight workers of four slots each take what they get of a batch, are silent past their lease, and
+# then say results that are not the right ones. In an old session they are answered with an error,
+# which the peers wait for; those in a new one are counted by the broker.
+t8_zombies() {
+    local name=zombies.$1 refused
+    refused=$(field fenced)
+    start_peers "$name" zombie workers=8 slots=4
+    wait_until workers_are 9
+    background echo_batch "$name" 640
+    wait_until_s 60 dead "$PEERS_PID"
+    same "$(end "$PEERS_PID" >/dev/null; echo $?)" 0 "status of the zombies"
+    clients_ended 60
+    attempts=$((attempts + $(figure "$T/log/$name" attempts)))
+    same $(($(field fenced) - refused)) "$(figure "$T/log/$name" in_new)" "late results in new sessions that were refused"
+}
+
 campaign_T8() {
-    local i
-    size ROUNDS 2 500
-    state_broker "${fast[@]}"
+    local i attempts=0
+    size STOPPED 1 20
+    size ZOMBIES 20 1000
+    state_broker --ping-every 100ms --suspect-after 300ms --lost-after 1s
     start_worker --name steady
-    start_worker --name zombie
+    start_worker --name stopped
     wait_until workers_are 2
-    for ((i = 1; i <= ROUNDS; i++)); do
-        t8_round "$i"
+    for ((i = 1; i <= STOPPED; i++)); do
+        t8_stopped "$i"
     done
-    say "results and sessions that were refused: fenced=$(field fenced) duplicates=$(field duplicates)"
+    end "$WORKER_PID"
+    for ((i = 1; attempts < ZOMBIES; i++)); do
+        [ -x "$DROVER_BINDIR/tests/campaign.d/peers/peers" ] || break
+        t8_zombies "$i"
+    done
+    say "$attempts attempts of silent workers: each late result was refused; in all fenced=$(field fenced) duplicates=$(field duplicates)"
     check
 }

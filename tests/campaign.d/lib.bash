@@ -77,6 +77,44 @@ now_ms() {
     echo "${us%???}"
 }
 
+# peers ROLE [NAME=NUMBER]...: many peers of $BROKER in one process (tests/campaign.d/peers).
+# start_peers LOG ROLE [NAME=NUMBER]...: in the background, until the test ends; PEERS_PID.
+peers() {
+    local role=$1
+    shift
+    "$DROVER_BINDIR/tests/campaign.d/peers/peers" "$role" "$BROKER" "$@"
+}
+
+start_peers() {
+    local log=$1 role=$2
+    shift 2
+    start_job "$log" "$DROVER_BINDIR/tests/campaign.d/peers/peers" "$role" "$BROKER" "$@"
+    # shellcheck disable=SC2034 # for the tests
+    PEERS_PID=$JOB_PID
+}
+
+need_peers() {
+    [ -x "$DROVER_BINDIR/tests/campaign.d/peers/peers" ] ||
+        skip "needs libczmq-dev, and make check TESTS="
+}
+
+# start_line LOG [OPTION]...: a relay to $BROKER that is a bad line (line.py). Sets LINE, to be used
+# instead of $BROKER, and LINE_PID.
+start_line() {
+    local log=$1
+    shift
+    start_job "$log" /usr/bin/python3 "$parts/line.py" "$T/$log.port" "${BROKER##*:}" "$@"
+    LINE_PID=$JOB_PID
+    wait_until started_or_dead "$LINE_PID" "$T/$log.port"
+    # shellcheck disable=SC2034 # for the tests
+    LINE=tcp://127.0.0.1:$(cat "$T/$log.port")
+}
+
+# figure FILE NAME: the number behind the last NAME= of its lines.
+figure() {
+    sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" "$1" | tail -n 1
+}
+
 # The same broker again and again, on one port and one state: start, kill -9, restart.
 state_broker() {
     listen=${listen:-tcp://127.0.0.1:0}
@@ -210,6 +248,11 @@ fds() {
 
 rss() {
     awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+# The most that it had at one time, KiB.
+peak_rss() {
+    awk '/^VmHWM:/ { print $2 }' "/proc/$1/status"
 }
 
 # field NAME: of `drover status --json`.
