@@ -377,6 +377,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/T5.bash \
 	tests/campaign.d/T8.bash \
 	tests/campaign.d/T9.bash \
+	tests/campaign.d/T10.bash \
 	tests/campaign.d/T11.bash \
 	tests/campaign.d/T12.bash \
 	tests/campaign.d/T14.bash \
