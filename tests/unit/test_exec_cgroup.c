@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,18 @@ static void what_a_killed_executor_ran_is_found_by_its_leaf (void **state)
     exec_sweep (marker); /* they are our children, as they would be the launcher's */
 }
 
+/* The launcher dies, and the agent only then: had it gone first, the executor might look for a
+ * launcher that is about to die, find it, and leave the rest to it. */
+static void die_before_the_agent (void)
+{
+    if (fork () == 0) { /* has the agent's end of the socket */
+        prctl (PR_SET_PDEATHSIG, SIGKILL);
+        kill (getppid (), SIGKILL);
+    }
+    for (;;)
+        pause ();
+}
+
 static void an_executor_whose_launcher_is_gone_removes_all (void **state)
 {
     int status;
@@ -186,7 +199,7 @@ static void an_executor_whose_launcher_is_gone_removes_all (void **state)
         exec_start_in (&rig, EXECUTOR_COMMAND, &cgroup);
         run (0, &(struct exec_spec){.line = exec_evil_line (marker)});
         exec_wait_count_from (marker, EXEC_EVIL);
-        kill (getpid (), SIGKILL);
+        die_before_the_agent ();
     }
     assert_int_equal (waitpid (launcher, &status, 0), launcher);
     while (waitpid (-1, NULL, 0) > 0) /* the executor is ours now */
