@@ -1,7 +1,7 @@
 # T17: clients die in the middle of a submission and of waiting; acknowledgements are lost, and chunks said again
 # shellcheck shell=bash disable=SC2154 # R and T are the library's
-# Sizes: ROUNDS; CHUNKS that are said twice; LINES, batches of 30,000 over a
-# line that loses answers.
+# Sizes: ROUNDS; CHUNKS that are said twice; LINES, batches of CALLS over a line that loses answers
+# every RESET_MS.
 
 # Killed before the number was printed: no part of it may run for ever, and nothing runs twice.
 t17_mid_submit() {
@@ -48,9 +48,9 @@ t17_chunks() {
 # Clients behind a line that swallows the broker's answers, and is then reset: again and again.
 t17_lost_answers() {
     local n
-    start_line line --reset-ms 200 --swallow-ms 50
+    start_line line --reset-ms "$RESET_MS" --swallow-ms $((RESET_MS / 4))
     for ((n = 1; n <= LINES; n++)); do
-        DROVER_BROKER=$LINE echo_batch "line.$n" 30000
+        DROVER_BROKER=$LINE echo_batch "line.$n" "$CALLS"
     done
     end "$LINE_PID"
     say "$(figure "$T/log/line" resets) resets, $(figure "$T/log/line" swallowed) bytes of answers lost"
@@ -60,7 +60,9 @@ campaign_T17() {
     local i
     size ROUNDS 2 100
     size CHUNKS 60 10000
-    size LINES 1 50
+    size LINES 1 20
+    size CALLS 30000 200000
+    size RESET_MS 200 1000
     state_broker --ping-every 300ms --client-gone-after 4s
     start_worker --slots 2
     wait_until workers_are 1
