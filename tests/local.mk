@@ -243,7 +243,7 @@ tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/states.h tests/sim/states_broker.c tests/sim/states_client.c \
 	tests/sim/states_worker.c \
 	tests/sim/user.c tests/sim/user.h tests/sim/user_asks.c tests/sim/user_inner.h \
-	tests/sim/user_jobs.c tests/sim/user_told.c \
+	tests/sim/user_jobs.c tests/sim/user_plan.c tests/sim/user_told.c \
 	$(STORE_TEST)
 SIM_PARTS = tests/sim/part_broker.o tests/sim/part_worker.o tests/sim/part_client.o
 tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/libbase.la \

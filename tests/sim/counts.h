@@ -7,6 +7,11 @@
     X (MESSAGES, "messages")                                                                       \
     X (ROWS, "rows")                                                                               \
     X (RERUNS, "rows started again")                                                               \
+    X (TWINS, "batches submitted again")                                                           \
+    X (CONFLICTS, "... and refused as they were others")                                           \
+    X (RETRIES, "batches retried on request")                                                      \
+    X (REMOVALS, "batches removed on request")                                                     \
+    X (PARKED, "rows parked")                                                                      \
     X (AUDITS, "detached batches audited")                                                         \
     X (DELAYED, "messages delayed")                                                                \
     X (OVERTAKEN, "messages overtaken by another peer's")                                          \

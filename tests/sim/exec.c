@@ -47,7 +47,7 @@ struct exec {
     uint64_t row;
     int64_t start_us, started; /* by the host's clock, and by ours */
     enum outcome_how how;      /* of the running row, in the end */
-    unsigned signal;
+    unsigned status, signal;
     uint64_t ends;    /* the number of the end that counts */
     uint64_t printed; /* bytes of its output that were sent */
     uint64_t taken;   /* bytes of its input */
@@ -231,6 +231,20 @@ static void end_at (struct exec *x, int64_t when, enum outcome_how how)
     sim_at (x->s, when, row_ends, x, ++x->ends);
 }
 
+static bool is_poison (const struct exec *x, const struct run *r)
+{
+    return x->spec.tag.poison && fate_is_poison (r->batch, x->row);
+}
+
+static void take_down (struct sim *s, void *arg, uint64_t number)
+{
+    struct exec *x = arg;
+    if (number != x->ends || !x->running)
+        return;
+    ledger_down (s, x->running);
+    host_poison (s, x->host);
+}
+
 static void plan_end (struct exec *x, const struct run *r)
 {
     struct sim *s = x->s;
@@ -241,17 +255,22 @@ static void plan_end (struct exec *x, const struct run *r)
         end_at (x, s->now + limit_us, OUTCOME_TIMEOUT);
         return;
     }
-    end_at (x, s->now + us, sim_chance (s, 100) ? OUTCOME_FAILED : OUTCOME_DONE);
+    bool fails = sim_chance (s, spec->tag.fragile ? 350 : 100);
+    if (fails && sim_chance (s, 200))
+        x->signal = SIGSEGV;
+    x->status = FATE_STATUS[sim_below (s, FATE_STATUSES)];
+    end_at (x, s->now + us, fails ? OUTCOME_FAILED : OUTCOME_DONE);
     if (fate_output (r->batch, x->row, r->attempt) > REST_MAX)
         sim_at (s, s->now + us / 2, print_half, x, x->ends);
-    if (spec->tag.poison && fate_is_poison (r->batch, x->row))
-        host_poison (s, x->host, s->now + sim_between (s, 1, us < 5000 ? us : 5000));
+    if (is_poison (x, r))
+        sim_at (s, s->now + sim_between (s, 1, us < 5000 ? us : 5000), take_down, x, x->ends);
 }
 
 static void start (struct exec *x, struct run *r)
 {
     const struct known_spec *spec = spec_of (x, r->batch, r->spec);
     x->row = r->first + r->claimed++;
+    x->spec = *spec;
     struct order o = {.batch = ledger_batch (x->s, r->token, r->batch),
                       .row = x->row,
                       .attempt = r->attempt,
@@ -260,8 +279,8 @@ static void start (struct exec *x, struct run *r)
                       .jobs = spec->tag.jobs,
                       .once = spec->tag.once,
                       .exclusive = spec->tag.exclusive,
-                      .retries = spec->tag.retries};
-    x->spec = *spec;
+                      .poison = is_poison (x, r),
+                      .again = spec->tag.again};
     x->start_us = host_clock (x->host);
     x->started = x->s->now;
     x->printed = x->taken = x->signal = 0;
@@ -312,15 +331,21 @@ static void go_on (struct exec *x)
     }
 }
 
+static struct outcome outcome_of (struct exec *x, const struct run *r)
+{
+    bool failed = x->how == OUTCOME_FAILED;
+    return (struct outcome){.row = x->row,
+                            .attempt = r->attempt,
+                            .how = x->how,
+                            .status = failed && !x->signal ? x->status : 0,
+                            .signal = failed ? x->signal : 0,
+                            .wall_us = (uint64_t)(x->s->now - x->started)};
+}
+
 static void pack (struct exec *x, const struct run *r)
 {
     uint8_t rest[FATE_OUTPUT_MAX] = {0};
-    struct outcome o = {.row = x->row,
-                        .attempt = r->attempt,
-                        .how = x->how,
-                        .status = x->how == OUTCOME_FAILED && !x->signal,
-                        .signal = x->signal,
-                        .wall_us = (uint64_t)(x->s->now - x->started)};
+    struct outcome o = outcome_of (x, r);
     o.out = bytes_of (rest, rest_of_output (x, r, rest));
     o.out_bytes = x->printed + o.out.len;
     outcome_pack (&x->packed, &o);
@@ -342,8 +367,9 @@ static void row_ends (struct sim *s, void *arg, uint64_t number)
         x->waits = true; /* it reads on */
         return;
     }
+    struct outcome o = outcome_of (x, &x->runs[x->current]);
     pack (x, &x->runs[x->current]);
-    ledger_end (s, &x->running, x->how);
+    ledger_end (s, &x->running, &o);
     if (x->kind == AGENT_COMMANDS || x->n_packed >= PACKED_MAX)
         send_packed (x);
     go_on (x);

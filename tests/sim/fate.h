@@ -7,16 +7,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/wire/outcome.h"
+
 enum { FATE_OUTPUT_MAX = 3000 };
+
+/* How a batch runs rows again: as its OPEN says. */
+struct fate_again {
+    unsigned runs;       /* in all; 0 is 1 */
+    unsigned on;         /* enum wire_retry */
+    unsigned exits;      /* with RETRY_EXITS: bit i for FATE_STATUS[i] */
+    unsigned backoff_ms; /* at least, behind a run; 0: none */
+    unsigned losses;     /* 0 is 3 */
+};
+
+/* Exit statuses of rows that fail. */
+enum { FATE_STATUSES = 3 };
+extern const unsigned FATE_STATUS[FATE_STATUSES];
 
 /* In the spec's `shell`. */
 struct fate_tag {
     unsigned jobs;
-    unsigned once, exclusive, retries; /* of the batch */
-    unsigned poison;                   /* some rows kill their worker */
-    unsigned long_rows;                /* rows take seconds */
-    unsigned mixed;                    /* most take no time, some take long */
+    unsigned once, exclusive; /* of the batch */
+    unsigned poison;          /* some rows kill their worker */
+    unsigned long_rows;       /* rows take seconds */
+    unsigned mixed;           /* most take no time, some take long */
+    unsigned fragile;         /* rows fail often */
+    struct fate_again again;
 };
+
+/* Whether an end like this is one that is run again, if runs are left. */
+bool fate_wants_again (const struct fate_again *a, enum outcome_how how, unsigned status,
+                       unsigned signal);
 
 void fate_tag_write (const struct fate_tag *t, char *text, size_t size);
 void fate_tag_read (struct fate_tag *t, const char *text, size_t len);

@@ -467,17 +467,10 @@ bool host_crash (struct sim *s, struct host *h)
     return true;
 }
 
-static void be_poisoned (struct sim *s, void *arg, uint64_t life)
+void host_poison (struct sim *s, struct host *h)
 {
-    struct host *h = arg;
-    if (h->life != life || !host_crash (s, h))
-        return;
-    sim_count (s, COUNT_POISON);
-}
-
-void host_poison (struct sim *s, struct host *h, int64_t when)
-{
-    sim_at (s, when, be_poisoned, h, h->life);
+    if (host_crash (s, h))
+        sim_count (s, COUNT_POISON);
 }
 
 bool host_lose (struct sim *s, struct host *h)

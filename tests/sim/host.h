@@ -19,11 +19,11 @@ bool host_is_idle (const struct host *h);
 bool host_is (const struct sim *s, const void *peer);
 
 /* For executors: the session in which the agent works, its clock, what they say, and that a row
- * takes the agent with it at that time. */
+ * takes the agent with it. */
 uint64_t host_token (const struct host *h);
 int64_t host_clock (struct host *h);
 void host_said (struct sim *s, struct host *h, uint32_t executor, const struct wire *w);
-void host_poison (struct sim *s, struct host *h, int64_t when);
+void host_poison (struct sim *s, struct host *h);
 
 /* Its agent cannot keep time: it stands still, or has a moment ago, or its clock has lagged. */
 bool host_stood_still (const struct host *h);

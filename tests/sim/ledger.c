@@ -10,7 +10,13 @@
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
 
-enum { ENDS_MAX = 64, KILLED = OUTCOME_KINDS, ERA_SHIFT = 40 };
+enum {
+    ENDS_MAX = 64,
+    KILLED = OUTCOME_KINDS,
+    ERA_SHIFT = 40,
+    LOSSES = 3, /* the crash limit where a batch names none, */
+    SURE = 2,   /* ... and the least for a culprit to be certain: it has to run alone first */
+};
 
 struct key {
     uint64_t batch, row;
@@ -23,7 +29,12 @@ struct past { /* of a row */
     struct {
         uint64_t attempt;
         unsigned how; /* enum outcome_how, or KILLED */
+        bool again;   /* that is a reason to run it once more */
     } ends[ENDS_MAX];
+    int64_t ended_us; /* the last of them */
+    unsigned again;   /* starts for such a reason */
+    unsigned downs;   /* of workers that it took down */
+    bool poison, parked, counted;
     uint64_t attempt; /* the highest that started */
     uint64_t token;   /* of the session of the last start that counted */
     bool free;        /* may start again, whoever started it last */
@@ -42,6 +53,13 @@ struct token { /* of a session that the broker began */
     uint64_t token;
     uint64_t era;
     bool fenced;
+    bool down; /* a row took its worker down */
+    UT_hash_handle hh;
+};
+
+struct retried { /* a batch */
+    uint64_t batch;
+    unsigned times;
     UT_hash_handle hh;
 };
 
@@ -56,6 +74,9 @@ struct ledger {
     struct past *rows;
     struct token *tokens;
     struct ended *ended;
+    struct retried *retried;
+    unsigned lost;      /* workers, by no fault of a row */
+    unsigned innocents; /* parked */
     LIST_HEAD (, execution) running;
     uint64_t era;
 };
@@ -73,6 +94,15 @@ static void forget_rows (struct ledger *l)
     HASH_ITER (hh, l->rows, p, tmp) {
         HASH_DEL (l->rows, p);
         free (p);
+    }
+}
+
+static void forget_retried (struct ledger *l)
+{
+    struct retried *r, *tmp;
+    HASH_ITER (hh, l->retried, r, tmp) {
+        HASH_DEL (l->retried, r);
+        free (r);
     }
 }
 
@@ -100,6 +130,7 @@ void ledger_free (struct ledger **lp)
     }
     forget_rows (l);
     forget_ended (l);
+    forget_retried (l);
     HASH_ITER (hh, l->tokens, t, tmp) {
         HASH_DEL (l->tokens, t);
         free (t);
@@ -145,6 +176,7 @@ void ledger_amnesty (struct sim *s)
     }
     forget_rows (s->ledger);
     forget_ended (s->ledger);
+    s->ledger->innocents = 0;
 }
 
 static struct past *find (const struct ledger *l, uint64_t batch, uint64_t row)
@@ -211,13 +243,46 @@ static void check_others (struct sim *s, const struct host *h, const struct orde
                   (int)o->jobs);
 }
 
-static bool failed_before (const struct past *p)
+/* How its last attempt ended; -1: it has not, or that is not known any more. */
+static int last_end (const struct past *p)
 {
-    return p->n_ends && p->ends[p->n_ends - 1].how != OUTCOME_DONE;
+    for (unsigned i = p->n_ends; i-- > 0;)
+        if (p->ends[i].attempt == p->attempt)
+            return (int)i;
+    return -1;
+}
+
+/* Its holder is there, and has said how it ended. */
+static void check_again (struct sim *s, struct past *p, const struct order *o)
+{
+    int last = last_end (p);
+    unsigned runs = o->again.runs ? o->again.runs : 1;
+    if (last < 0 && p->n_ends == ENDS_MAX)
+        return;
+    if (last >= 0 && o->exclusive && p->ends[last].how == KILLED)
+        return; /* its worker had to, as the broker could not be heard */
+    if (last < 0 || !p->ends[last].again)
+        sim_fail (s, "row %d of batch %d starts again, and nobody gave up who had it", ROW (o));
+    if (++p->again >= runs)
+        sim_fail (s, "row %d of batch %d runs %d times, and is to run %d times", ROW (o),
+                  (int)p->again + 1, (int)runs);
+    if (s->now < p->ended_us + o->again.backoff_ms * (int64_t)US_PER_MS)
+        sim_fail (s, "row %d of batch %d runs again %d ms after its end, and is to wait %d",
+                  ROW (o), (int)((s->now - p->ended_us) / US_PER_MS), (int)o->again.backoff_ms);
+}
+
+static void check_limit (struct sim *s, const struct past *p, const struct order *o)
+{
+    unsigned limit = o->again.losses ? o->again.losses : LOSSES;
+    if (p->parked)
+        sim_fail (s, "row %d of batch %d starts, and was parked", ROW (o));
+    if (o->poison && p->downs >= (limit > SURE ? limit : SURE))
+        sim_fail (s, "row %d of batch %d starts, and has taken %d workers down", ROW (o),
+                  (int)p->downs);
 }
 
 /* Against what the row did before. */
-static void check_past (struct sim *s, const struct past *p, const struct order *o)
+static void check_past (struct sim *s, struct past *p, const struct order *o)
 {
     if (!p->starts || p->free)
         return;
@@ -226,8 +291,9 @@ static void check_past (struct sim *s, const struct past *p, const struct order 
     if (o->attempt <= p->attempt)
         sim_fail (s, "row %d of batch %d starts as attempt %d behind attempt %d", ROW (o),
                   (int)o->attempt, (int)p->attempt);
-    if (!token_is_fenced (s->ledger, p->token) && !(o->retries && failed_before (p)))
-        sim_fail (s, "row %d of batch %d starts again, and nobody gave up who had it", ROW (o));
+    check_limit (s, p, o);
+    if (!token_is_fenced (s->ledger, p->token))
+        check_again (s, p, o);
 }
 
 static void check_cancelled (struct sim *s, const struct order *o)
@@ -267,6 +333,7 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
         check_cancelled (s, o);
         p->token = o->token;
         p->free = false;
+        p->poison = o->poison;
         p->attempt = o->attempt;
     }
     LIST_INSERT_HEAD (&s->ledger->running, x, link);
@@ -277,21 +344,26 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
 
 /* --- ends --- */
 
-static void note_end (struct past *p, uint64_t attempt, unsigned how)
+static void note_end (struct sim *s, const struct execution *x, unsigned how, bool again)
 {
-    if (!p || p->n_ends == ENDS_MAX)
+    struct past *p = x->past;
+    if (!p)
         return;
-    p->ends[p->n_ends].attempt = attempt;
+    p->ended_us = s->now;
+    if (p->n_ends == ENDS_MAX)
+        return;
+    p->ends[p->n_ends].attempt = x->order.attempt;
+    p->ends[p->n_ends].again = again;
     p->ends[p->n_ends++].how = how;
 }
 
-void ledger_end (struct sim *s, struct execution **xp, enum outcome_how how)
+void ledger_end (struct sim *s, struct execution **xp, const struct outcome *o)
 {
     struct execution *x = *xp;
     *xp = NULL;
     sim_trace (s, "%s ends row %d of batch %d: %s", host_name (x->host), ROW (&x->order),
-               outcome_name (how));
-    note_end (x->past, x->order.attempt, how);
+               outcome_name (o->how));
+    note_end (s, x, o->how, fate_wants_again (&x->order.again, o->how, o->status, o->signal));
     LIST_REMOVE (x, link);
     free (x);
 }
@@ -303,9 +375,38 @@ void ledger_kill (struct sim *s, struct execution **xp)
     if (!x)
         return;
     sim_trace (s, "%s: row %d of batch %d is killed", host_name (x->host), ROW (&x->order));
-    note_end (x->past, x->order.attempt, KILLED);
+    note_end (s, x, KILLED, x->order.again.on & (RETRY_SIGNAL | RETRY_TIMEOUT | RETRY_LOST));
     LIST_REMOVE (x, link);
     free (x);
+}
+
+void ledger_down (struct sim *s, struct execution *x)
+{
+    struct token *t = find_token (s->ledger, x->order.token);
+    if (is_fenced (s, x))
+        return;
+    t->down = true;
+    x->past->downs++;
+}
+
+void ledger_lost (struct sim *s, uint64_t token)
+{
+    const struct token *t = find_token (s->ledger, token);
+    if (t && !t->down)
+        s->ledger->lost++;
+}
+
+void ledger_parked (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt)
+{
+    struct ledger *l = s->ledger;
+    struct past *p = past_of (s, &(struct order){.batch = batch, .row = row});
+    p->parked |= !p->free && attempt >= p->attempt;
+    if (p->poison || p->counted)
+        return;
+    p->counted = true;
+    if (++l->innocents > l->lost)
+        sim_fail (s, "row %d of batch %d is parked, and is innocent: %d are, %d workers were lost",
+                  (int)row, (int)(batch & 0xffffffff), (int)l->innocents, (int)l->lost);
 }
 
 void ledger_cancelled (struct sim *s, uint64_t batch, uint64_t first, uint64_t count)
@@ -322,10 +423,51 @@ void ledger_cancelled (struct sim *s, uint64_t batch, uint64_t first, uint64_t c
         ranges_add (&e->rows, first, first + count);
 }
 
+static struct retried *find_retried (const struct ledger *l, uint64_t batch)
+{
+    struct retried *r = NULL;
+    HASH_FIND (hh, l->retried, &batch, sizeof batch, r);
+    return r;
+}
+
+unsigned ledger_retries (const struct sim *s, uint64_t batch)
+{
+    const struct retried *r = find_retried (s->ledger, batch);
+    return r ? r->times : 0;
+}
+
+static void count_retry (struct ledger *l, uint64_t batch)
+{
+    struct retried *r = find_retried (l, batch);
+    if (!r) {
+        r = mem_zalloc (sizeof *r);
+        r->batch = batch;
+        HASH_ADD (hh, l->retried, batch, sizeof r->batch, r);
+    }
+    r->times++;
+}
+
+static void pardon (struct past *p)
+{
+    p->free = true;
+    p->parked = false;
+    p->again = p->downs = 0;
+}
+
+static bool is_running (const struct sim *s, const struct past *p)
+{
+    const struct execution *x;
+    LIST_FOREACH (x, &s->ledger->running, link)
+        if (x->past == p && !is_fenced (s, x))
+            return true;
+    return false;
+}
+
 void ledger_retried (struct sim *s, uint64_t batch)
 {
     struct ended *e = NULL;
     struct past *p;
+    count_retry (s->ledger, batch);
     HASH_FIND (hh, s->ledger->ended, &batch, sizeof batch, e);
     if (e) {
         HASH_DEL (s->ledger->ended, e);
@@ -333,8 +475,8 @@ void ledger_retried (struct sim *s, uint64_t batch)
         free (e);
     }
     for (p = s->ledger->rows; p; p = p->hh.next)
-        if (p->key.batch == batch)
-            p->free = true;
+        if (p->key.batch == batch && !is_running (s, p))
+            pardon (p);
 }
 
 static bool ended_as (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,

@@ -30,7 +30,8 @@ struct entry {
     uint64_t expected;      /* the number that is new */
     uint64_t commits[RING]; /* by number */
     int64_t read_us;        /* awake time when something of it was read last */
-    bool left;              /* BYE, or its next agent was read */
+    bool bye;               /* was read, */
+    bool left;              /* ... or its next agent's HELLO */
     bool stays;             /* known to a broker that came back: not judged before it is here */
     struct cover_of *covers;
     size_t n_covers;
@@ -136,9 +137,11 @@ static void check_grant (struct sim *s, const struct entry *en, const struct msg
     }
 }
 
-static void read_retry (struct roll *r, const struct msg_retry *m)
+static void read_retry (struct sim *s, const struct entry *en, const struct msg_retry *m)
 {
+    struct roll *r = s->roll;
     size_t kept = 0;
+    ledger_retried (s, ledger_batch (s, en->token, m->id));
     for (size_t i = 0; i < r->n_cancelled; i++)
         if (r->cancelled[i].batch != m->id)
             r->cancelled[kept++] = r->cancelled[i];
@@ -210,11 +213,11 @@ void roll_read (struct sim *s, uint64_t route, const struct wire *w, uint64_t co
         en->expected++;
     }
     if (w->kind == WIRE_BYE)
-        en->left = true;
+        en->bye = en->left = true;
     else if (w->kind == WIRE_CANCEL)
         read_cancel (s, en, w, commit);
     else if (w->kind == WIRE_RETRY)
-        read_retry (s->roll, &w->m.retry);
+        read_retry (s, en, &w->m.retry);
 }
 
 /* --- what it says --- */
@@ -299,6 +302,8 @@ void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us)
             judged (s, en, awake_us);
         if (!en->worker)
             user_is_gone (s, en->peer);
+        if (en->worker && !en->bye)
+            ledger_lost (s, en->token);
         ledger_fence (s, en->token);
         drop (s->roll, en);
     }
@@ -316,6 +321,8 @@ void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us
             en->read_us = awake_us + grace_us - bench_lost_us (s);
         if (restores && en->worker && bench_knows (s, en->token))
             continue;
+        if (en->worker)
+            ledger_lost (s, en->token);
         ledger_fence (s, en->token);
         drop (s->roll, en);
     }

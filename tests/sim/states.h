@@ -19,7 +19,7 @@ enum { STATES_MAX = 8 };
 enum broker_state {
     BROKER_NO_SESSION,
     BROKER_CLIENT,
-    BROKER_CLIENT_SHUT, /* it is held back: too much is queued */
+    BROKER_CLIENT_SHUT, /* it is held back: its window is 0 */
     BROKER_WORKER,
     BROKER_WORKER_SUSPECT,
     BROKER_WORKER_DRAINING,

@@ -14,7 +14,7 @@ enum broker_state state_at_broker (const struct sched *s, uint64_t route)
     if (!se)
         return BROKER_NO_SESSION;
     if (se->client)
-        return s->was_full && se->shut ? BROKER_CLIENT_SHUT : BROKER_CLIENT;
+        return se->shut ? BROKER_CLIENT_SHUT : BROKER_CLIENT;
     if (se->worker->holding)
         return BROKER_WORKER_HOLDING;
     if (se->worker->suspect)

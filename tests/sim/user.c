@@ -232,7 +232,7 @@ struct user *user_new_auditor (struct sim *s, unsigned index)
     for (unsigned i = 0; i < s->n_users; i++) {
         for (unsigned k = 0; k < s->users[i]->n_jobs; k++) {
             const struct job *j = s->users[i]->jobs[k];
-            if (!j->promised || j->void_)
+            if (!j->promised || j->void_ || j->removals)
                 continue;
             job_attach (u, j, 0, true);
             sim_count (s, COUNT_AUDITS);

@@ -9,6 +9,8 @@ static void remember (struct user *u, uint64_t ref, const struct wire *w, struct
 {
     struct ask *a = &u->asks[u->n_asks++];
     *a = (struct ask){.ref = ref, .kind = w->kind, .job = j, .drop_us = CLOCK_NEVER};
+    if (j)
+        a->retries = ledger_retries (u->s, job_batch (j));
     if (w->kind == WIRE_CANCEL) {
         a->first = w->m.cancel.first;
         a->count = w->m.cancel.count;
@@ -81,7 +83,7 @@ static void ask_drain (struct user *u)
 {
     char name[24];
     struct wire w = {.kind = WIRE_DRAIN};
-    if (!sim_chance (u->s, 200))
+    if (!sim_chance (u->s, 300))
         return;
     snprintf (name, sizeof name, "w%u", (unsigned)sim_below (u->s, u->s->n_hosts + 1));
     w.m.drain.name = bytes_str (name);
@@ -129,9 +131,71 @@ static void forget_promised (struct user *u)
         job_forget (u, j);
 }
 
+/* --- what anybody may do to a detached batch --- */
+
+static struct job *any_detached (struct user *u)
+{
+    struct user *v = u->s->users[sim_below (u->s, u->s->n_users)];
+    struct job *j = v->n_jobs ? v->jobs[sim_below (u->s, v->n_jobs)] : NULL;
+    bool fits = j && !j->attached && !j->twin && j->id && j->flags & BATCH_DETACHED && !j->void_;
+    return fits ? j : NULL;
+}
+
+static void ask_retry (struct user *u)
+{
+    struct job *j = any_detached (u);
+    struct wire w = {.kind = WIRE_RETRY};
+    struct msg_retry *m = &w.m.retry;
+    if (!j)
+        return;
+    m->id = j->id;
+    m->hows = sim_chance (u->s, 500) ? 255 : sim_below (u->s, 256);
+    m->first = sim_below (u->s, 10);
+    m->count = sim_chance (u->s, 700) ? 0 : 1 + sim_below (u->s, 20);
+    ask (u, &w, NULL, 0);
+}
+
+/* Mostly when nobody needs it any more. */
+static void ask_remove (struct user *u)
+{
+    struct job *j = any_detached (u);
+    struct wire w = {.kind = WIRE_REMOVE};
+    if (!j || u->n_asks == ASKS_MAX || (!j->ended && j->user->alive && !sim_chance (u->s, 100)))
+        return;
+    w.m.remove.id = j->id;
+    j->removals++;
+    ask (u, &w, j, 0);
+}
+
+static void ask_cancel_of_others (struct user *u)
+{
+    struct job *j = any_detached (u);
+    struct wire w = {.kind = WIRE_CANCEL};
+    struct msg_cancel *m = &w.m.cancel;
+    if (!j || !j->promised || !j->plan || !sim_chance (u->s, 300))
+        return;
+    m->id = j->id;
+    m->kill = sim_chance (u->s, 300);
+    if (sim_chance (u->s, 600)) {
+        m->first = sim_below (u->s, j->plan);
+        m->count = 1 + sim_below (u->s, j->plan - m->first);
+    }
+    j->cancelled = true;
+    ask (u, &w, j, 0);
+}
+
+static void submit_again (struct user *u)
+{
+    struct job *j = any_detached (u);
+    if (j && j->shared && u->n_jobs < JOBS_MAX)
+        job_plan_twin (u, j, j->promised && sim_chance (u->s, 400));
+}
+
 static void (*const WHIMS[]) (struct user *u) = {
-    ask_query, ask_query, ask_wait,       ask_wait,       ask_drain, say_signal,
-    say_ping,  say_ping,  look_at_others, look_at_others, look_away, forget_promised,
+    ask_query,  ask_query,    ask_wait,     ask_wait,   ask_drain,       say_signal,
+    say_signal, say_ping,     say_ping,     look_away,  look_at_others,  look_at_others,
+    ask_retry,  ask_retry,    ask_remove,   ask_remove, forget_promised, ask_cancel_of_others,
+    ask_drain,  submit_again, submit_again,
 };
 
 static void drop_some (struct user *u)
@@ -153,7 +217,8 @@ void asks_act (struct user *u)
     if (!u->to_ask || user_clock (u) < u->ask_us || u->auditor)
         return;
     u->to_ask--;
-    u->ask_us = user_clock (u) + sim_between (u->s, 1, 4000) * US_PER_MS;
+    u->ask_us =
+        user_clock (u) + sim_between (u->s, 1, u->s->now < u->hurry_until ? 150 : 4000) * US_PER_MS;
     WHIMS[sim_below (u->s, sizeof WHIMS / sizeof *WHIMS)](u);
 }
 
@@ -180,6 +245,27 @@ static void check_records (struct user *u, const drover_event_t *event)
                   (int)event->reply->count);
 }
 
+static void settle_cancel (struct user *u, const struct ask *a)
+{
+    uint64_t batch = job_batch (a->job);
+    if (a->job->id && !a->job->void_ && ledger_retries (u->s, batch) == a->retries)
+        ledger_cancelled (u->s, batch, a->first, a->count);
+}
+
+static void settle (struct user *u, const struct ask *a, const drover_reply_t *r)
+{
+    bool ok = r->code == DROVER_OK;
+    if (a->kind == WIRE_CANCEL && ok)
+        settle_cancel (u, a);
+    if (a->kind == WIRE_RETRY && ok && r->value)
+        sim_count (u->s, COUNT_RETRIES);
+    if (a->kind == WIRE_REMOVE && ok)
+        sim_count (u->s, COUNT_REMOVALS);
+    if (a->kind == WIRE_REMOVE &&
+        (r->code == DROVER_ECONFLICT || r->code == DROVER_EBUSY || r->code == DROVER_ESTORAGE))
+        a->job->removals--;
+}
+
 void asks_replied (struct user *u, const drover_event_t *event)
 {
     struct ask *a = u->asks;
@@ -191,7 +277,6 @@ void asks_replied (struct user *u, const drover_event_t *event)
         check_records (u, event);
     if (event->reply->more)
         return;
-    if (a->kind == WIRE_CANCEL && event->reply->code == DROVER_OK && a->job->id && !a->job->void_)
-        ledger_cancelled (u->s, job_batch (a->job), a->first, a->count);
+    settle (u, a, event->reply);
     *a = u->asks[--u->n_asks];
 }

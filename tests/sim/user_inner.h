@@ -1,7 +1,8 @@
 /* user_inner: the structs of a simulated program, for the files that make it up.
  *
  *     user.c         its turn, its connection, its life
- *     user_jobs.c    what it plans, and how it submits
+ *     user_plan.c    what it plans
+ *     user_jobs.c    how it submits
  *     user_told.c    what it is told, against what it knows
  *     user_asks.c    what else it asks of the broker
  */
@@ -33,7 +34,12 @@ struct job { /* a batch */
     bool attached;  /* to another's */
     uint64_t id;    /* the broker's number */
     uint64_t token; /* of the session in which that number was told */
+    char key[40];
+    bool shared;  /* others may submit it again */
+    bool twin;    /* ... and this one does, */
+    bool differs; /* ... not quite the same: in row other_row, or elsewhere */
     uint64_t flags, jobs, cpus, priority, spec_flags, timeout_ms, deadline_ms, result_bytes;
+    uint64_t backoff_max_ms, other_row;
     uint64_t from; /* record, of an attached one */
     bool follow;
     enum wire_form form;
@@ -46,6 +52,7 @@ struct job { /* a batch */
     bool cancelled;        /* was asked for */
     bool promised;         /* all of it was acknowledged, and it is detached */
     bool void_;            /* ... and that counts no more */
+    unsigned removals;     /* of it, asked for by anybody and not refused */
     bool ended;            /* END was delivered */
     bool refused;          /* the broker could not keep it */
     struct ranges got;
@@ -54,7 +61,7 @@ struct job { /* a batch */
     struct feed feeds[FEEDS_MAX];
     uint32_t *seen; /* bytes of live output, by row, */
     uint32_t *seen_attempt;
-    const struct job *like; /* the one that was promised, of an auditor's */
+    const struct job *like; /* of an attached one or a twin: the one that opened it */
 };
 
 struct letter {
@@ -67,7 +74,8 @@ struct ask { /* a request without an answer */
     enum wire_kind kind;
     struct job *job; /* NULL: about none of its own */
     uint64_t first, count;
-    int64_t drop_us; /* when it is not waited for any more; CLOCK_NEVER: never */
+    unsigned retries; /* of the batch, then */
+    int64_t drop_us;  /* when it is not waited for any more; CLOCK_NEVER: never */
 };
 
 struct user {
@@ -94,9 +102,10 @@ struct user {
     uint64_t wakes;
     int64_t ask_us; /* when it asks something */
     unsigned to_ask;
+    int64_t hurry_until; /* it does not wait long between them; of s->now */
     struct ask asks[ASKS_MAX];
     unsigned n_asks;
-    uint64_t keys; /* that it has given to batches */
+    unsigned keys; /* that it has given to batches */
     struct job *jobs[JOBS_MAX];
     unsigned n_jobs;
 };
@@ -115,16 +124,20 @@ static inline bool user_is_lost (const struct user *u)
 /* --- user_jobs.c --- */
 struct job *job_new (struct user *u);
 void job_free (struct job **j);
+/* There will be no more of it for the user. */
+bool job_is_over (const struct job *j);
+void job_forget (struct user *u, struct job *j);
+uint64_t job_batch (const struct job *j); /* as the ledger knows it */
+
+/* --- user_plan.c --- */
 void job_plan (struct user *u, struct job *j);
+/* A job that submits another's once more, or something else under its key. */
+void job_plan_twin (struct user *u, const struct job *like, bool differs);
 /* A job that looks at another's batch, from that record on. */
 struct job *job_attach (struct user *u, const struct job *to, uint64_t record, bool follow);
 /* What is due of it; and when the next is. */
 void job_act (struct user *u, struct job *j);
 int64_t job_next_act (const struct job *j);
-/* There will be no more of it for the user. */
-bool job_is_over (const struct job *j);
-void job_forget (struct user *u, struct job *j);
-uint64_t job_batch (const struct job *j); /* as the ledger knows it */
 
 /* --- user_told.c --- */
 void user_take_events (struct user *u);

@@ -5,7 +5,7 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/user_inner.h"
 
-enum { LARGE_ROW = 300000, FEED_MAX = 2000, EACH_SPEC_MAX = 30, TIGHT_MAX = 10 };
+enum { LARGE_ROW = 300000, PIECE_MAX = 700, EXITS_BYTES = 32 };
 
 struct job *job_new (struct user *u)
 {
@@ -14,6 +14,7 @@ struct job *job_new (struct user *u)
     struct job *j = mem_zalloc (sizeof *j);
     j->user = u;
     j->cancel_us = j->next_us = CLOCK_NEVER;
+    j->other_row = UINT64_MAX;
     u->jobs[u->n_jobs++] = j;
     return j;
 }
@@ -34,76 +35,11 @@ uint64_t job_batch (const struct job *j)
     return ledger_batch (j->user->s, j->token, j->id);
 }
 
-/* --- plans --- */
-
-static void plan_flags (struct sim *s, struct job *j)
-{
-    /* results of detached batches are kept, and take room */
-    bool detached = sim_chance (s, 350) && (!s->tight || j->plan <= TIGHT_MAX);
-    j->flags = detached ? BATCH_DETACHED : 0;
-    j->flags |= sim_chance (s, 150) ? BATCH_AT_MOST_ONCE : 0;
-    if (sim_chance (s, 80)) {
-        j->flags |= BATCH_EACH_SPEC;
-        if (j->plan > EACH_SPEC_MAX)
-            j->plan = EACH_SPEC_MAX;
-    }
-    if (!j->flags && !s->tight && sim_chance (s, 80)) {
-        j->flags |= BATCH_INPUT;
-        j->spec_flags |= SPEC_LIVE_INPUT;
-        j->form = FORM_SHELL;
-        j->plan = 1 + sim_below (s, FEEDS_MAX);
-        for (unsigned i = 0; i < FEEDS_MAX; i++)
-            j->feeds[i].len = sim_below (s, FEED_MAX);
-    }
-    if (sim_chance (s, 150))
-        j->spec_flags |= SPEC_LIVE_OUTPUT;
-}
-
-static void plan_limits (struct sim *s, struct job *j)
-{
-    static const uint64_t JOBS[] = {0, 0, 1, 2, 3, 7};
-    j->jobs = JOBS[sim_below (s, 6)];
-    j->cpus = sim_chance (s, 700) ? 1 : sim_below (s, 3);
-    j->priority = sim_chance (s, 200) ? 80 : 50;
-    if (sim_chance (s, 100))
-        j->timeout_ms = (uint64_t)sim_between (s, 20, 2000);
-    if (sim_chance (s, 40))
-        j->deadline_ms = (uint64_t)sim_between (s, 100, 20000);
-    if (sim_chance (s, 100))
-        j->result_bytes = (uint64_t)sim_between (s, 100, 3000);
-}
-
-static void plan_tag (struct sim *s, struct job *j)
-{
-    j->tag.jobs = (unsigned)j->jobs;
-    j->tag.once = (j->flags & BATCH_AT_MOST_ONCE) != 0;
-    j->tag.poison = j->plan < 60 && sim_chance (s, 40);
-    j->tag.long_rows = j->plan < 20 && sim_chance (s, 60);
-    j->tag.mixed = j->plan > 100 && sim_chance (s, 150);
-}
-
-void job_plan (struct user *u, struct job *j)
-{
-    static const uint64_t PLANS[] = {0, 1, 10, 40, 150, 500};
-    struct sim *s = u->s;
-    j->form = sim_chance (s, 500) ? FORM_SHELL : FORM_FUNCTION;
-    j->plan = sim_below (s, 1 + PLANS[sim_below (s, 6)]);
-    plan_flags (s, j);
-    plan_limits (s, j);
-    plan_tag (s, j);
-    j->large = j->plan && sim_chance (s, 50);
-    j->next_us =
-        user_clock (u) + sim_between (s, 0, sim_chance (s, 500) ? 1000 : 20000) * US_PER_MS;
-    if (sim_chance (s, 200))
-        j->cancel_us = j->next_us + sim_between (s, 0, 8000) * US_PER_MS;
-    j->cancel_count = sim_chance (s, 500) ? 0 : 1 + sim_below (s, 20);
-}
-
 /* --- submitting --- */
 
 static void add_spec (struct user *u, struct job *j)
 {
-    char tag[100];
+    char tag[200];
     struct err e;
     struct wire spec = {.m.spec = {.form = j->form,
                                    .cpus = j->cpus,
@@ -120,16 +56,27 @@ static void add_spec (struct user *u, struct job *j)
 static void open_job (struct user *u, struct job *j)
 {
     struct err e;
-    char key[40];
-    snprintf (key, sizeof key, "%s-%u", u->name, (unsigned)u->keys++);
-    struct msg_open open = {.key = bytes_str (key),
+    const struct fate_again *a = &j->tag.again;
+    uint8_t exits[EXITS_BYTES] = {0};
+    for (unsigned i = 0; i < FATE_STATUSES; i++)
+        if (a->exits >> i & 1)
+            exits[FATE_STATUS[i] / 8] |= (uint8_t)(1 << FATE_STATUS[i] % 8);
+    struct msg_open open = {.key = bytes_str (j->key),
                             .flags = j->flags,
                             .jobs = j->jobs,
                             .priority = j->priority,
                             .deadline_ms = j->deadline_ms,
-                            .result_bytes = j->result_bytes};
+                            .result_bytes = j->result_bytes,
+                            .runs = a->runs,
+                            .retry_on = a->on,
+                            .retry_exits = bytes_of (exits, sizeof exits),
+                            .backoff_ms = a->backoff_ms,
+                            .backoff_max_ms = j->backoff_max_ms,
+                            .losses = a->losses,
+                            .compare = j->shared};
     if (core_open (&u->core, &j->b, &open, &e) < 0)
         sim_fail (u->s, "%s: %s", u->name, e.text);
+    j->b.whole_chunks = j->shared;
     if (!(j->flags & BATCH_EACH_SPEC))
         add_spec (u, j);
     j->b.owner = j;
@@ -145,6 +92,8 @@ static void add_row (struct user *u, struct job *j)
     bool each = j->flags & BATCH_EACH_SPEC;
     if (each)
         add_spec (u, j);
+    if (row == j->other_row)
+        value = bytes_str ("another value");
     if (j->large && !row)
         value = bytes_of (large, sizeof large);
     if (batch_add (&j->b, each ? (int)row : 0, &value, 1, &e) < 0)
@@ -171,9 +120,9 @@ static void submit (struct user *u, struct job *j)
 static void feed_row (struct user *u, struct job *j, uint64_t row)
 {
     struct feed *f = &j->feeds[row];
-    uint8_t bytes[FEED_MAX];
+    uint8_t bytes[PIECE_MAX];
     struct err e;
-    uint64_t n = 1 + sim_below (u->s, 700);
+    uint64_t n = 1 + sim_below (u->s, PIECE_MAX);
     if (n > f->len - f->at)
         n = f->len - f->at;
     for (uint64_t i = 0; i < n; i++)
@@ -221,7 +170,7 @@ void job_act (struct user *u, struct job *j)
     if (!j->b.over && wants_input (j) && now >= j->next_us)
         feed (u, j);
     if (!u->s->tight && !j->promised && j->b.closed && !j->b.over && j->flags & BATCH_DETACHED &&
-        j->id && is_safe (u))
+        j->id && !j->twin && is_safe (u))
         j->promised = true;
 }
 

@@ -15,7 +15,8 @@ static void note (struct job *j, const drover_result_t *r)
 /* What it was told before may be told again, and otherwise. */
 static bool is_void (const struct job *j)
 {
-    return j->user->bye_us || j->void_ || (j->like && j->like->void_);
+    const struct job *like = j->like;
+    return j->user->bye_us || j->void_ || j->removals || (like && (like->void_ || like->removals));
 }
 
 /* --- what a task printed --- */
@@ -91,8 +92,22 @@ static bool may_be_cancelled (const struct user *u, const struct job *j)
     const struct job *like = j->like;
     if (j->cancelled || u->reset || u->gone || u->auditor || j->deadline_ms)
         return true;
+    if (j->twin && j->differs)
+        return true; /* a batch of its own is cancelled where it does not fit together */
     return like && (like->cancelled || like->deadline_ms || !like->user->alive ||
-                    like->user->reset || like->user->gone);
+                    like->user->bye_us || like->user->reset || like->user->gone);
+}
+
+/* Kept results go where there is no room, also before their owner was told the end of them. */
+static bool may_be_forgotten (const struct job *j)
+{
+    return j->user->s->tight && j->flags & BATCH_DETACHED;
+}
+
+static void told_parked (struct user *u, const struct job *j, const drover_result_t *r)
+{
+    sim_count (u->s, COUNT_PARKED);
+    ledger_parked (u->s, job_batch (j), r->row, r->attempt);
 }
 
 static void check_how (struct user *u, const struct job *j, const drover_result_t *r)
@@ -104,12 +119,24 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
         sim_fail (s, "row %d of batch %d was cancelled, and nobody asked for that", (int)r->row,
                   (int)j->id);
     if (r->how == DROVER_BROKER_LOST && !u->reset && !u->gone && !user_is_lost (u) &&
-        !j->attached && !j->refused && j->id)
+        !j->attached && !j->refused && !j->differs && j->id && !may_be_forgotten (j))
         sim_fail (s, "%s lost row %d of batch %d, but no session", u->name, (int)r->row,
                   (int)j->id);
+    if (r->how == DROVER_PARKED)
+        told_parked (u, j, r);
     if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)))
         sim_fail (s, "row %d of batch %d is lost, and could have run again", (int)r->row,
                   (int)j->id);
+}
+
+/* Who only looks is told of each end of a row that was run again on request; who submitted it, of
+ * the first. */
+static bool is_retried (const struct job *j, const drover_result_t *r)
+{
+    for (size_t i = 0; i < j->n_told; i++)
+        if (j->told[i].row == r->row && j->told[i].attempt >= r->attempt)
+            return false;
+    return j->attached && ledger_retries (j->user->s, job_batch (j));
 }
 
 static void on_result (struct user *u, struct job *j, const drover_result_t *r)
@@ -120,12 +147,14 @@ static void on_result (struct user *u, struct job *j, const drover_result_t *r)
                    outcome_name ((enum outcome_how)r->how));
     if (is_void (j))
         return;
-    if (j->ended || ranges_has (&j->got, r->row))
+    bool again = ranges_has (&j->got, r->row);
+    if (j->ended || (again && !is_retried (j, r)))
         sim_fail (s, "%s is told row %d of batch %d twice", u->name, (int)r->row, (int)j->id);
     ranges_add (&j->got, r->row, r->row + 1);
     if (s->big)
         return;
-    note (j, r);
+    if (!again)
+        note (j, r);
     check_how (u, j, r);
 }
 
@@ -168,10 +197,24 @@ static void on_end (struct user *u, struct job *j, const drover_end_t *end)
         return;
     if (end->state == DROVER_BATCH_BROKEN && u->auditor && !u->told_bye)
         sim_fail (u->s, "batch %d was promised, and is gone: %s", (int)j->id, end->reason);
-    if (end->state == DROVER_BATCH_BROKEN && (j->attached || j->refused))
+    if (end->state == DROVER_BATCH_BROKEN && (j->attached || j->refused || j->differs))
         return;
+    if (j->differs && j->id == j->like->id && !may_be_cancelled (j->like->user, j->like))
+        sim_fail (u->s, "%s submitted something else as batch %d, and that was taken", u->name,
+                  (int)j->id);
     check_order (u, j);
     check_end (u, j, end);
+}
+
+/* A key never makes two batches; and what is not the same is not taken for it. */
+static void check_twin (struct user *u, const struct job *j)
+{
+    const struct job *like = j->like;
+    if (!j->twin || !like->promised || is_void (j))
+        return;
+    if (j->id != like->id)
+        sim_fail (u->s, "%s is told batch %d for the key of batch %d", u->name, (int)j->id,
+                  (int)like->id);
 }
 
 static void on_lost (struct user *u, const drover_event_t *event)
@@ -182,6 +225,17 @@ static void on_lost (struct user *u, const drover_event_t *event)
                   (int)(silent / US_PER_MS), event->refused->text);
 }
 
+static void on_refused (struct user *u, struct job *j, const drover_error_t *e)
+{
+    bool conflict = e->code == DROVER_ECONFLICT && j && j->differs;
+    if (conflict)
+        sim_count (u->s, COUNT_CONFLICTS);
+    else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)))
+        sim_fail (u->s, "%s is refused: %s", u->name, e->text);
+    if (j)
+        j->refused = true;
+}
+
 static void on_event (struct user *u, const drover_event_t *event)
 {
     struct job *j = (struct job *)event->batch;
@@ -190,6 +244,7 @@ static void on_event (struct user *u, const drover_event_t *event)
     switch (event->kind) {
     case DROVER_EVENT_OPENED:
         j->token = session_token (u->core.session);
+        check_twin (u, j);
         break;
     case DROVER_EVENT_RESULT:
         on_result (u, j, event->result);
@@ -207,10 +262,7 @@ static void on_event (struct user *u, const drover_event_t *event)
         on_lost (u, event);
         break;
     case DROVER_EVENT_REFUSED:
-        if (event->refused->code != DROVER_ESTORAGE && !(j && is_void (j)))
-            sim_fail (u->s, "%s is refused: %s", u->name, event->refused->text);
-        if (j)
-            j->refused = true;
+        on_refused (u, j, event->refused);
         break;
     default:
         break;
