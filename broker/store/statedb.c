@@ -233,6 +233,17 @@ static int cut_tail (struct statedb *db, struct err *e)
     return rc;
 }
 
+/* Before the mark says that this boot has lost nothing; and synced, or the next one may give the
+ * numbers of this one. */
+static int write_skipped (struct statedb *db, struct err *e)
+{
+    if (exec (db, "PRAGMA synchronous = FULL", "cannot write", e) < 0 ||
+        statedb_write_figures (db, e) < 0)
+        return -1;
+    db->skips = false;
+    return db->fast ? exec (db, "PRAGMA synchronous = NORMAL", "cannot write", e) : 0;
+}
+
 int statedb_settle (struct statedb *db, struct err *e)
 {
     struct err why = {0};
@@ -245,7 +256,7 @@ int statedb_settle (struct statedb *db, struct err *e)
             *e = why;
         return -1;
     }
-    if (begin_mark (db, e) < 0)
+    if ((db->skips && write_skipped (db, e) < 0) || begin_mark (db, e) < 0)
         return -1;
     db->settled = true;
     return 0;

@@ -61,6 +61,7 @@ STAILQ_HEAD (state_batches, state_batch);
 struct statedb {
     char *dir, *path, *wal_path, *mark_path;
     bool fast;
+    bool skips; /* it has passed over some numbers of batches, and that is to be written */
     sqlite3 *sql;
     sqlite3_stmt *stmt[STMTS];
     XXH3_state_t *sum;
@@ -115,6 +116,8 @@ extern const struct state_migration STATE_MIGRATIONS[];
 int statedb_prepare (struct statedb *db, struct err *e);
 int statedb_load (struct statedb *db, struct err *e);
 int statedb_write_meta (struct statedb *db, struct err *e);
+/* In a transaction of its own. */
+int statedb_write_figures (struct statedb *db, struct err *e);
 
 /* --- statedb_verify.c --- */
 

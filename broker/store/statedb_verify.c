@@ -12,6 +12,8 @@
 #include "broker/store/statedb_impl.h"
 #include "common/base/log.h"
 
+enum { SKIP = 100000 }; /* numbers of batches */
+
 static bool same_boot (const struct statedb *db)
 {
     return db->boot[0] && strcmp (db->mark.boot, db->boot) == 0;
@@ -116,11 +118,31 @@ static int check_mark (struct statedb *db, enum mark_found found, const struct w
     return 0;
 }
 
+/* The last commits may be gone that had held. */
+static bool may_have_lost (const struct statedb *db, enum mark_found found)
+{
+    bool fast = found == MARK_READ ? db->mark.fast : db->fast && db->meta.commit;
+    return fast && !same_boot (db);
+}
+
+/* Workers may hold rows and specs of batches that are gone with them: under a number that is given
+ * again, other rows would be taken for those. What is not synced yet holds fewer than so many. */
+static void pass_over_numbers (struct statedb *db)
+{
+    uint64_t to = db->meta.removed_to;
+    for (const struct state_batch *b = db->batches; b; b = b->hh.next)
+        to = b->id > to ? b->id : to;
+    db->meta.removed_to = (to / SKIP + 1) * SKIP;
+    db->skips = true;
+}
+
 int statedb_verify_open (struct statedb *db, enum mark_found found, const struct wal_report *wal,
                          struct err *e)
 {
     if (check_structure (db, e) < 0 || check_mark (db, found, wal, e) < 0)
         return -1;
+    if (may_have_lost (db, found))
+        pass_over_numbers (db);
     if (wal->torn)
         log_event (LOG_WARN,
                    "an unfinished write at the end of the log is dropped file=%s bytes=%" PRIu64

@@ -291,6 +291,16 @@ int statedb_commit (struct statedb *db, uint64_t commit, struct err *e)
     return 0;
 }
 
+int statedb_write_figures (struct statedb *db, struct err *e)
+{
+    if (run (db, STMT_BEGIN, e) < 0)
+        return -1;
+    if (statedb_write_meta (db, e) == 0 && run (db, STMT_COMMIT, e) == 0)
+        return 0;
+    run (db, STMT_ROLLBACK, NULL);
+    return -1;
+}
+
 /* --- what can wait --- */
 
 static int delete_alone (struct statedb *db, struct err *e)

@@ -8,7 +8,9 @@
 #include "common/base/mem.h"
 #include "common/model/ranges.h"
 
-enum { FAST_SYNC_EVERY = 64 }; /* commits, of a fast disk */
+enum {
+    FAST_SYNC_EVERY = 64, /* commits, of a fast disk */
+};
 
 struct kept {
     struct wire_frames f;
@@ -23,6 +25,7 @@ struct engine {
     struct store_test t; /* first: what the test sees */
     struct kept_list records;
     struct kept_list making; /* of the commit to come */
+    uint64_t removed_to;     /* a batch that nobody knows of any more */
     bool reopened;           /* the next commit may have any higher number */
 };
 
@@ -188,10 +191,24 @@ static int replay_by_batch (const struct engine *en, store_replay_fn *fn, void *
     return rc;
 }
 
+/* What is told of batches that may have been lost: their numbers are not given again. */
+static int say_removed (const struct engine *en, store_replay_fn *fn, void *arg, struct err *e)
+{
+    struct wire w = {.kind = WIRE_REMOVE, .m.remove.id = en->removed_to};
+    struct wire_frames f;
+    if (wire_encode (&w, &f, e) < 0)
+        return -1;
+    int rc = fn (arg, &f, e);
+    wire_frames_fini (&f);
+    return rc;
+}
+
 static int test_replay (void *self, store_replay_fn *fn, void *arg, struct err *e)
 {
     struct engine *en = self;
     en->reopened = true; /* by another broker, or by this one behind a failure */
+    if (en->removed_to && say_removed (en, fn, arg, e) < 0)
+        return -1;
     return en->t.by_batch ? replay_by_batch (en, fn, arg, e) : each (&en->records, fn, arg, e);
 }
 
@@ -215,6 +232,15 @@ static void forget (struct engine *en, uint64_t last)
     en->t.accepted = en->t.held = last;
     if (en->t.synced > last)
         en->t.synced = last;
+}
+
+static void pass_over_numbers (struct engine *en)
+{
+    const struct kept *k;
+    STAILQ_FOREACH (k, &en->records, link)
+        if (k->batch > en->removed_to)
+            en->removed_to = k->batch;
+    en->removed_to = (en->removed_to / STORE_TEST_SKIP + 1) * STORE_TEST_SKIP;
 }
 
 static int test_reopen (void *self, struct err *e)
@@ -264,5 +290,8 @@ struct store *store_test_new (struct store_test **t)
 
 void store_test_crash (struct store_test *t, uint64_t last)
 {
+    bool loses = last < t->held;
     forget ((struct engine *)t, last);
+    if (loses)
+        pass_over_numbers ((struct engine *)t);
 }

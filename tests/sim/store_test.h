@@ -9,6 +9,8 @@
 
 #include "broker/store/store.h"
 
+enum { STORE_TEST_SKIP = 100000 }; /* numbers of batches, behind a loss: as broker/store does */
+
 struct store_test {
     uint64_t late;      /* a commit holds when that many more were accepted; may change */
     bool fail;          /* the next commit fails */

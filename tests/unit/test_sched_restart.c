@@ -526,6 +526,33 @@ static void numbers_of_batches_are_not_given_again (void **state)
     }
 }
 
+static void rows_of_a_lost_batch_are_not_taken_for_those_of_another (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    client_submit (c, 1, BATCH_DETACHED, 0, 2);
+    uint64_t kept = t->held;
+    uint64_t lost = client_submit (c, 2, BATCH_DETACHED, 0, 1)->id;
+    store_test_crash (t, kept); /* the worker has the row, and the store no batch */
+    b->faithful = false;
+    bed_restart (b, t);
+    uint64_t id = client_submit (bed_client (b, "other"), 1, BATCH_DETACHED, 0, 1)->id;
+    w->mute = true;
+    peer_back (w, false);
+    bed_settle (b);
+    peer_count (w, WIRE_CANCEL_ROWS);
+    say_hold (w, lost, 0, 1, 1, true);
+    worker_void (w);
+    bed_settle (b);
+    assert_true (id > lost);
+    assert_int_equal (peer_count (w, WIRE_CANCEL_ROWS), 1);
+    assert_int_equal (worker_row (w, id, 0)->attempt, 1); /* granted, for the first time */
+    bed_free (&b);
+}
+
 static void an_attached_batch_whose_client_does_not_come_back_is_cancelled (void **state)
 {
     (void)state;
@@ -749,6 +776,7 @@ int main (void)
         cmocka_unit_test (of_a_cancelled_batch_no_chunk_is_wanted),
         cmocka_unit_test (the_end_is_told_again_until_it_was_seen),
         cmocka_unit_test (numbers_of_batches_are_not_given_again),
+        cmocka_unit_test (rows_of_a_lost_batch_are_not_taken_for_those_of_another),
         cmocka_unit_test (an_attached_batch_whose_client_does_not_come_back_is_cancelled),
         cmocka_unit_test (a_passing_reader_leaves_the_results_for_the_owner),
         cmocka_unit_test (a_state_that_went_back_is_found_out),

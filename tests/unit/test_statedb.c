@@ -132,6 +132,48 @@ static void a_transaction_without_its_end_is_gone (void **state)
     place_remove (&p);
 }
 
+static int note_removed (void *arg, const struct wire_frames *record, struct err *e)
+{
+    struct wire w;
+    if (wire_decode (&w, record, NULL, e) < 0)
+        return -1;
+    if (w.kind == WIRE_REMOVE)
+        *(uint64_t *)arg = w.m.remove.id;
+    wire_fini (&w);
+    return 0;
+}
+
+/* The highest number of a batch that is said to be gone, by the same state in that boot. */
+static uint64_t removed_in_boot (struct statedb_options *o, const char *boot)
+{
+    uint64_t id = 0;
+    o->boot = boot;
+    struct statedb *db = rig_open (o);
+    assert_int_equal (statedb_replay (db, note_removed, &id, NULL, NULL), 0);
+    statedb_close (&db, false);
+    return id;
+}
+
+static void where_a_boot_may_have_taken_batches_their_numbers_are_not_given_again (void **state)
+{
+    (void)state;
+    for (int fast = 0; fast <= 1; fast++) {
+        struct place p;
+        place_make (&p);
+        struct statedb_options o = rig_options (&p);
+        struct model *m = model_new (1);
+        o.fast = fast;
+        o.boot = "one";
+        fill (&o, m); /* up to batch 2 */
+        assert_int_equal (removed_in_boot (&o, "one"), 0);
+        assert_int_equal (removed_in_boot (&o, "two"), fast ? 100000 : 0);
+        assert_int_equal (removed_in_boot (&o, "two"), fast ? 100000 : 0); /* it was written */
+        assert_int_equal (removed_in_boot (&o, "three"), fast ? 200000 : 0);
+        model_free (&m);
+        place_remove (&p);
+    }
+}
+
 static void empty_bodies_and_absent_ones_stay_what_they_are (void **state)
 {
     (void)state;
@@ -591,6 +633,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_is_committed_comes_back),
         cmocka_unit_test (a_transaction_without_its_end_is_gone),
+        cmocka_unit_test (where_a_boot_may_have_taken_batches_their_numbers_are_not_given_again),
         cmocka_unit_test (empty_bodies_and_absent_ones_stay_what_they_are),
         cmocka_unit_test (a_random_history_comes_back_after_each_of_many_lives),
         cmocka_unit_test (a_removed_batch_is_gone_at_once_and_its_rows_bit_by_bit),
