@@ -513,6 +513,18 @@ bool bench_is_done (const struct sim *s)
     return f.waiting == 0 && f.granted == 0;
 }
 
+void bench_trace (struct sim *s)
+{
+    struct buf dump;
+    if (!s->verbose || !s->bench->turn)
+        return;
+    buf_init (&dump, SIZE_MAX);
+    sched_dump (turn_sched (s->bench->turn), &dump);
+    buf_putc (&dump, '\0');
+    sim_trace (s, "the broker has:\n%s", (const char *)dump.bytes);
+    buf_fini (&dump);
+}
+
 void bench_describe (const struct sim *s, char *text, size_t size)
 {
     snprintf (text, size, "there is no broker");

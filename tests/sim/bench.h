@@ -44,6 +44,8 @@ bool bench_is_new (const struct sim *s);
 /* Nothing waits, and nothing is out. */
 bool bench_is_done (const struct sim *s);
 /* What is left to be done there, in words. */
+/* All that the broker has, into the trace. */
+void bench_trace (struct sim *s);
 void bench_describe (const struct sim *s, char *text, size_t size);
 
 #endif

@@ -9,13 +9,15 @@
 #include "common/model/ranges.h"
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
+#include "tests/sim/store_test.h"
 
 enum {
     ENDS_MAX = 64,
     KILLED = OUTCOME_KINDS,
     ERA_SHIFT = 40,
-    LOSSES = 3, /* the crash limit where a batch names none, */
-    SURE = 2,   /* ... and the least for a culprit to be certain: it has to run alone first */
+    LOSSES = 3,                 /* the crash limit where a batch names none, */
+    SETTLED_US = 60 * US_PER_S, /* by then a worker that is back has ended what is not its own */
+    SURE = 2, /* ... and the least for a culprit to be certain: it has to run alone first */
 };
 
 struct key {
@@ -53,7 +55,8 @@ struct token { /* of a session that the broker began */
     uint64_t token;
     uint64_t era;
     bool fenced;
-    bool down; /* a row took its worker down */
+    bool down;       /* a row took its worker down */
+    int64_t void_us; /* what starts before then is of before an amnesty, ... */
     UT_hash_handle hh;
 };
 
@@ -75,6 +78,8 @@ struct ledger {
     struct token *tokens;
     struct ended *ended;
     struct retried *retried;
+    uint64_t highest;   /* batch of which a row started */
+    uint64_t void_upto; /* ... if its batch is lower than that */
     unsigned lost;      /* workers, by no fault of a row */
     unsigned innocents; /* parked */
     LIST_HEAD (, execution) running;
@@ -177,6 +182,18 @@ void ledger_amnesty (struct sim *s)
     forget_rows (s->ledger);
     forget_ended (s->ledger);
     s->ledger->innocents = 0;
+    for (struct token *t = s->ledger->tokens; t; t = t->hh.next)
+        t->void_us = CLOCK_NEVER;
+    uint64_t era = s->ledger->highest >> ERA_SHIFT << ERA_SHIFT;
+    uint64_t id = s->ledger->highest - era;
+    s->ledger->void_upto = era + (id / STORE_TEST_SKIP + 1) * STORE_TEST_SKIP;
+}
+
+void ledger_settled (struct sim *s, uint64_t token)
+{
+    struct token *t = find_token (s->ledger, token);
+    if (t && t->void_us)
+        t->void_us = s->now + SETTLED_US;
 }
 
 static struct past *find (const struct ledger *l, uint64_t batch, uint64_t row)
@@ -318,14 +335,16 @@ static struct past *past_of (struct sim *s, const struct order *o)
 struct execution *ledger_start (struct sim *s, struct host *h, const struct order *o)
 {
     struct execution *x = mem_zalloc (sizeof *x);
-    struct past *p = past_of (s, o);
+    const struct token *t = find_token (s->ledger, o->token);
     x->order = *o;
-    x->past = p;
     x->host = h;
+    x->void_ = t && s->now < t->void_us && o->batch < s->ledger->void_upto;
+    x->past = past_of (s, o);
     sim_trace (s, "%s starts row %d of batch %d, attempt %d, slot %d", host_name (h), ROW (o),
                (int)o->attempt, (int)o->slot);
+    struct past *p = x->past;
     bool counts = !is_fenced (s, x);
-    if (o->exclusive)
+    if (o->exclusive && !x->void_)
         check_exclusive (s, h, o);
     if (counts) {
         check_others (s, h, o);
@@ -337,6 +356,8 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
         p->attempt = o->attempt;
     }
     LIST_INSERT_HEAD (&s->ledger->running, x, link);
+    if (o->batch > s->ledger->highest)
+        s->ledger->highest = o->batch;
     if (p->starts++)
         sim_count (s, COUNT_RERUNS);
     return x;

@@ -39,6 +39,8 @@ uint64_t ledger_batch (const struct sim *s, uint64_t token, uint64_t id);
 /* What ran before is known to nobody any more, with batches of the same numbers: no rule joins what
  * was and what comes. */
 void ledger_amnesty (struct sim *s);
+/* A session that went through it goes on: what it has is soon what the broker knows. */
+void ledger_settled (struct sim *s, uint64_t token);
 
 /* A row starts; fails the run where it must not. */
 struct execution *ledger_start (struct sim *s, struct host *h, const struct order *o);

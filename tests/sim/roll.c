@@ -25,6 +25,7 @@ struct entry {
     uint64_t token;
     void *peer;
     uint64_t route;
+    uint64_t newest; /* the last route that was welcomed */
     bool worker;
     char name[260];
     uint64_t expected;      /* the number that is new */
@@ -246,10 +247,15 @@ static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_we
         sim_fail (s, "the session of %s is new and had been there", en->name);
     if (m->resumed && !en)
         sim_fail (s, "a session goes on that had not begun");
+    if (en && route < en->newest)
+        return NULL; /* it waited in the broker, and goes to a connection of before */
     if (!en)
         en = enrol (s, route, m);
-    if (m->resumed == 2)
+    en->newest = route;
+    if (m->resumed == 2) {
         en->expected = 1;
+        ledger_settled (s, en->token);
+    }
     en->route = route;
     en->stays = false;
     return en;

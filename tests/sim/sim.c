@@ -191,8 +191,10 @@ static void go_on (struct sim *s, int64_t until)
     char busy[200];
     while (somebody_is_busy (s, busy, sizeof busy)) {
         int64_t look = s->now + LOOK_US;
-        if (s->now > until)
+        if (s->now > until) {
+            bench_trace (s);
             sim_fail (s, "it does not come to an end: %s", busy);
+        }
         sim_at (s, look, nothing, NULL, 0);
         while (s->now < look && events_next (s))
             sim_count (s, COUNT_EVENTS);

@@ -79,7 +79,7 @@ static void plan_tag (struct sim *s, struct job *j)
 static void plan_key (struct user *u, struct job *j)
 {
     snprintf (j->key, sizeof j->key, "%s-%u", u->name, u->keys++);
-    j->shared = j->flags & BATCH_DETACHED && sim_chance (u->s, 400);
+    j->shared = j->flags & BATCH_DETACHED && !u->s->tight && sim_chance (u->s, 400);
 }
 
 static void plan_time (struct user *u, struct job *j, int64_t within_ms)
@@ -98,7 +98,8 @@ void job_plan (struct user *u, struct job *j)
     plan_again (s, j);
     plan_tag (s, j);
     plan_key (u, j);
-    j->large = j->plan && sim_chance (s, 50);
+    /* a detached batch keeps the rows that fail, and where there is no room it is not closed */
+    j->large = j->plan && !(s->tight && j->flags & BATCH_DETACHED) && sim_chance (s, 50);
     plan_time (u, j, sim_chance (s, 500) ? 1000 : 20000);
     if (sim_chance (s, 200))
         j->cancel_us = j->next_us + sim_between (s, 0, 8000) * US_PER_MS;

@@ -15,8 +15,12 @@ static void note (struct job *j, const drover_result_t *r)
 /* What it was told before may be told again, and otherwise. */
 static bool is_void (const struct job *j)
 {
-    const struct job *like = j->like;
-    return j->user->bye_us || j->void_ || j->removals || (like && (like->void_ || like->removals));
+    if (j->user->bye_us)
+        return true;
+    for (; j; j = j->like)
+        if (j->void_ || j->removals)
+            return true;
+    return false;
 }
 
 /* --- what a task printed --- */
@@ -87,15 +91,20 @@ static void check_ran (struct user *u, const struct job *j, const drover_result_
         check_output (u, j, r);
 }
 
+static bool may_have_cancelled (const struct job *j)
+{
+    const struct user *u = j->user;
+    return j->cancelled || j->deadline_ms || !u->alive || u->bye_us || u->reset || u->gone;
+}
+
 static bool may_be_cancelled (const struct user *u, const struct job *j)
 {
-    const struct job *like = j->like;
-    if (j->cancelled || u->reset || u->gone || u->auditor || j->deadline_ms)
-        return true;
-    if (j->twin && j->differs)
+    if (u->auditor || (j->twin && j->differs))
         return true; /* a batch of its own is cancelled where it does not fit together */
-    return like && (like->cancelled || like->deadline_ms || !like->user->alive ||
-                    like->user->bye_us || like->user->reset || like->user->gone);
+    for (; j; j = j->like)
+        if (may_have_cancelled (j))
+            return true;
+    return false;
 }
 
 /* Kept results go where there is no room, also before their owner was told the end of them. */
