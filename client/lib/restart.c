@@ -140,12 +140,19 @@ static void survey (struct core *c)
 /* --- what is said ------------------------------------------------------------------------------
  */
 
-static void say_open (struct core *c, const struct opening *o, uint64_t record)
+static void say_open (struct core *c, const struct opening *o, uint64_t record, bool compare)
 {
     struct wire w = {.kind = WIRE_OPEN, .m.open = o->open};
     w.m.open.record = record;
-    w.m.open.compare = 0; /* the broker has compared it, and what it has is not said again */
+    w.m.open.compare = compare;
     session_post_first (c->session, &w);
+}
+
+/* Somebody else may submit under its key: what the broker has and did not acknowledge may be
+ * theirs, and is still to be compared. */
+static bool is_compared (const struct batch *b)
+{
+    return b->opening.open.compare && !b->kept_close;
 }
 
 static void open_again (struct core *c, struct batch *b)
@@ -159,7 +166,7 @@ static void open_again (struct core *c, struct batch *b)
         b->kept_chunks = b->waits.chunk;
     b->confirmed = 0;
     b->reopening = true;
-    say_open (c, &b->opening, b->record);
+    say_open (c, &b->opening, b->record, is_compared (b));
     batch_inputs_again (b);
 }
 
@@ -201,7 +208,7 @@ static void ghosts_again (struct core *c)
     for (g = LIST_FIRST (&c->ghosts); g; g = next) {
         next = LIST_NEXT (g, link);
         if (g->waits)
-            say_open (c, &g->opening, g->record);
+            say_open (c, &g->opening, g->record, false);
         else
             free_ghost (g);
     }
@@ -294,7 +301,8 @@ bool restart_opened (struct core *c, struct batch *b, const struct msg_opened *m
         give_up (c, b);
         return false;
     }
-    session_sift (c->session, has_it, &had);
+    if (!is_compared (b) || m->chunks == UINT64_MAX) /* of a cancelled one nothing is missing */
+        session_sift (c->session, has_it, &had);
     return true;
 }
 

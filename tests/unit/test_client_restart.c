@@ -108,6 +108,25 @@ static void chunks_that_the_broker_has_are_not_sent_again (void **state)
     expect_leave (0);
 }
 
+static void what_others_may_have_said_under_the_key_is_still_compared (void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {WIRE_SPEC, WIRE_ROWS, WIRE_CLOSE, 0};
+    batch.opening.open.compare = 1;
+    batch_close (&batch, NULL);
+    core_flush (&core);
+    restart ();
+    connected ();
+    struct wire w = expect_leaves (WIRE_OPEN);
+    assert_int_equal (w.m.open.compare, 1);
+    wire_fini (&w);
+    opened_again (1, 1, 1); /* a broker that has all of it, from somebody */
+    for (unsigned i = 0; kinds[i]; i++) {
+        w = expect_leaves (kinds[i]);
+        wire_fini (&w);
+    }
+}
+
 static void a_second_restart_before_the_answer_changes_nothing (void **state)
 {
     (void)state;
@@ -694,6 +713,7 @@ int main (void)
         TEST (a_batch_is_opened_again_by_its_key_and_goes_on),
         TEST (what_was_not_acknowledged_follows_in_order),
         TEST (chunks_that_the_broker_has_are_not_sent_again),
+        TEST (what_others_may_have_said_under_the_key_is_still_compared),
         TEST (a_second_restart_before_the_answer_changes_nothing),
         TEST (a_state_that_went_back_is_not_gone_on_with),
         TEST (a_batch_that_was_cancelled_for_our_absence_ends_in_those_words),
