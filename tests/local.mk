@@ -237,6 +237,7 @@ tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/inbox.c tests/sim/inbox.h \
 	tests/sim/ledger.c tests/sim/ledger.h \
 	tests/sim/main.c \
+	tests/sim/moments.c tests/sim/moments.h \
 	tests/sim/net.c tests/sim/net.h \
 	tests/sim/roll.c tests/sim/roll.h \
 	tests/sim/sim.c tests/sim/sim.h \

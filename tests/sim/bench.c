@@ -157,6 +157,24 @@ static void leave (struct sim *s)
 
 /* --- turns --- */
 
+static void cut_off (struct sim *s, void *arg, uint64_t n)
+{
+    if (s->calm)
+        return;
+    net_cut (s, arg, sim_some_time (s), n);
+    sim_count (s, COUNT_CUTS);
+}
+
+/* A worker has said what it holds, and what it is told of that may be lost. */
+static void tempt_return (struct sim *s, uint64_t route, const struct wire *w)
+{
+    struct conn *c = net_conn (s, route);
+    if (w->kind != WIRE_HOLD || !w->m.hold.last || !c || s->calm || !sim_chance (s, 120))
+        return;
+    sim_at (s, s->now + sim_between (s, 0, sim_chance (s, 500) ? 500 : 30000), cut_off, c,
+            sim_chance (s, 500));
+}
+
 static void look_at (struct sim *s, uint64_t route, const struct wire_frames *f)
 {
     struct bench *b = s->bench;
@@ -166,6 +184,7 @@ static void look_at (struct sim *s, uint64_t route, const struct wire_frames *f)
         return;
     cover_met (s->cover, AT_BROKER, state_at_broker (sched, route), w.kind);
     roll_read (s, route, &w, sched_commit_number (sched) + 1, b->awake_us);
+    tempt_return (s, route, &w);
     wire_fini (&w);
 }
 
@@ -383,6 +402,8 @@ static void configure (struct sim *s, struct sched_config *c)
         c->queue_bytes = 20000;
     if (sim_chance (s, 200))
         c->result_bytes = 4000;
+    if (sim_chance (s, 150))
+        c->client_tasks = (uint64_t)sim_between (s, 20, 100);
 }
 
 struct bench *bench_new (struct sim *s, bool durable)

@@ -32,6 +32,7 @@
     X (REFUSALS, "executors that could not be made")                                               \
     X (POISON, "workers killed by a row")                                                          \
     X (USER_CRASHES, "clients killed")                                                             \
+    X (HASTY, "clients that left in the middle")                                                   \
     X (USER_PAUSES, "clients stopped and continued")                                               \
     X (CLOCK_LAGS, "clocks that lagged")                                                           \
     X (BROKER_PAUSES, "brokers stopped and continued")                                             \

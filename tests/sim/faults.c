@@ -2,6 +2,7 @@
 
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
+#include "tests/sim/moments.h"
 #include "tests/sim/net.h"
 #include "tests/sim/user.h"
 
@@ -161,6 +162,10 @@ static const struct fault FAULTS[] = {
     {block_commit, COUNT_BLOCKED_COMMITS, 4},
     {bench_fail, COUNTS, 5},
     {full_disk, COUNT_FULL_DISKS, 3},
+    {moment_worker_leaves, COUNT_TERMS, 4},
+    {moment_client_leaves, COUNT_HASTY, 3},
+    {moment_no_room, COUNT_FULL_DISKS, 5},
+    {moment_return, COUNT_BROKER_CRASHES, 3},
 };
 
 static void strike (struct sim *s, void *arg, uint64_t n)

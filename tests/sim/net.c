@@ -218,6 +218,11 @@ static struct conn *by_route (struct sim *s, uint64_t route)
     return c;
 }
 
+struct conn *net_conn (struct sim *s, uint64_t route)
+{
+    return by_route (s, route);
+}
+
 void *net_peer (struct sim *s, uint64_t route)
 {
     struct conn *c = by_route (s, route);

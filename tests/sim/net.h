@@ -32,6 +32,9 @@ int net_refuses (struct sim *s, uint64_t route);
 /* A message to a peer that net_refuses() nothing (taken). It leaves after `hold_us`. */
 void net_to_peer (struct sim *s, uint64_t route, struct wire_frames *f, int64_t hold_us);
 
+/* The connection of a route; NULL: there is none. */
+struct conn *net_conn (struct sim *s, uint64_t route);
+
 /* Who is behind a route; NULL: nobody, or somebody who has closed it. */
 void *net_peer (struct sim *s, uint64_t route);
 

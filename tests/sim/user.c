@@ -10,7 +10,7 @@
 #include "tests/sim/states.h"
 #include "tests/sim/user_inner.h"
 
-enum { NEVER_LOST_S = 100000, GOODBYE_US = 2 * US_PER_S };
+enum { NEVER_LOST_S = 100000, GOODBYE_US = 2 * US_PER_S, HURRIED = 12 };
 
 static void wake_at (struct user *u, int64_t when);
 
@@ -328,6 +328,25 @@ void user_void_promises (struct sim *s)
     for (unsigned i = 0; i < s->n_users; i++)
         for (unsigned k = 0; k < s->users[i]->n_jobs; k++)
             s->users[i]->jobs[k]->void_ = s->users[i]->jobs[k]->open;
+}
+
+void user_hurry (struct sim *s, struct user *u, int64_t us)
+{
+    if (!u->alive || u->auditor)
+        return;
+    u->hurry_until = s->now + us;
+    u->ask_us = user_clock (u);
+    u->to_ask += HURRIED;
+    wake_at (u, s->now);
+}
+
+bool user_leave (struct sim *s, struct user *u, int64_t us)
+{
+    if (!u->alive || u->auditor)
+        return false;
+    u->hasty_us = user_clock (u) + us;
+    wake_at (u, s->now);
+    return true;
 }
 
 bool user_crash (struct sim *s, struct user *u)

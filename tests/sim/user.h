@@ -37,6 +37,10 @@ uint64_t user_batch (const struct sim *s, const void *peer, uint64_t handle);
  * may lose it, and it did. */
 void user_void_promises (struct sim *s);
 
+/* It asks a lot for so long. It says goodbye then, whatever is under way. */
+void user_hurry (struct sim *s, struct user *u, int64_t us);
+bool user_leave (struct sim *s, struct user *u, int64_t us);
+
 /* Faults: it dies; it reads and says nothing for a while; its clock lags. */
 bool user_crash (struct sim *s, struct user *u);
 bool user_pause (struct sim *s, struct user *u, int64_t us);

@@ -52,6 +52,7 @@ struct job { /* a batch */
     bool cancelled;        /* was asked for */
     bool promised;         /* all of it was acknowledged, and it is detached */
     bool void_;            /* ... and that counts no more */
+    bool blurred;          /* what came while that was so was not looked at */
     unsigned removals;     /* of it, asked for by anybody and not refused */
     bool ended;            /* END was delivered */
     bool refused;          /* the broker could not keep it */

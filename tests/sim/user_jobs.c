@@ -92,10 +92,10 @@ static void add_row (struct user *u, struct job *j)
     bool each = j->flags & BATCH_EACH_SPEC;
     if (each)
         add_spec (u, j);
-    if (row == j->other_row)
-        value = bytes_str ("another value");
     if (j->large && !row)
         value = bytes_of (large, sizeof large);
+    if (row == j->other_row)
+        value = bytes_str ("another value");
     if (batch_add (&j->b, each ? (int)row : 0, &value, 1, &e) < 0)
         sim_fail (u->s, "%s: %s", u->name, e.text);
     sim_count (u->s, COUNT_ROWS);

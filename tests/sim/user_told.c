@@ -51,7 +51,8 @@ static void check_output (struct user *u, const struct job *j, const drover_resu
 
 static void on_output (struct user *u, struct job *j, const drover_output_t *o)
 {
-    if (is_void (j))
+    j->blurred |= is_void (j);
+    if (j->blurred)
         return;
     if (!j->seen) {
         j->seen = mem_resize (NULL, j->plan + 1, sizeof *j->seen);
@@ -154,7 +155,8 @@ static void on_result (struct user *u, struct job *j, const drover_result_t *r)
     if (!s->big)
         sim_trace (s, "%s is told row %d of batch %d: %s", u->name, (int)r->row, (int)j->id,
                    outcome_name ((enum outcome_how)r->how));
-    if (is_void (j))
+    j->blurred |= is_void (j);
+    if (j->blurred)
         return;
     bool again = ranges_has (&j->got, r->row);
     if (j->ended || (again && !is_retried (j, r)))
@@ -171,7 +173,8 @@ static void on_result (struct user *u, struct job *j, const drover_result_t *r)
 static void check_order (struct user *u, const struct job *j)
 {
     const struct job *like = j->like;
-    for (size_t i = 0; like && j->from <= 1 && i < j->n_told && i < like->n_told; i++) {
+    for (size_t i = 0; like && !like->blurred && j->from <= 1 && i < j->n_told && i < like->n_told;
+         i++) {
         const struct told *a = &j->told[i];
         const struct told *b = &like->told[i];
         if (b->how == DROVER_BROKER_LOST)
@@ -202,7 +205,7 @@ static void on_end (struct user *u, struct job *j, const drover_end_t *end)
     if (j->ended)
         sim_fail (u->s, "%s is told the end of batch %d twice", u->name, (int)j->id);
     j->ended = true;
-    if (is_void (j))
+    if (is_void (j) || j->blurred)
         return;
     if (end->state == DROVER_BATCH_BROKEN && u->auditor && !u->told_bye)
         sim_fail (u->s, "batch %d was promised, and is gone: %s", (int)j->id, end->reason);
