@@ -17,6 +17,7 @@
 #include "broker/store/store_sqlite.h"
 #include "broker/turn.h"
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/userdir.h"
@@ -253,15 +254,18 @@ static int prepare (struct broker *b, struct err *e)
     int status = open_state (b, e);
     if (status)
         return status;
+    FAULT_POINT ("broker-restored");
     if (!(b->loop = loop_new (e)))
         return EX_OSERR;
     status = open_links (b, e);
     if (status)
         return status;
+    FAULT_POINT ("broker-listens");
     if (add_descriptors (b, e) < 0)
         return EX_OSERR;
     if (write_endpoints (b, e) < 0)
         return EX_IOERR;
+    FAULT_POINT ("broker-announced");
     announce (b);
     return 0;
 }
@@ -271,6 +275,7 @@ static int serve (struct broker *b, struct err *e)
     int rc;
     while ((rc = turn_finish (b->turn, e)) == 0)
         loop_wait (b->loop, turn_deadline (b->turn));
+    FAULT_POINT ("broker-stops");
     if (rc > 0)
         return 0;
     return b->o.state ? state_status (e) : EX_SOFTWARE;

@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -64,6 +65,7 @@ static int replay_one (void *arg, const struct wire_frames *record, struct err *
     if (wire_decode (&w, record, NULL, e) < 0)
         return -1;
     int rc = sched_replay (arg, &w, e);
+    FAULT_POINT_OF ("broker-replays", wire_name (w.kind));
     wire_fini (&w);
     return rc;
 }
@@ -153,6 +155,7 @@ static void on_frames (struct turn *t, uint64_t route, struct wire_frames *f)
         ev.ack = w.ack;
     }
     step (t, &ev);
+    FAULT_POINT_OF ("broker-takes", wire_name (w.kind));
     wire_fini (&w);
     wire_frames_fini (f);
 }
@@ -278,6 +281,7 @@ static void transmit (struct turn *t, uint64_t route, struct wire_frames *f)
     struct parked *p = NULL;
     HASH_FIND (hh, t->parked, &route, sizeof route, p);
     struct link *l = link_of (t, route);
+    FAULT_POINT_OF ("broker-sends", wire_name (kind_of (f)));
     if (p) {
         if (kind_of (f) != WIRE_PING) /* whether it is there is known from what waits */
             park (t, route, f);       /* behind that */
@@ -333,14 +337,32 @@ static void carry_out (struct turn *t)
     effects_clear (&t->fx);
 }
 
+/* How many records of this turn the store took, -1 when it took one not. */
+static int append_records (struct turn *t, struct err *e)
+{
+    int n = 0;
+    for (size_t i = 0; i < t->fx.n; i++) {
+        if (t->fx.at[i].kind != EFFECT_RECORD)
+            continue;
+        FAULT_POINT ("broker-appends");
+        if (store_append (t->store, t->fx.at[i].batch, &t->fx.at[i].frames, e) < 0)
+            return -1;
+        n++;
+    }
+    return n;
+}
+
 static int commit (struct turn *t, struct err *e)
 {
-    for (size_t i = 0; i < t->fx.n; i++)
-        if (t->fx.at[i].kind == EFFECT_RECORD &&
-            store_append (t->store, t->fx.at[i].batch, &t->fx.at[i].frames, e) < 0)
-            return -1;
+    int n = append_records (t, e);
+    if (n < 0)
+        return -1;
+    if (n)
+        FAULT_POINT ("broker-commits");
     if (store_commit (t->store, sched_commit_number (t->sched), e) < 0)
         return -1;
+    if (n)
+        FAULT_POINT ("broker-queued-commit");
     t->last_commit = sched_commit_number (t->sched);
     return 0;
 }

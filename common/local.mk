@@ -19,6 +19,7 @@ common_libbase_la_SOURCES = \
 	common/base/cores.h \
 	common/base/err.c \
 	common/base/err.h \
+	common/base/faultpoint.h \
 	common/base/log.c \
 	common/base/log.h \
 	common/base/mem.c \
@@ -27,6 +28,10 @@ common_libbase_la_SOURCES = \
 	common/base/units.h \
 	common/base/userdir.c \
 	common/base/userdir.h
+
+if FAULTS
+common_libbase_la_SOURCES += common/base/faultpoint.c
+endif
 
 common_libmodel_la_SOURCES = \
 	common/model/directexec.c \

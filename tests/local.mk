@@ -38,6 +38,7 @@ unit_tests = \
 	tests/unit/test_exec_output \
 	tests/unit/test_exec_parts \
 	tests/unit/test_failures \
+	tests/unit/test_faultpoint \
 	tests/unit/test_foreach_opts \
 	tests/unit/test_help \
 	tests/unit/test_jobs \
@@ -107,6 +108,10 @@ tests_unit_test_retrying_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
 tests_unit_test_summary_LDADD = $(UNIT_CLI)
 tests_unit_test_failures_LDADD = client/libcli.a $(UNIT_CLIENT)
+# The points are there in this test, whatever the build.
+tests_unit_test_faultpoint_SOURCES = tests/unit/test_faultpoint.c common/base/faultpoint.c common/base/faultpoint.h
+tests_unit_test_faultpoint_CPPFLAGS = $(AM_CPPFLAGS) -UDROVER_FAULTS -DDROVER_FAULTS
+tests_unit_test_faultpoint_LDADD = $(UNIT_BASE)
 tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
 tests_unit_test_json_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_jobs_LDADD = $(UNIT_CLI)

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/worker.h"
@@ -76,6 +77,7 @@ static void apply (struct worker *w, struct agent_effect *x)
         reconnect (w);
         break;
     case AGENT_DO_EXIT:
+        FAULT_POINT ("agent-leaves");
         w->leaving = true;
         w->status = x->status;
         break;

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "worker/worker.h"
 
@@ -18,6 +19,7 @@ static void on_frames (struct worker *w, struct wire_frames *f)
         ev.text = e.text;
     }
     turn_event (w, &ev);
+    FAULT_POINT_OF ("agent-takes", wire_name (m.kind));
     wire_fini (&m);
     wire_frames_fini (f);
 }
@@ -62,6 +64,7 @@ void broker_transmit (struct worker *w)
     struct wire_frames f;
     w->blocked = false;
     while (agent_transmit (w->agent, &f)) {
+        FAULT_POINT_OF ("agent-sends", wire_name (f.frame[0].ptr[2]));
         if (w->link && link_send (w->link, 0, &f) == 0) {
             wire_frames_fini (&f);
             continue;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/worker.h"
@@ -49,6 +50,7 @@ static void on_message (struct worker *w, struct member *m, struct wire_frames *
             m->last_record = msg.m.results.record;
         turn_event (
             w, &(struct agent_event){.kind = AGENT_SAID, .executor = m->number, .message = &msg});
+        FAULT_POINT_OF ("agent-hears", wire_name (msg.kind));
     }
     wire_fini (&msg);
     wire_frames_fini (f);
@@ -101,6 +103,7 @@ void executor_send (struct worker *w, uint32_t number, const struct wire_frames 
     struct err e;
     if (!m || m->ended)
         return; /* the launcher will tell of its death */
+    FAULT_POINT_OF ("agent-tells", wire_name (f->frame[0].ptr[2]));
     if (framing_send (m->framing, f, &e) < 0) {
         log_event (LOG_ERROR, "executor does not read executor=%u: killing it", number);
         request_kill (w, number);
@@ -172,6 +175,7 @@ static void on_new (struct worker *w, const struct launcher_event *le)
         m->ended = true;
         request_kill (w, m->number);
     }
+    FAULT_POINT ("agent-has-executor");
     turn_event (w, &ev);
 }
 
@@ -182,6 +186,7 @@ static void on_died (struct worker *w, const struct launcher_event *le)
         return;
     while (!m->ended && read_member (w, m) > 0)
         ;
+    FAULT_POINT ("agent-buries-executor");
     turn_event (w, &(struct agent_event){
                        .kind = AGENT_DIED,
                        .executor = m->number,

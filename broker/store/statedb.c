@@ -14,6 +14,7 @@
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -135,10 +136,12 @@ int statedb_fold (struct statedb *db, bool all, struct err *e)
 {
     if (!has_room (db))
         return err_set (e, ENOSPC, "no room to fold the log into %s", db->path);
+    FAULT_POINT ("store-folds");
     int rc = sqlite3_wal_checkpoint_v2 (
         db->sql, NULL, all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc != SQLITE_OK)
         return statedb_error (db, "cannot fold the log into", e);
+    FAULT_POINT ("store-folded");
     db->log_pages = 0;
     return 0;
 }
@@ -197,9 +200,11 @@ static int make_new (struct statedb *db, const struct statedb_options *o, struct
     db->path = fresh;
     int rc = make_at (db, o, e);
     close_sql (db);
+    FAULT_POINT ("store-made");
     db->path = path;
     if (rc == 0 && rename (fresh, path) < 0)
         rc = err_sys (e, errno, "cannot make %s", path);
+    FAULT_POINT ("store-named");
     free (fresh);
     return rc < 0 ? -1 : state_dir_sync (db->dir, e);
 }
@@ -214,6 +219,7 @@ static int begin_mark (struct statedb *db, struct err *e)
     db->mark = (struct mark){.fast = db->fast, .commit = db->meta.commit};
     memcpy (db->mark.state, db->meta.state, sizeof db->mark.state);
     memcpy (db->mark.boot, db->boot, sizeof db->mark.boot);
+    FAULT_POINT ("store-begins-mark");
     return mark_write (db->mark_fd, &db->mark, true, e);
 }
 
@@ -259,6 +265,7 @@ int statedb_settle (struct statedb *db, struct err *e)
     if ((db->skips && write_skipped (db, e) < 0) || begin_mark (db, e) < 0)
         return -1;
     db->settled = true;
+    FAULT_POINT ("store-settled");
     return 0;
 }
 
@@ -327,6 +334,7 @@ static int open_checked (struct statedb *db, const struct statedb_options *o, st
         statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
         statedb_verify_open (db, found, &wal, e) < 0)
         return -1;
+    FAULT_POINT ("store-verified");
     db->log_end = wal.header_bad ? 0 : wal.end;
     db->log_torn = wal.header_bad || wal.torn;
     /* A disk that takes nothing now is for the first commit to find: reading goes on. */

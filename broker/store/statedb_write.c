@@ -12,6 +12,7 @@
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
+#include "common/base/faultpoint.h"
 #include "common/base/mem.h"
 
 enum {
@@ -39,7 +40,10 @@ int statedb_begin (struct statedb *db, struct err *e)
 {
     if (statedb_settle (db, e) < 0)
         return -1;
-    return run (db, STMT_BEGIN, e);
+    if (run (db, STMT_BEGIN, e) < 0)
+        return -1;
+    FAULT_POINT ("store-begun");
+    return 0;
 }
 
 static void bind_frame (sqlite3_stmt *stmt, int at, const struct wire_frames *f, unsigned i)
@@ -236,6 +240,7 @@ int statedb_add (struct statedb *db, uint64_t batch, uint64_t commit, const stru
     if (wire_decode (&w, f, NULL, e) < 0)
         return -1;
     int rc = add (db, batch, commit, &w, f, e);
+    FAULT_POINT_OF ("store-wrote", wire_name (w.kind));
     wire_fini (&w);
     return rc;
 }
@@ -253,6 +258,7 @@ static int delete_some (struct statedb *db, struct state_batch *b, struct err *e
     sqlite3_bind_int64 (db->stmt[STMT_RECORDS_GONE], 2, (sqlite3_int64)(base + b->records));
     if (n && run (db, STMT_RECORDS_GONE, e) < 0)
         return -1;
+    FAULT_POINT ("store-deletes");
     b->records -= n;
     b->bytes -= n * each < b->bytes ? n * each : b->bytes;
     if (b->records)
@@ -277,6 +283,7 @@ static int finish (struct statedb *db, struct err *e)
         return -1;
     if (statedb_write_meta (db, e) < 0)
         return -1;
+    FAULT_POINT ("store-commits");
     return run (db, STMT_COMMIT, e);
 }
 
@@ -285,9 +292,11 @@ int statedb_commit (struct statedb *db, uint64_t commit, struct err *e)
     db->meta.commit = commit;
     if (finish (db, e) < 0)
         return -1;
+    FAULT_POINT ("store-committed");
     /* Only a witness: a mark that is behind says less than it could, and nothing wrong. */
     db->mark.commit = commit;
     mark_write (db->mark_fd, &db->mark, false, NULL);
+    FAULT_POINT ("store-marked");
     return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "broker/store/state_dir.h"
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -141,6 +142,7 @@ static void commit_group (struct engine *en)
     en->writing = true;
     pthread_mutex_unlock (&en->lock);
     int rc = write_group (en->db, &group, &last, &e);
+    FAULT_POINT ("store-untold");
     free_commits (&group);
     pthread_mutex_lock (&en->lock);
     en->writing = false;
@@ -149,6 +151,7 @@ static void commit_group (struct engine *en)
     else /* turns without records that came behind hold with it */
         en->holds = STAILQ_EMPTY (&en->queue) ? en->accepted : last;
     tell (en);
+    FAULT_POINT ("store-told");
 }
 
 static bool tidy (struct engine *en, bool idle)

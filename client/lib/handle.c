@@ -11,6 +11,7 @@
 
 #include "client/lib/fault.h"
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 
 #define MESSAGES_A_TURN 256
 #define QUEUE_MAX ((size_t)1 << 20) /* bytes that wait for the program before we stop reading */
@@ -44,10 +45,12 @@ static void take_frames (drover_t *h, int64_t now, struct wire_frames *f)
     struct wire w;
     struct err why = {0};
     enum wire_code code = WIRE_OK;
-    if (wire_decode (&w, f, &code, &why) == 0)
+    if (wire_decode (&w, f, &code, &why) == 0) {
+        FAULT_POINT_OF ("client-gets", wire_name (w.kind));
         core_message (&h->core, now, &w);
-    else if (code != WIRE_UNSUPPORTED)
+    } else if (code != WIRE_UNSUPPORTED) {
         core_fail (&h->core, WIRE_MALFORMED, "the broker sent what is no message of the protocol");
+    }
     wire_frames_fini (f);
 }
 
@@ -71,6 +74,7 @@ void handle_send (drover_t *h)
     struct wire_frames f;
     int64_t now = clock_mono_us ();
     while (h->link && session_next (h->core.session, now, &f)) {
+        FAULT_POINT_OF ("client-sends", wire_name (f.frame[0].ptr[2]));
         if (link_send (h->link, 0, &f) != 0) {
             session_unsent (h->core.session, &f);
             return;
@@ -246,6 +250,8 @@ static int next_event (drover_t *h, const drover_event_t **event, drover_error_t
     if (++h->served >= MESSAGES_A_TURN)
         handle_turn (h, false);
     int rc = core_next (&h->core, NULL, event, &why);
+    if (rc > 0)
+        FAULT_POINT ("client-delivers");
     if (rc < 0)
         return fault_err (e, &why);
     if (rc == 0 && h->core.lost_delivered)

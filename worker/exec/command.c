@@ -21,6 +21,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/mem.h"
 #include "common/wire/outcome.h"
 #include "worker/exec/capture.h"
@@ -377,8 +378,10 @@ static bool step_sending (struct command *c)
     c->o.out_bytes = c->out.total;
     c->o.err_bytes = c->err.total;
     c->o.reason = bytes_str (c->reason);
+    FAULT_POINT ("executor-ends-task");
     if (post_outcome (c))
         c->over = EXECUTOR_FAULT; /* no memory: this row is without outcome */
+    FAULT_POINT ("executor-posted-outcome");
     end_row (c);
     return true;
 }
@@ -470,11 +473,13 @@ void command_start (struct command *c, struct spec *spec, const struct msg_run *
         .deadline_us = m->timeout_ms ? (int64_t)(c->o.start_us + m->timeout_ms * US_PER_MS) : 0,
         .values = values,
     };
+    FAULT_POINT ("executor-starts-task");
     if (start_task (&c->starter, spec, &r, &t, &e)) {
         fail_row (c, t.status, e.text);
         step_on (c, now_us);
         return;
     }
+    FAULT_POINT ("executor-started-task");
     c->main = t.pid;
     c->childless = false;
     capture_start (&c->out, t.out, m->keep_bytes);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/mem.h"
 #include "worker/exec/command.h"
 #include "worker/exec/control.h"
@@ -125,6 +126,7 @@ static int handle (struct executor *x, struct wire *w, int64_t now_us)
         specs_forget (x->specs, w->m.forget.batch);
         return 0;
     case WIRE_RUN:
+        FAULT_POINT ("executor-takes-run");
         return queue_run (x, w);
     case WIRE_CANCEL_ROWS:
         command_cancel (x->command, &w->m.cancel_rows, now_us);
@@ -379,6 +381,7 @@ static bool launcher_is_gone (pid_t launcher)
 /* End what is left, and what is left of the worker's cgroup where no launcher will see to it. */
 static int leave (const struct executor_start *s, struct leaf *leaf, int over)
 {
+    FAULT_POINT ("executor-leaves");
     if (over != EXECUTOR_LEFT && over != EXECUTOR_STUCK) {
         leaf_kill (leaf);
         if (tree_kill_all (KILL_WAIT_MS))
@@ -401,6 +404,7 @@ int executor_main (const struct executor_start *s)
     if (getppid () != s->parent)
         return EXECUTOR_OVER;
     enter (s);
+    FAULT_POINT ("executor-starts");
     struct control *control = control_map (s->control_fd, NULL);
     close (s->control_fd);
     if (!control)

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/exec/cgroup.h"
@@ -97,6 +98,7 @@ static bool tell_death (struct launcher *l, struct member *x, unsigned stuck)
         .wait_status = x->wait_status,
         .stuck = stuck,
     };
+    FAULT_POINT ("launcher-tells-death");
     if (l->agent_fd >= 0 && tell (l, &a, NULL) && errno == EAGAIN)
         return false;
     family_remove (&l->family, x);
@@ -164,6 +166,7 @@ static void new_executor (struct launcher *l, enum executor_kind kind)
     if (!x) {
         refuse (l, kind, errno);
     } else {
+        FAULT_POINT ("launcher-forked-executor");
         struct answer a = {
             .kind = LAUNCHER_NEW, .executor_kind = kind, .executor = x->number, .pid = x->pid};
         int fds[2] = {sockets[0], control_fd};
@@ -171,6 +174,7 @@ static void new_executor (struct launcher *l, enum executor_kind kind)
          * of this executor, which ends by itself as its socket closes. */
         if (tell (l, &a, fds))
             log_event (LOG_ERROR, "executor not passed on number=%u", x->number);
+        FAULT_POINT ("launcher-passed-executor");
     }
     close_pair (sockets);
     close (control_fd);
@@ -279,6 +283,7 @@ static int start_agent (struct launcher *l)
         close (fds[0]);
         return -1;
     }
+    FAULT_POINT ("launcher-forked-agent");
     l->family.agent = pid;
     l->agent_fd = fds[0];
     l->state = SERVING;
@@ -305,6 +310,7 @@ static void close_agent (struct launcher *l)
 /* Kill everything; then end with this status, or (-1) start anew. A status that was set stays. */
 static void clear_all (struct launcher *l, int status, int64_t now_us)
 {
+    FAULT_POINT ("launcher-clears");
     if (l->state != CLEARING) {
         l->state = CLEARING;
         l->clear_us = now_us;
@@ -334,6 +340,7 @@ static bool may_restart (struct launcher *l, int64_t now_us)
 
 static void cleared (struct launcher *l, int64_t now_us)
 {
+    FAULT_POINT ("launcher-cleared");
     family_remove_all (&l->family);
     l->dead_untold = false;
     l->family.agent = 0;
