@@ -377,6 +377,8 @@ struct statedb *statedb_open (const struct statedb_options *o, struct err *e)
     struct err mine;
     if (!e)
         e = &mine;
+    if (statedb_salvage_finish (o->dir, e) < 0)
+        return NULL;
     struct statedb *db = open_one (o, e);
     if (!o->salvage || (db && statedb_replay (db, NULL, NULL, NULL, e) == 0))
         return db;

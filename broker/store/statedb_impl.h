@@ -152,4 +152,7 @@ void statedb_read_row (XXH3_state_t *sum, sqlite3_stmt *stmt, uint64_t batch,
  * name, and say in the log what is lost. Nothing is done where nothing is wrong. */
 int statedb_salvage (const struct statedb_options *o, struct err *e);
 
+/* Where a salvage in `dir` had all but exchanged the files when its process ended: do that. */
+int statedb_salvage_finish (const char *dir, struct err *e);
+
 #endif

@@ -13,8 +13,12 @@
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
+#include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+
+/* Where the new files wait, whole and synced, for the old ones to be moved away. */
+#define DONE "salvaged"
 
 struct salvage {
     sqlite3 *old;
@@ -157,31 +161,11 @@ static void take_removed_to (struct salvage *s)
 static int move (const char *dir, const char *from, const char *to, struct err *e)
 {
     char *a = state_dir_file (dir, from), *b = state_dir_file (dir, to);
+    FAULT_POINT_OF ("salvage-moves", strrchr (b, '/') + 1);
     int rc = rename (a, b) < 0 && errno != ENOENT ? err_sys (e, errno, "cannot rename %s", a) : 0;
     free (a);
     free (b);
     return rc;
-}
-
-/* The log first: without the database beside it, it is nothing. */
-static int exchange (const char *dir, struct err *e)
-{
-    char name[40], wal[48];
-    for (int i = 1;; i++) {
-        snprintf (name, sizeof name, "state.db.damaged-%d", i);
-        snprintf (wal, sizeof wal, "%s-wal", name);
-        char *path = state_dir_file (dir, name);
-        bool is_free = access (path, F_OK) < 0;
-        free (path);
-        if (is_free)
-            break;
-    }
-    if (move (dir, "state.db-wal", wal, e) < 0 || move (dir, "state.db", name, e) < 0 ||
-        move (dir, "salvage/state.db", "state.db", e) < 0 ||
-        move (dir, "salvage/mark", "mark", e) < 0)
-        return -1;
-    log_event (LOG_WARN, "salvage: the damaged files are kept as %s/%s and %s", dir, name, wal);
-    return state_dir_sync (dir, e);
 }
 
 static void clear (const char *place)
@@ -193,6 +177,63 @@ static void clear (const char *place)
         free (path);
     }
     rmdir (place);
+}
+
+/* A name for the damaged files that is free, and that of their log. */
+static void damaged_names (const char *dir, char name[40], char wal[48])
+{
+    for (int i = 1;; i++) {
+        snprintf (name, 40, "state.db.damaged-%d", i);
+        snprintf (wal, 48, "%s-wal", name);
+        char *path = state_dir_file (dir, name);
+        bool is_free = access (path, F_OK) < 0;
+        free (path);
+        if (is_free)
+            return;
+    }
+}
+
+/* The log first: without the database beside it, it is nothing, and beside the new one it would be
+ * folded into that. */
+static int exchange_database (const char *dir, struct err *e)
+{
+    char name[40], wal[48];
+    damaged_names (dir, name, wal);
+    if (move (dir, "state.db-wal", wal, e) < 0 || move (dir, "state.db", name, e) < 0 ||
+        move (dir, DONE "/state.db", "state.db", e) < 0)
+        return -1;
+    log_event (LOG_WARN, "salvage: the damaged files are kept as %s/%s and %s", dir, name, wal);
+    return 0;
+}
+
+/* The new files are whole: their directory says so by its name. From then on the old ones are to
+ * go, if not now then at the next start. The new database leaves its directory as the first of
+ * them, so while it is there, what stands in its place is the old one. */
+static int exchange (const char *dir, struct err *e)
+{
+    char *fresh = state_dir_file (dir, DONE "/state.db"), *place = state_dir_file (dir, DONE);
+    int rc = access (fresh, F_OK) == 0 ? exchange_database (dir, e) : 0;
+    if (rc == 0)
+        rc = move (dir, DONE "/mark", "mark", e);
+    if (rc == 0)
+        rc = state_dir_sync (dir, e);
+    FAULT_POINT ("salvage-exchanged");
+    if (rc == 0)
+        clear (place);
+    free (fresh);
+    free (place);
+    return rc;
+}
+
+int statedb_salvage_finish (const char *dir, struct err *e)
+{
+    char *place = state_dir_file (dir, DONE);
+    bool pending = access (place, F_OK) == 0;
+    free (place);
+    if (!pending)
+        return 0;
+    log_event (LOG_WARN, "salvage: was interrupted, goes on");
+    return exchange (dir, e);
 }
 
 static int open_both (struct salvage *s, const struct statedb_options *o, const char *path,
@@ -221,6 +262,7 @@ int statedb_salvage (const struct statedb_options *o, struct err *e)
     log_event (LOG_WARN, "salvage: begins why=\"%s\"", e->text);
     int rc = open_both (&s, o, path, place, e);
     if (rc == 0) {
+        FAULT_POINT ("salvage-begins");
         take_removed_to (&s);
         rc = take_all (&s, e);
     }
@@ -235,6 +277,10 @@ int statedb_salvage (const struct statedb_options *o, struct err *e)
                    " lost batches=%" PRIu64,
                    s.batches, s.records, s.commit, s.lost_batches);
     statedb_close (&s.fresh, rc == 0);
+    FAULT_POINT ("salvage-made");
+    if (rc == 0)
+        rc = move (o->dir, "salvage", DONE, e) < 0 ? -1 : state_dir_sync (o->dir, e);
+    FAULT_POINT ("salvage-named");
     if (rc == 0)
         rc = exchange (o->dir, e);
     clear (place);

@@ -536,6 +536,52 @@ static void salvage_keeps_what_is_consistent_and_the_damaged_files (void **state
     place_remove (&p);
 }
 
+static void move_file (const struct place *p, const char *from, const char *to)
+{
+    char old[300];
+    snprintf (old, sizeof old, "%s", place_file (p, from));
+    assert_int_equal (rename (old, place_file (p, to)), 0);
+}
+
+/* It is salvaged, then put back to how it was when the process ended before the step-th move. */
+static void salvage_up_to (const struct place *p, struct statedb_options *o, int step)
+{
+    fill (o, NULL);
+    alter (p, "UPDATE records SET header = x'00' WHERE k = 2 AND batch = 1");
+    o->salvage = true;
+    struct statedb *db = rig_open (o);
+    statedb_close (&db, true);
+    assert_int_equal (mkdir (place_file (p, "salvaged"), 0700), 0);
+    move_file (p, "mark", "salvaged/mark");
+    if (step < 3)
+        move_file (p, "state.db", "salvaged/state.db");
+    if (step < 2)
+        move_file (p, "state.db.damaged-1", "state.db");
+    place_write (p, "salvaged/state.db-shm", "");
+}
+
+static void salvage_that_was_interrupted_is_finished_at_the_next_start (void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        struct place p;
+        place_make (&p);
+        struct statedb_options o = rig_options (&p);
+        salvage_up_to (&p, &o, 1 + i % 3);
+        o.salvage = i >= 3;
+        struct statedb *db = rig_open (&o);
+        struct statedb_figures f;
+        assert_int_equal (statedb_replay (db, NULL, NULL, &f, NULL), 0);
+        assert_int_equal (f.batches, 2);
+        assert_int_equal (f.records, 3);
+        statedb_close (&db, true);
+        assert_true (place_size (&p, "state.db.damaged-1") > 0);
+        assert_int_equal (place_size (&p, "state.db.damaged-2"), -1);
+        assert_int_equal (place_size (&p, "salvaged"), -1);
+        place_remove (&p);
+    }
+}
+
 static void salvage_of_a_good_state_changes_nothing (void **state)
 {
     (void)state;
@@ -647,6 +693,7 @@ int main (void)
         cmocka_unit_test (a_file_that_is_no_state_is_refused),
         cmocka_unit_test (a_state_that_vanished_is_missed),
         cmocka_unit_test (salvage_keeps_what_is_consistent_and_the_damaged_files),
+        cmocka_unit_test (salvage_that_was_interrupted_is_finished_at_the_next_start),
         cmocka_unit_test (salvage_of_a_good_state_changes_nothing),
         cmocka_unit_test (a_directory_is_made_for_its_owner_alone),
         cmocka_unit_test (a_directory_or_file_open_to_others_is_refused),
