@@ -379,6 +379,8 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/line.py \
 	tests/campaign.d/T1.bash \
+	tests/campaign.d/T2.bash \
+	tests/campaign.d/T2.points \
 	tests/campaign.d/T4.bash \
 	tests/campaign.d/T5.bash \
 	tests/campaign.d/T8.bash \

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """The campaign's checker: acknowledgements, executions and deliveries against each other.
 
-    check.py [--seed N] [--reexecuted-max N] RECORD
+    check.py [--seed N] [--reexecuted-max N] RECORD...
 
-RECORD is a directory:
+RECORD is a directory, of one broker's batches:
     effects          a line for each execution, written by the task: batch task attempt pid
     NAME.json        what one handle was given, as drover prints it with --json
     NAME.done        rows=N status=S kind=K: what it had to be given, when its reader ended
@@ -27,11 +27,12 @@ class Findings:
     def __init__(self):
         self.count = collections.Counter()
         self.lines = []
+        self.place = ""  # which record, where there are several
 
     def add(self, kind, text):
         self.count[kind] += 1
         if self.count[kind] <= 10:
-            self.lines.append(f"{kind}: {text}")
+            self.lines.append(f"{kind}: {self.place + ': ' if self.place else ''}{text}")
 
 
 def read_done(path):
@@ -153,23 +154,33 @@ def lines_of(record, name):
         return [line.split() for line in f]
 
 
+def check_record(record, findings):
+    runs, places = read_effects(os.path.join(record, "effects"), findings)
+    handles = [Handle(path[:-len(".done")], findings)
+               for path in sorted(glob.glob(os.path.join(record, "*.done")))]
+    compare_handles(handles, findings)
+    check_effects(handles, runs, findings)
+    check_acknowledged(record, handles, findings)
+    check_cancelled(record, places, findings)
+    again = sum(n - 1 for n in runs.values())
+    return handles, runs, again + sum(h.retried for h in handles if h.kind == "echo")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", default="-")
     parser.add_argument("--reexecuted-max", type=int)
-    parser.add_argument("record")
+    parser.add_argument("record", nargs="+")
     args = parser.parse_args()
 
     findings = Findings()
-    runs, places = read_effects(os.path.join(args.record, "effects"), findings)
-    handles = [Handle(path[:-len(".done")], findings)
-               for path in sorted(glob.glob(os.path.join(args.record, "*.done")))]
-    compare_handles(handles, findings)
-    check_effects(handles, runs, findings)
-    check_acknowledged(args.record, handles, findings)
-    check_cancelled(args.record, places, findings)
-    again = sum(n - 1 for n in runs.values())
-    again += sum(h.retried for h in handles if h.kind == "echo")
+    handles, executed, again = [], 0, 0
+    for record in args.record:
+        findings.place = os.path.basename(os.path.dirname(os.path.dirname(record))) if len(args.record) > 1 else ""
+        here, runs, more = check_record(record, findings)
+        handles += here
+        executed += sum(runs.values())
+        again += more
     if args.reexecuted_max is not None and again > args.reexecuted_max:
         findings.add("re-executed", f"{again}, where {args.reexecuted_max} are allowed")
 
@@ -177,7 +188,7 @@ def main():
         print(line)
     delivered = sum(len(h.results) for h in handles)
     other = sum(n for kind, n in findings.count.items() if kind not in ("lost", "duplicate"))
-    print(f"{len(handles)} handles, {delivered} results, {sum(runs.values())} commands run")
+    print(f"{len(handles)} handles, {delivered} results, {executed} commands run")
     print(f"seed {args.seed}: {findings.count['lost']} lost, {findings.count['duplicate']} duplicate, "
           f"{again} re-executed" + (f", {other} other findings" if other else ""))
     return 1 if findings.count else 0

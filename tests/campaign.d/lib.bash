@@ -236,8 +236,13 @@ cancelled() {
 }
 
 # check [OPTION]...: the one checker. Its last line is said; its findings too, if there are any.
+# check_records RECORD...: the same for several, one a broker.
 check() {
-    /usr/bin/python3 "$parts/check.py" --seed "$seed" "$@" "$R" | sed 's/^/   /'
+    check_records "$@" "$R"
+}
+
+check_records() {
+    /usr/bin/python3 "$parts/check.py" --seed "$seed" "$@" | sed 's/^/   /'
     return "${PIPESTATUS[0]}"
 }
 
