@@ -74,6 +74,10 @@ static int run (struct setup *setup)
     if (make_cgroup (o, &g))
         return EX_OSERR;
     bool cgroup = g.own_fd >= 0;
+    if (o->sweep) {
+        cgroup_close (&g);
+        return EX_OK;
+    }
     announce (o, cgroup);
     struct launcher_config c = {.lifetime_fd = o->lifetime_fd,
                                 .cgroup = cgroup ? &g : NULL,

@@ -34,6 +34,7 @@ enum {
     OPT_CONTAINMENT,
     OPT_MODULES,
     OPT_LIST_FUNCTIONS,
+    OPT_SWEEP,
 };
 
 static const struct option OPTIONS[] = {
@@ -49,6 +50,7 @@ static const struct option OPTIONS[] = {
     {"containment", required_argument, NULL, OPT_CONTAINMENT},
     {"modules", required_argument, NULL, OPT_MODULES},
     {"list-functions", no_argument, NULL, OPT_LIST_FUNCTIONS},
+    {"sweep", no_argument, NULL, OPT_SWEEP},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -66,6 +68,7 @@ static const char HELP[] =
     "  --containment LEVEL      how tasks are kept together: auto (default), subreaper, cgroup\n"
     "  --modules DIR            load functions (*.so) from there; may be repeated\n"
     "  --list-functions         show the functions it would have, and end\n"
+    "  --sweep                  only end what killed workers have left in cgroups\n"
     "  --exit-on-stdin-eof      end when standard input ends, as over ssh\n"
     "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
     "  --log-level LEVEL        error, warn, info (default), debug\n"
@@ -211,6 +214,9 @@ static int set (struct options *o, int opt, const char *arg)
     case OPT_LIST_FUNCTIONS:
         o->list_functions = true;
         return GO_ON;
+    case OPT_SWEEP:
+        o->sweep = true;
+        return GO_ON;
     case 'h':
         fputs (HELP, stdout);
         return 0;
@@ -291,6 +297,8 @@ int options_parse (struct options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage ("argument", argv[optind], "drover-worker takes only options; see --help");
+    if (o->sweep)
+        return GO_ON; /* it needs no broker */
     int status = o->modules.count ? GO_ON : default_modules (o);
     if (status != GO_ON || o->list_functions)
         return status;

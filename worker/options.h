@@ -21,6 +21,7 @@ struct options {
     bool exit_on_stdin_eof;
     bool private;        /* of one client: no words at start */
     bool list_functions; /* show what there is, and end */
+    bool sweep;          /* look for what others have left, and end */
     struct module_path modules;
     int64_t drain_us;
     enum log_level level;

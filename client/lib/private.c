@@ -158,10 +158,12 @@ static int spawn (struct child *c, const struct preparation *s, char *const *arg
     posix_spawnattr_init (&attr);
     posix_spawn_file_actions_addopen (&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen (&fa, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2 (&fa, s->lifetime_end, CHILD_LIFETIME_FD);
+    if (s->lifetime_end >= 0)
+        posix_spawn_file_actions_adddup2 (&fa, s->lifetime_end, CHILD_LIFETIME_FD);
     if (listens)
         posix_spawn_file_actions_adddup2 (&fa, s->listen_fd, CHILD_LISTEN_FD);
-    posix_spawn_file_actions_addclosefrom_np (&fa, listens ? 5 : 4);
+    posix_spawn_file_actions_addclosefrom_np (
+        &fa, listens ? CHILD_LISTEN_FD + 1 : CHILD_LIFETIME_FD + (s->lifetime_end >= 0));
     posix_spawnattr_setsigmask (&attr, &none);
     posix_spawnattr_setsigdefault (&attr, &all);
     posix_spawnattr_setflags (&attr,
@@ -273,6 +275,25 @@ static void kill_child (struct child *c)
         kill (c->pid, SIGKILL);
 }
 
+/* Who killed the worker may have killed all that would end its tasks, too. Where they are in
+ * cgroups they are found by these, which takes another worker. */
+static void sweep (void)
+{
+    char *argv[] = {"drover-worker", "--private", "--sweep", "--log-level", "error", NULL};
+    struct preparation s = {.listen_fd = -1, .lifetime_end = -1};
+    struct child c = {.name = "drover-worker", .pidfd = -1};
+    struct err e;
+    if (find_programs (&s, &e) != 0 || spawn (&c, &s, argv, false, &e) != 0)
+        goto out;
+    struct pollfd p = {c.pidfd, POLLIN, 0};
+    for (int64_t until = clock_mono_us () + END_WAIT_US; !reap (&c) && clock_mono_us () < until;)
+        poll (&p, 1, clock_poll_ms (until, clock_mono_us ()));
+    if (c.pidfd >= 0)
+        close (c.pidfd);
+out:
+    free (s.programs);
+}
+
 static void close_fd (int *fd)
 {
     if (*fd >= 0)
@@ -286,12 +307,15 @@ void private_stop (struct private **pp)
     if (!p)
         return;
     *pp = NULL;
+    bool was_started = p->worker.pidfd >= 0;
     close_fd (&p->lifetime);
     if (!wait_both (p, clock_mono_us () + END_WAIT_US)) {
         kill_child (&p->worker);
         kill_child (&p->broker);
         wait_both (p, clock_mono_us () + END_WAIT_US);
     }
+    if (was_started && WIFSIGNALED (p->worker.status))
+        sweep ();
     close_fd (&p->broker.pidfd);
     close_fd (&p->worker.pidfd);
     close_fd (&p->socket_fd);

@@ -23,6 +23,25 @@ others() {
     same "$(find "$T/run" "$T/tmp" -mindepth 1 ! -path "$T/run/drover")" "" files
 }
 
+# As in containment.bats: without cgroups nobody is left who could find what a task has daemonised.
+@test "all of the worker killed at one instant: the client ends what its tasks have left" {
+    local pids worker level
+    naptime=86400.$$$RANDOM
+    start_job foreach drover foreach ": {}; (setsid sh -c 'trap : TERM; sleep $naptime; :' &); sleep $naptime" ::: 1
+    naps() { [ "$(pgrep -fc "^sleep $naptime")" -eq 2 ]; }
+    wait_until naps
+    worker=$(pgrep -P "$JOB_PID" -f drover-worker)
+    pids="$worker $(pgrep -P "$worker" | tr '\n' ' ')"
+    level=$(cat "/proc/$(pgrep -f "^sleep $naptime" | head -n 1)/cgroup")
+    [[ $level == */drover-* ]] || skip "needs a cgroup that it may divide"
+    # shellcheck disable=SC2086 # one word a pid
+    kill -STOP $pids && kill -KILL $pids
+    wait_until dead "$JOB_PID"
+    says "$T/log/foreach" "ended by signal 9"
+    none_naps() { ! pgrep -f "sleep $naptime"; }
+    wait_until none_naps
+}
+
 @test "a broker that dies is said, not waited for" {
     start_job foreach drover foreach 'touch on-{}; sleep 100' ::: 1
     wait_until test -e on-1
