@@ -98,6 +98,30 @@ struct batch *batch_by_key (struct sched *s, struct bytes key)
     return b;
 }
 
+bool batch_is_withdrawn (const struct batch *b)
+{
+    return b->flags & BATCH_DETACHED && b->cancelled && b->cut_short && !b->owner;
+}
+
+static void drop_key (struct sched *s, struct batch *b)
+{
+    if (b->keyed)
+        HASH_DELETE (hh_key, s->by_key, b);
+    b->keyed = false;
+}
+
+/* One that was withdrawn before lets go of the key. */
+static void take_key (struct sched *s, struct batch *b)
+{
+    struct bytes key = b->open.m.open.key;
+    struct batch *before = batch_by_key (s, key);
+    if (before)
+        drop_key (s, before);
+    b->keyed = key.len > 0;
+    if (b->keyed)
+        HASH_ADD_KEYPTR (hh_key, s->by_key, key.ptr, (unsigned)key.len, b);
+}
+
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                           struct effects *fx)
 {
@@ -130,8 +154,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     STAILQ_INIT (&b->early);
     ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : SLOT_NUMBERS));
     HASH_ADD (hh, s->batches, id, sizeof b->id, b);
-    if (m->key.len)
-        HASH_ADD_KEYPTR (hh_key, s->by_key, m->key.ptr, (unsigned)m->key.len, b);
+    take_key (s, b);
     batch_own_more (s, b, sizeof *b + m->name.len + m->key.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
     quota_join (s, b, c);
@@ -235,8 +258,7 @@ void batch_free (struct sched *s, struct batch **bp)
     LIST_REMOVE (b, owned_link);
     quota_leave (s, b);
     HASH_DEL (s->batches, b);
-    if (b->open.m.open.key.len)
-        HASH_DELETE (hh_key, s->by_key, b);
+    drop_key (s, b);
     if (b->trimming)
         TAILQ_REMOVE (&s->trim, b, trim_link);
     s->own_bytes -= b->own_bytes;

@@ -79,8 +79,8 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
     uint64_t lo = m->count ? m->first : 0;
     uint64_t hi = behind_last (m);
     if (!m->count) {
-        b->cancelled = true;
-        b->closed = true;
+        b->cut_short |= !b->closed;
+        b->cancelled = b->closed = true;
         if (!b->reason)
             b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
     }
@@ -101,6 +101,7 @@ void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
             doom (b, &l->out, m->first, behind_last (m));
         return;
     }
+    b->cut_short |= !b->closed;
     b->cancelled = b->closed = true;
     if (!b->reason)
         b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);

@@ -193,7 +193,12 @@ static void on_open (const struct said *m)
         return;
     }
     struct batch *b = batch_by_key (m->s, o->key);
-    if (b)
+    bool withdrawn = b && batch_is_withdrawn (b);
+    if (withdrawn && b->flags & BATCH_AT_MOST_ONCE)
+        refuse_handle (m, o->batch, WIRE_CONFLICT,
+                       "the batch with this key lost its client before it was closed, and some of "
+                       "it may have run");
+    else if (b && !withdrawn)
         join (m, b);
     else
         open_new (m);

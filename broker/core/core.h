@@ -252,6 +252,8 @@ struct batch {
     bool kept;           /* detached and over: its results wait */
     UT_hash_handle hh;
     UT_hash_handle hh_key;
+    bool keyed;     /* found by its key */
+    bool cut_short; /* cancelled before it was closed */
     TAILQ_ENTRY (batch) trim_link;
     TAILQ_ENTRY (batch) kept_link;
     TAILQ_ENTRY (batch) ready_link;
@@ -513,6 +515,8 @@ struct batch *batch_find (struct sched *s, uint64_t id);
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                           struct effects *fx);
 struct batch *batch_by_key (struct sched *s, struct bytes key);
+/* Half a submission, whose client left it: nobody will ever say the rest. */
+bool batch_is_withdrawn (const struct batch *b);
 /* Whether OPEN says something else than the one that the batch was opened with, and what. */
 bool batch_differs (const struct batch *b, const struct msg_open *o, char *why, size_t size);
 void batch_start_clocks (struct batch *b, int64_t now);

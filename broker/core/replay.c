@@ -202,7 +202,8 @@ static int replay_open (struct sched *s, const struct wire *w, struct err *e)
     uint64_t id = w->m.open.batch;
     if (!id || batch_find (s, id))
         return err_set (e, EINVAL, "batch %" PRIu64 " is there twice", id);
-    if (batch_by_key (s, w->m.open.key))
+    const struct batch *before = batch_by_key (s, w->m.open.key);
+    if (before && !before->cut_short) /* that one lets go of it, whatever became of it since */
         return err_set (e, EINVAL, "batch %" PRIu64 " has the key of another", id);
     batch_open (s, &s->orphans, w, 0, NULL);
     return 0;

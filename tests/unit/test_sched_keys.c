@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
+#include "tests/sim/store_test.h"
 #include "tests/unit/sched_harness.h"
 
 /* The same as a view of another client, under another handle. */
@@ -233,6 +234,56 @@ static void a_large_row_is_compared_over_its_parts (void **state)
         }
 }
 
+/* A client leaves a detached batch before it is closed; another one, later, says the same. */
+static struct peer *say_after_half (struct bed *b, uint64_t flags, struct view *half)
+{
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    client_open (c1, 1, BATCH_DETACHED | flags, 0, 50);
+    client_spec (c1, 1, 0, FORM_FUNCTION, "echo", 1);
+    rows_of (c1, 1, 0, 0, "a");
+    bed_settle (b);
+    *half = *client_view (c1, 1);
+    peer_say (c1, &(struct wire){.kind = WIRE_BYE});
+    bed_settle (b);
+    copy_open (c2, 7, half);
+    client_spec (c2, 7, 0, FORM_FUNCTION, "echo", 1);
+    rows_of (c2, 7, 0, 0, "a");
+    rows_of (c2, 7, 1, 1, "b");
+    peer_post (c2, &(struct wire){.kind = WIRE_CLOSE, .m.close = {.batch = 7, .total = 2}});
+    bed_settle (b);
+    return c2;
+}
+
+static void half_a_submission_leaves_its_key_to_the_next (void **state)
+{
+    (void)state;
+    struct view half;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *c2 = say_after_half (b, 0, &half);
+    assert_int_equal (c2->n_errors, 0);
+    assert_int_equal (client_view (c2, 7)->known, 0);
+    bed_restart (b, t); /* what is found by the key again is not the half */
+    struct peer *c3 = bed_client (b, "c3");
+    copy_open (c3, 9, &half);
+    bed_worker (b, "w", 2);
+    bed_run (b, 50000);
+    assert_int_equal (client_view (c3, 9)->end.done, 2);
+    bed_free (&b);
+}
+
+static void half_a_submission_that_may_run_once_keeps_its_key (void **state)
+{
+    (void)state;
+    struct view half;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c2 = say_after_half (b, BATCH_AT_MOST_ONCE, &half);
+    assert_true (is_broken (c2, 7));
+    assert_int_equal (c2->error, WIRE_CONFLICT);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +293,8 @@ int main (void)
         cmocka_unit_test (other_rows_specs_or_ends_under_the_same_key_are_refused),
         cmocka_unit_test (a_client_cannot_change_what_it_said),
         cmocka_unit_test (a_large_row_is_compared_over_its_parts),
+        cmocka_unit_test (half_a_submission_leaves_its_key_to_the_next),
+        cmocka_unit_test (half_a_submission_that_may_run_once_keeps_its_key),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
