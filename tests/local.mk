@@ -383,6 +383,8 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/T2.points \
 	tests/campaign.d/T4.bash \
 	tests/campaign.d/T5.bash \
+	tests/campaign.d/T6.bash \
+	tests/campaign.d/T7.bash \
 	tests/campaign.d/T8.bash \
 	tests/campaign.d/T9.bash \
 	tests/campaign.d/T10.bash \

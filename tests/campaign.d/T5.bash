@@ -1,6 +1,7 @@
 # T5: kill -9 of broker, worker agent, executor and client, in every combination, during a foreach
 # shellcheck shell=bash disable=SC2154 # R and T are the library's
-# Sizes: ROWS (commands of each foreach), ROUNDS (of all fifteen combinations).
+# Sizes: ROWS (commands of each foreach), ROUNDS (of all fifteen combinations), DEATHS (of agent,
+# launcher, both, with and without cgroups, each).
 # In the middle of it one task has left the five processes that are hardest to end: a child, one in a
 # session of its own, a daemon that is deaf to TERM, and a double fork.
 
@@ -64,11 +65,12 @@ t5_combination() {
 }
 
 campaign_T5() {
-    local bits names=(broker agent executor client) victims i round n=0
+    local bits names=(broker agent executor client) victims i round n=0 first
     size ROWS 100 10000
     size ROUNDS 1 1
     state_broker --client-gone-after 1s --reattach-grace 3s
     start_worker --slots 2 --name w0
+    first=$WORKER_PID
     start_worker --slots 2 --name w1
     wait_until workers_are 2
     for ((round = 0; round < ROUNDS; round++)); do
@@ -84,7 +86,60 @@ campaign_T5() {
     say "$n combinations of ${names[*]}"
     # The evil tasks have left nothing once their batches are over.
     wait_until t5_nothing_naps
+    end "$WORKER_PID"
+    end "$first"
+    kill_hard "$BROKER_PID"
+    state_broker "${fast[@]}" --lost-after 1s
+    t5_deaths
     check
+}
+
+# --- what a worker that dies leaves -------------------------------------------------------------------
+
+t5_naps() {
+    [ "$(pgrep -fc "sleep $naptime")" -ge "$1" ]
+}
+
+t5_none_naps() {
+    ! pgrep -f "sleep $naptime" >/dev/null
+}
+
+# t5_death WHO LEVEL: a worker with five processes of a task is killed, in part or all but the executor.
+t5_death() {
+    local pids=() begun
+    naptime=86400.$$$RANDOM
+    # one that is lost again and again would be quarantined
+    start_worker --slots 1 --name "victim.$naptime" --containment "$2"
+    wait_until workers_are 1
+    drover submit --at-most-once "(sleep $naptime &); setsid sleep $naptime &
+        (setsid sh -c 'trap : TERM; sleep $naptime; :' &); sleep $naptime </dev/null >/dev/null 2>&1 &
+        sleep $naptime; : {}" ::: 1 >/dev/null
+    wait_until t5_naps 6
+    case $1 in agent | both) pids+=("$(t5_one agent)") ;; esac
+    case $1 in launcher | both) pids+=("$WORKER_PID") ;; esac
+    begun=$(now_ms)
+    kill -9 "${pids[@]}"
+    wait_until t5_none_naps
+    took=$(($(now_ms) - begun))
+    end "$WORKER_PID" || true
+    unset 'started[-1]'
+    wait_until workers_are 0 # the dead are given nothing more
+}
+
+t5_deaths() {
+    local round who level took worst=0 levels=(subreaper)
+    size DEATHS 1 17
+    # where there are no cgroups, auto would be the same again
+    [ -z "$(drover-worker --sweep --containment cgroup 2>&1)" ] && levels+=(cgroup)
+    for ((round = 0; round < DEATHS; round++)); do
+        for who in agent launcher both; do
+            for level in "${levels[@]}"; do
+                t5_death "$who" "$level"
+                [ "$took" -le "$worst" ] || worst=$took
+            done
+        done
+    done
+    say "$DEATHS times agent, launcher and both, each with ${levels[*]}: nothing left after $worst ms at most"
 }
 
 t5_nothing_naps() {

@@ -127,6 +127,8 @@ def check_effects(handles, runs, findings):
         if h.kind == "echo" or h.kind == "killed":
             continue
         for task, result in h.results.items():
+            if h.kind == "outcome" and result[3] != "done":
+                continue  # its executor may have died before it began
             if result[0] > 0 and runs[(h.batch, task)] == 0:
                 findings.add("lost", f"{h.name}: task {h.batch}.{task} is {result[3]}, and never ran")
 
