@@ -236,7 +236,7 @@ ended() {
     local foreach=$JOB_PID
     wait_until lines ran 2
     kill_broker
-    kill -KILL "$(pgrep -P "$WORKER_PID" | head -n 1)"
+    kill -KILL "$(pgrep -o -P "$WORKER_PID")"
     start
     touch go
     ended "$foreach"

@@ -50,7 +50,7 @@ worker_pids() {
     wait_until test -s pid.1
     task=$(cat pid.1)
     agent=$(drover worker list --json | grep -oE '"pid": *[0-9]+' | tr -dc 0-9)
-    agent=$(pgrep -P "$agent" | head -1) # the launcher's first child
+    agent=$(pgrep -o -P "$agent") # the launcher's first child
     kill -STOP "$agent"
     gone() { ! kill -0 "$task" 2>/dev/null; }
     wait_until gone
