@@ -18,7 +18,7 @@ t12_round() {
     ready=$(now_ms)
     wait_until t12_present $(($1 + 1))
     say "$PEERS peers are back $(($(t12_at) - ready)) ms after the broker was ready"
-    workers_are "$workers"
+    wait_until workers_are "$workers"
 }
 
 campaign_T12() {

@@ -31,7 +31,7 @@ t15_deaf() {
 
 campaign_T15() {
     local alone beside peak
-    size CALLS 50000 1000000
+    size CALLS 20000 1000000
     size MIB 200 4000
     state_broker --lost-after 2s --suspect-after 1s --ping-every 300ms --result-bytes 16M --queue-bytes 128M
     start_worker --slots 2

@@ -62,8 +62,8 @@ campaign_T17() {
     size CHUNKS 60 10000
     size LINES 1 20
     size CALLS 30000 200000
-    size RESET_MS 200 1000
-    state_broker --ping-every 300ms --client-gone-after 4s
+    size RESET_MS 400 1000
+    state_broker --ping-every 300ms --client-gone-after 6s
     start_worker --slots 2
     wait_until workers_are 1
     for ((i = 1; i <= ROUNDS; i++)); do

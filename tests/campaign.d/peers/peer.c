@@ -139,8 +139,7 @@ static void on_welcome (struct peer *p, const struct msg_welcome *m, int64_t now
 static void lost (struct peer *p, int64_t now)
 {
     p->present = false;
-    if (p->hello_at < now)
-        p->hello_at = now;
+    p->hello_at = now;
 }
 
 static void tell (struct peer *p, const struct wire *w, int64_t now)
