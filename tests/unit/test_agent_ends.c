@@ -407,6 +407,20 @@ static void idle_worker_leaves_at_term (void **state)
     rig_free (&r);
 }
 
+static void a_worker_that_said_bye_sleeps_until_the_answer_is_due (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_event (r, &TERM);
+    rig_event (r, &TERM);
+    int64_t until = r->now + 2500 * US_PER_MS; /* nothing is acknowledged: it said BYE by then, */
+    rig_pass (r, 2500 * US_PER_MS);
+    assert_int_equal (r->kinds[WIRE_BYE], 1);
+    assert_int_equal (r->now, until); /* ... and was not woken again and again */
+    assert_false (r->exited);
+    rig_free (&r);
+}
+
 static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
 {
     (void)state;
@@ -503,6 +517,7 @@ int main (void)
         cmocka_unit_test (a_drained_worker_leaves_when_what_ran_is_acknowledged),
         cmocka_unit_test (term_gives_a_drained_worker_its_time_limit),
         cmocka_unit_test (idle_worker_leaves_at_term),
+        cmocka_unit_test (a_worker_that_said_bye_sleeps_until_the_answer_is_due),
         cmocka_unit_test (term_waits_for_running_rows_and_their_acknowledgement),
         cmocka_unit_test (rows_over_the_drain_time_are_killed_and_left_to_the_goodbye),
         cmocka_unit_test (second_term_does_not_wait),

@@ -154,7 +154,7 @@ int64_t drain_deadline (const struct agent *a)
 {
     if (a->drain != DRAIN_LEAVE)
         return CLOCK_NEVER;
-    if (a->leave_by_us)
-        return a->leave_by_us;
+    if (a->leave_by_us) /* behind BYE it is the session that waits */
+        return a->session.state == SESSION_LEAVING ? CLOCK_NEVER : a->leave_by_us;
     return a->gone_by_us ? a->gone_by_us : a->drain_by_us;
 }
