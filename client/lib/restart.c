@@ -247,6 +247,7 @@ void restart_begin (struct core *c)
 struct had { /* by the broker */
     uint64_t handle;
     const struct msg_opened *m;
+    bool compared; /* what it has is to be said again, so that it can tell a difference */
 };
 
 static bool has_it (void *arg, const struct wire_frames *f)
@@ -257,9 +258,10 @@ static bool has_it (void *arg, const struct wire_frames *f)
     if (wire_decode (&w, f, NULL, NULL) != 0)
         return false;
     if (w.kind == WIRE_ROWS && w.m.rows.batch == had->handle)
-        has = w.m.rows.chunk < had->m->chunks;
+        has = w.m.rows.chunk < had->m->chunks &&
+              (!had->compared || had->m->chunks == UINT64_MAX); /* cancelled: it keeps none */
     if (w.kind == WIRE_CLOSE && w.m.close.batch == had->handle)
-        has = had->m->closed;
+        has = had->m->closed && !had->compared;
     wire_fini (&w);
     return has;
 }
@@ -294,15 +296,14 @@ static void give_up (struct core *c, struct batch *b)
 
 bool restart_opened (struct core *c, struct batch *b, const struct msg_opened *m)
 {
-    struct had had = {b->handle, m};
+    struct had had = {b->handle, m, is_compared (b)};
     b->reopening = false;
     if ((b->kept_open && !m->known) || m->chunks < b->kept_chunks ||
         (b->kept_close && !m->closed)) {
         give_up (c, b);
         return false;
     }
-    if (!is_compared (b) || m->chunks == UINT64_MAX) /* of a cancelled one nothing is missing */
-        session_sift (c->session, has_it, &had);
+    session_sift (c->session, has_it, &had);
     return true;
 }
 

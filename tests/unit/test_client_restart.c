@@ -127,6 +127,22 @@ static void what_others_may_have_said_under_the_key_is_still_compared (void **st
     }
 }
 
+/* The broker waits for it. */
+static void of_a_cancelled_batch_that_is_compared_the_end_is_said (void **state)
+{
+    (void)state;
+    batch.opening.open.compare = 1;
+    batch_close (&batch, NULL);
+    core_flush (&core);
+    restart ();
+    connected ();
+    expect_leave (WIRE_OPEN);
+    opened_again (1, UINT64_MAX, 1);
+    expect_leave (WIRE_SPEC);
+    expect_leave (WIRE_CLOSE);
+    expect_leave (0);
+}
+
 static void a_second_restart_before_the_answer_changes_nothing (void **state)
 {
     (void)state;
@@ -714,6 +730,7 @@ int main (void)
         TEST (what_was_not_acknowledged_follows_in_order),
         TEST (chunks_that_the_broker_has_are_not_sent_again),
         TEST (what_others_may_have_said_under_the_key_is_still_compared),
+        TEST (of_a_cancelled_batch_that_is_compared_the_end_is_said),
         TEST (a_second_restart_before_the_answer_changes_nothing),
         TEST (a_state_that_went_back_is_not_gone_on_with),
         TEST (a_batch_that_was_cancelled_for_our_absence_ends_in_those_words),
