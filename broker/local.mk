@@ -63,6 +63,8 @@ broker_libstatedb_a_SOURCES = \
 	broker/store/statedb_schema.c \
 	broker/store/statedb_verify.c \
 	broker/store/statedb_write.c \
+	broker/store/store_read.c \
+	broker/store/store_read.h \
 	broker/store/store_sqlite.c \
 	broker/store/store_sqlite.h \
 	broker/store/wal_scan.c \

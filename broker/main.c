@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "broker/options.h"
+#include "broker/store/store_read.h"
 #include "broker/store/store_sqlite.h"
 #include "broker/turn.h"
 #include "common/base/clock.h"
@@ -219,17 +220,32 @@ static int state_status (const struct err *e)
         return EX_IOERR;
     case ENOMEM:
         return EX_OSERR;
+    case ENOENT:
+        return EX_NOINPUT;
     default:
         return EX_CONFIG;
     }
 }
 
+static struct store *read_state (struct options *o, struct err *e)
+{
+    struct state_facts facts = {0};
+    struct store *s = store_read_open (o->state, &facts, e);
+    o->sched.state = facts.dir;
+    o->sched.state_bytes = facts.bytes;
+    o->sched.stopped = facts.in_order ? "in order" : "killed, or still to be folded in";
+    return s;
+}
+
 static int open_state (struct broker *b, struct err *e)
 {
-    const struct options *o = &b->o;
+    struct options *o = &b->o;
     struct statedb_options so = {
         .dir = o->state, .made_by = DROVER_VERSION, .fast = o->fast, .salvage = o->salvage};
-    b->store = o->state ? store_sqlite_open (&so, e) : store_mem ();
+    if (o->read_only)
+        b->store = read_state (o, e);
+    else
+        b->store = o->state ? store_sqlite_open (&so, e) : store_mem ();
     if (!b->store)
         return state_status (e);
     b->turn = turn_new (&o->sched, b->store, e);
@@ -281,8 +297,11 @@ static int serve (struct broker *b, struct err *e)
     return b->o.state ? state_status (e) : EX_SOFTWARE;
 }
 
+/* The state is given back before the addresses: who waits until nobody listens there may start a
+ * broker on both. */
 static void clean_up (struct broker *b)
 {
+    store_close (&b->store);
     for (int i = 0; i < b->n_links; i++) {
         if (b->loop)
             loop_remove_link (b->loop, b->links[i]);
@@ -290,7 +309,6 @@ static void clean_up (struct broker *b)
     }
     loop_free (&b->loop);
     turn_free (&b->turn);
-    store_close (&b->store);
     if (b->signal_fd >= 0)
         close (b->signal_fd);
 }

@@ -28,6 +28,7 @@ enum {
     OPT_STATE,
     OPT_DURABILITY,
     OPT_SALVAGE,
+    OPT_READ_ONLY,
     OPT_KEEP_RESULTS,
     OPT_KEEP_BYTES,
     OPT_REATTACH,
@@ -52,6 +53,7 @@ static const struct option OPTIONS[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"durability", required_argument, NULL, OPT_DURABILITY},
     {"salvage", no_argument, NULL, OPT_SALVAGE},
+    {"read-only", no_argument, NULL, OPT_READ_ONLY},
     {"keep-results", required_argument, NULL, OPT_KEEP_RESULTS},
     {"keep-bytes", required_argument, NULL, OPT_KEEP_BYTES},
     {"reattach-grace", required_argument, NULL, OPT_REATTACH},
@@ -85,13 +87,15 @@ static const char HELP[] =
     "  --keep-bytes SIZE        or the oldest of them when they take more (half of --queue-bytes)\n"
     "  --reattach-grace D       after a restart nobody is given up for so long (60s)\n"
     "  --salvage                run on what is consistent in a damaged state\n"
+    "  --read-only              show what is in --state, and change nothing\n"
     "  --log-level LEVEL        error, warn, info (default), debug\n"
     "  --lifetime-fd N          end when this descriptor reaches its end of file\n"
     "  --listen-fd N            the first --listen is this socket, listening already\n"
     "  --private                serve one client, quietly\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 stopped, 2 usage, 65 state is damaged, 69 cannot listen, 71 system error,\n"
+    "Exit status: 0 stopped, 2 usage, 65 state is damaged, 66 there is none to read, 69 cannot "
+    "listen, 71 system error,\n"
     "74 disk, 75 state is in use, 78 refused: tcp without keys, state open to others or too new.\n";
 
 static int usage (const char *option, const char *value, const char *mend)
@@ -230,6 +234,9 @@ static int set (struct options *o, int opt, const char *arg)
     case OPT_SALVAGE:
         o->salvage = true;
         return -1;
+    case OPT_READ_ONLY:
+        o->read_only = true;
+        return -1;
     case OPT_KEEP_RESULTS:
         return age ("--keep-results", arg, &o->sched.keep_us);
     case OPT_KEEP_BYTES:
@@ -259,6 +266,10 @@ static int check_state (const struct options *o)
         return usage ("--durability", o->durability, "say with --state where it is kept");
     if (!o->state && o->salvage)
         return usage ("--salvage", "", "say with --state what");
+    if (!o->state && o->read_only)
+        return usage ("--read-only", "", "say with --state what");
+    if (o->read_only && (o->salvage || o->durability))
+        return usage ("--read-only", "", "goes with neither --salvage nor --durability");
     return -1;
 }
 

@@ -21,6 +21,7 @@ struct options {
     const char *durability; /* as it was said; NULL: not at all */
     bool fast;              /* commits are not synced one by one */
     bool salvage;
+    bool read_only; /* of the state */
     struct sched_config sched;
 };
 

@@ -89,6 +89,8 @@ struct turn *turn_new (const struct sched_config *cfg, struct store *store, stru
     t->store = store;
     if (replay (t, e) < 0)
         turn_free (&t);
+    else if (store_shut (store)) /* for good: nobody asks whether it takes commits again */
+        sched_set_degraded (t->sched, store_shut (store));
     return t;
 }
 

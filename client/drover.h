@@ -117,6 +117,10 @@ typedef struct drover_options {
     size_t task_memory;    /* output of one task kept in memory; 0: 1 MiB. More goes to a file */
     size_t memory;         /* output of all tasks kept in memory; 0: 16 MiB */
     const char *spill_dir; /* for that (unlinked) file; NULL: $TMPDIR, else /tmp */
+    const char *state;     /* show the state directory of a broker that does not run: queries and
+                              results of its batches, and nothing else; nothing in it is changed.
+                              DROVER_ESTORAGE: it cannot be read, and why is said on stderr.
+                              `broker` is of no account then; connect_ms 0: 10 minutes */
 } drover_options_t;
 
 /* Which broker would be used: options->broker, else $DROVER_BROKER, else the user's own broker if
@@ -546,6 +550,11 @@ uint64_t drover_query (drover_t *h, int what, uint64_t id, uint64_t first, uint6
 
 /* Answered when the worker runs nothing any more. It then ends, with status 0. */
 uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e);
+
+/* Stop the broker, as TERM does, and wait until nobody listens at its address any more: a broker
+ * may then be started on its address and its state. 0, or -1: DROVER_ETIME when it is still there
+ * after `timeout_ms`, DROVER_EINVAL for a private one. The session is over either way. */
+int drover_stop_broker (drover_t *h, int64_t timeout_ms, drover_error_t *e);
 
 /* Nobody waits for this ref any more. */
 void drover_drop (drover_t *h, uint64_t ref);

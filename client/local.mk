@@ -47,6 +47,8 @@ client_libclient_la_SOURCES = \
 	client/lib/stream.h
 
 client_libcli_a_SOURCES = \
+	client/cli/batch_table.c \
+	client/cli/batch_table.h \
 	client/cli/batches.c \
 	client/cli/batches.h \
 	client/cli/cli.h \

@@ -289,6 +289,7 @@ check_tests = \
 
 integ_tests = \
 	tests/integ/again.bats \
+	tests/integ/at_rest.bats \
 	tests/integ/bad_disk.bats \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \

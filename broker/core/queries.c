@@ -87,6 +87,11 @@ static void answer_status (struct answer *a)
     put_text (&r, "version", s->cfg.version);
     put_text (&r, "durability", s->cfg.durability);
     put_text (&r, "storage", s->degraded ? s->degraded : "ok");
+    if (s->cfg.state) {
+        put_text (&r, "state", s->cfg.state);
+        put (&r, "state_bytes", s->cfg.state_bytes);
+        put_text (&r, "stopped", s->cfg.stopped);
+    }
     put_text (&r, "broker", id);
     put (&r, "pid", s->cfg.pid);
     put (&r, "uptime_ms", (uint64_t)((s->now_us - s->cfg.start_us) / US_PER_MS));

@@ -26,6 +26,9 @@ struct sched_config {
     const char *version;    /* of the program */
     const char *durability; /* for people: "memory" */
     bool durable;           /* the store outlives the process: peers are told that we come back */
+    const char *state;      /* for people: the directory that is read only; NULL: none is */
+    uint64_t state_bytes;   /* ... what is in it */
+    const char *stopped;    /* ... and how the broker that had it last has ended */
     uint64_t pid;           /* for people */
     int64_t start_us;       /* when the broker began, monotonic */
     int64_t start_wall_us;  /* ... and by the real-time clock, for people */

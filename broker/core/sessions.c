@@ -197,6 +197,14 @@ static void on_bye (struct sched *s, struct session *se, int64_t now, struct eff
     session_leave (s, se, now, fx);
 }
 
+static void on_stop (struct sched *s, const struct session *se, struct effects *fx)
+{
+    effect_log (fx, LOG_INFO, "stopping client=%s host=%s pid=%" PRIu64, se->name, se->host,
+                se->pid);
+    sessions_stop (s, fx);
+    effect_stop (fx);
+}
+
 /* Messages about the session itself; false: it is about work. */
 static bool session_business (struct sched *s, struct session *se, const struct wire *w,
                               int64_t now, struct effects *fx)
@@ -210,6 +218,9 @@ static bool session_business (struct sched *s, struct session *se, const struct 
         return true;
     case WIRE_BYE:
         on_bye (s, se, now, fx);
+        return true;
+    case WIRE_STOP:
+        on_stop (s, se, fx);
         return true;
     case WIRE_PONG:
     case WIRE_ERROR:

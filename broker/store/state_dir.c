@@ -83,14 +83,25 @@ static int make (const char *path, struct err *e)
     return err_sys (e, errno, "cannot make %s", path);
 }
 
-static int refuse_second (int fd, const char *dir, struct err *e)
+static long holder (int fd)
 {
     char text[24] = "";
     ssize_t n = pread (fd, text, sizeof text - 1, 0);
-    long pid = n > 0 ? strtol (text, NULL, 10) : 0;
+    return n > 0 ? strtol (text, NULL, 10) : 0;
+}
+
+static int refuse_second (int fd, const char *dir, struct err *e)
+{
+    long pid = holder (fd);
     if (pid > 0)
         return err_set (e, EBUSY, "%s is in use by another broker, pid %ld", dir, pid);
     return err_set (e, EBUSY, "%s is in use by another broker", dir);
+}
+
+static int refuse_reader (int fd, const char *dir, struct err *e)
+{
+    return err_set (e, EBUSY, "%s is in use by a broker, pid %ld: ask that one, without --state",
+                    dir, holder (fd));
 }
 
 static int lock (struct state_dir *d, struct err *e)
@@ -131,11 +142,35 @@ int state_dir_open (struct state_dir *d, const char *path, struct err *e)
     return -1;
 }
 
+/* Where there is no file to lock, no broker was ever there. */
+static int lock_for_reading (struct state_dir *d, struct err *e)
+{
+    char *path = state_dir_file (d->path, "lock");
+    int rc = 0;
+    d->lock_fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (d->lock_fd < 0 && errno != ENOENT)
+        rc = err_sys (e, errno, "cannot open %s", path);
+    else if (d->lock_fd >= 0 && flock (d->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        rc = errno == EWOULDBLOCK ? refuse_reader (d->lock_fd, d->path, e)
+                                  : err_sys (e, errno, "cannot lock %s", path);
+    free (path);
+    return rc;
+}
+
+int state_dir_read (struct state_dir *d, const char *path, struct err *e)
+{
+    *d = (struct state_dir){.path = realpath (path, NULL), .lock_fd = -1};
+    if (!d->path)
+        return err_sys (e, errno, "%s", path);
+    return lock_for_reading (d, e);
+}
+
 void state_dir_close (struct state_dir *d)
 {
     if (!d->path)
         return;
-    close (d->lock_fd);
+    if (d->lock_fd >= 0)
+        close (d->lock_fd);
     free (d->path);
     *d = (struct state_dir){.lock_fd = -1};
 }

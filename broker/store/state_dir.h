@@ -20,6 +20,11 @@ struct state_dir {
  * own words. */
 int state_dir_open (struct state_dir *d, const char *path, struct err *e);
 
+/* Take a directory that is there for reading: nothing in it is made or changed, and whoever may
+ * read it may. -1: EBUSY where a broker has it, ENOENT where there is none, else the system's
+ * words. */
+int state_dir_read (struct state_dir *d, const char *path, struct err *e);
+
 /* Gives the lock back. A zeroed or closed one is fine. */
 void state_dir_close (struct state_dir *d);
 

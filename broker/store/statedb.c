@@ -14,6 +14,7 @@
 
 #include "broker/store/state_dir.h"
 #include "broker/store/statedb_impl.h"
+#include "common/base/buf.h"
 #include "common/base/faultpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -65,10 +66,32 @@ static int on_log (void *arg, sqlite3 *sql, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* A database that nobody changes, as SQLite is to be told. */
+static char *immutable_url (const char *path)
+{
+    struct buf b;
+    char escape[4];
+    buf_init (&b, 4 * strlen (path) + 64);
+    buf_append (&b, "file:", 5);
+    for (; *path; path++) {
+        snprintf (escape, sizeof escape, "%%%02x", (unsigned)(unsigned char)*path);
+        if (strchr ("?#%", *path))
+            buf_append (&b, escape, 3);
+        else
+            buf_append (&b, path, 1);
+    }
+    buf_append (&b, "?immutable=1", sizeof "?immutable=1");
+    return (char *)b.bytes;
+}
+
 static int open_sql (struct statedb *db, const char *vfs, int flags, struct err *e)
 {
-    int rc = sqlite3_open_v2 (db->path, &db->sql,
+    char *url = db->frozen ? immutable_url (db->path) : NULL;
+    if (url)
+        flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+    int rc = sqlite3_open_v2 (url ? url : db->path, &db->sql,
                               flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+    free (url);
     if (rc == SQLITE_OK) {
         sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_db_config (db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -320,16 +343,32 @@ static int open_somehow (struct statedb *db, const char *vfs, uint64_t *format, 
     return open_known (db, vfs, format, e);
 }
 
+/* To bring it up to date is to write. */
+static int refuse_older (const struct statedb *db, uint64_t format, struct err *e)
+{
+    if (format == STATE_FORMAT)
+        return 0;
+    return err_set (e, EPROTONOSUPPORT,
+                    "%s has format %" PRIu64
+                    ", which is older than %d: a broker that starts on it brings it up to date",
+                    db->path, format, STATE_FORMAT);
+}
+
 static int open_checked (struct statedb *db, const struct statedb_options *o, struct err *e)
 {
     enum mark_found found;
     struct wal_report wal;
     uint64_t format;
+    db->alone = o->read_only; /* the index of its log is a file, too */
     if (statedb_verify_files (db, &found, &wal, e) < 0)
         return -1;
+    db->frozen = o->read_only && !wal.bytes;
+    if (o->read_only && is_missing (db->path))
+        return err_set (e, ENOENT, "there is no state in %s", db->dir);
     if (is_missing (db->path) && (may_be_new (db, found, &wal, e) < 0 || make_new (db, o, e) < 0))
         return -1;
     if (open_somehow (db, o->vfs, &format, e) < 0 || set_up (db, e) < 0 ||
+        (o->read_only && refuse_older (db, format, e) < 0) ||
         statedb_migrate (db->sql, db->path, format, STATE_FORMAT, STATE_MIGRATIONS, e) < 0 ||
         statedb_prepare (db, e) < 0 || statedb_load (db, e) < 0 ||
         statedb_verify_open (db, found, &wal, e) < 0)
@@ -337,6 +376,8 @@ static int open_checked (struct statedb *db, const struct statedb_options *o, st
     FAULT_POINT ("store-verified");
     db->log_end = wal.header_bad ? 0 : wal.end;
     db->log_torn = wal.header_bad || wal.torn;
+    if (o->read_only)
+        return 0;
     /* A disk that takes nothing now is for the first commit to find: reading goes on. */
     struct err why;
     if (statedb_settle (db, &why) < 0 && !o->from_disk)

@@ -23,6 +23,7 @@ struct statedb_options {
     const char *made_by; /* version of the program, for people */
     bool fast;           /* not every commit is synced */
     bool salvage;        /* run on what is consistent, and say what is lost */
+    bool read_only;      /* write nothing at all, and take no transactions */
     bool from_disk;   /* after a failure: what the system has in memory of the files may be a lie */
     const char *vfs;  /* SQLite's name of the way to files; NULL: the usual one */
     const char *boot; /* this boot of the system; NULL: ask it */
@@ -30,8 +31,8 @@ struct statedb_options {
 
 /* Open or make the database, check all that can be checked without reading every record, mend what
  * an interrupted write left. NULL: EBADMSG where it is damaged (the text names where),
- * EPROTONOSUPPORT where its format is not known here (both versions named, nothing touched), else
- * what the system said. Strings are copied. */
+ * EPROTONOSUPPORT where its format is not known here (both versions named, nothing touched), ENOENT
+ * where there is none and it is to be read only, else what the system said. Strings are copied. */
 struct statedb *statedb_open (const struct statedb_options *o, struct err *e);
 
 /* `clean`: fold the log into the database first, as far as that works. */

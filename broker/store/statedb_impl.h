@@ -76,6 +76,7 @@ struct statedb {
     int log_pages;    /* in the log, as of the last commit */
     bool settled;     /* see statedb_settle() */
     bool alone;       /* SQLite's index is not shared */
+    bool frozen;      /* it has no log, and is only read: SQLite makes no file beside it, either */
     char boot[37];    /* this boot of the system */
 };
 

@@ -42,6 +42,11 @@ bool store_is_durable (const struct store *s)
     return s->verbs->durable;
 }
 
+const char *store_shut (const struct store *s)
+{
+    return s->verbs->shut;
+}
+
 int store_append (struct store *s, uint64_t batch, const struct wire_frames *record, struct err *e)
 {
     return s->verbs->append (s->self, batch, record, e);

@@ -30,6 +30,7 @@ typedef int store_replay_fn (void *arg, const struct wire_frames *record, struct
 struct store_verbs {
     const char *name;   /* for people: "memory" */
     bool wants_records; /* false: EFFECT_RECORD would be wasted on it */
+    const char *shut;   /* why it takes no commits at all: those it is given are dropped */
     bool durable;       /* what was committed outlives the process, and peers may be told so */
     int (*append) (void *self, uint64_t batch, const struct wire_frames *record, struct err *e);
     int (*commit) (void *self, uint64_t number, struct err *e);
@@ -52,6 +53,9 @@ struct store *store_mem (void);
 const char *store_name (const struct store *s);
 bool store_wants_records (const struct store *s);
 bool store_is_durable (const struct store *s);
+
+/* Why nothing is kept, though what was kept can be read; NULL: it is not so. */
+const char *store_shut (const struct store *s);
 
 /* Add a record of a batch (0: of a session) to the commit in the making (borrowed). -1: that commit
  * is void, as if nothing had been added to it. */

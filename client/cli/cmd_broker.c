@@ -1,22 +1,125 @@
-/* drover broker start: becomes drover-broker, in the foreground. */
+/* drover broker start: becomes drover-broker, in the foreground. drover broker stop: ends one. */
+#include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/durations.h"
 #include "client/cli/help.h"
 #include "client/cli/programs.h"
 #include "client/cli/say.h"
+#include "client/cli/session.h"
 
 static const char command[] = "broker";
 
+#define STOP_MS 60000
+
+struct stop_opts {
+    struct session_opts session;
+    bool drain;
+    uint64_t timeout_ms;
+};
+
+struct left {       /* what a broker has not finished */
+    uint64_t batch; /* one of them; 0: none */
+    uint64_t tasks;
+    bool memory;
+};
+
+static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    struct left *left = arg;
+    drover_bytes_t state = drover_pair_find (pairs, count, "state");
+    bool over = (state.len == 8 && memcmp (state.ptr, "finished", 8) == 0) ||
+                (state.len == 9 && memcmp (state.ptr, "cancelled", 9) == 0);
+
+    if (over)
+        return 0;
+    left->batch = drover_pair_number (pairs, count, "id", 0);
+    left->tasks += drover_pair_number (pairs, count, "waiting", 0) +
+                   drover_pair_number (pairs, count, "running", 0);
+    return 0;
+}
+
+static int take_status (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    drover_bytes_t kind = drover_pair_find (pairs, count, "durability");
+
+    ((struct left *)arg)->memory = kind.len == 6 && memcmp (kind.ptr, "memory", 6) == 0;
+    return 0;
+}
+
+static int look (drover_t *h, struct left *left, drover_error_t *e)
+{
+    *left = (struct left){0};
+    return session_query (h, DROVER_QUERY_STATUS, 0, 0, 0, take_status, left, e) < 0
+               ? -1
+               : session_query (h, DROVER_QUERY_BATCHES, 0, 0, 0, take_batch, left, e);
+}
+
+/* Until no batch has unfinished tasks. One that is over, or forgotten, meanwhile is none. */
+static int drain (drover_t *h, int64_t timeout_ms, struct left *left, drover_error_t *e)
+{
+    while (look (h, left, e) == 0) {
+        if (!left->batch)
+            return 0;
+        uint64_t ref = drover_wait (h, left->batch, DROVER_WAIT_ALL, 0, e);
+
+        if (!ref || (drover_await (h, ref, timeout_ms, NULL, NULL, NULL, e) < 0 &&
+                     e->code != DROVER_EUNKNOWN))
+            return -1;
+    }
+    return -1;
+}
+
+static int stop (const struct stop_opts *o)
+{
+    int64_t timeout_ms = o->timeout_ms ? (int64_t)o->timeout_ms : STOP_MS;
+    drover_error_t e = {0};
+    struct left left;
+    int status, rc;
+    drover_t *h = session_open (&o->session, &status);
+
+    if (!h)
+        return status;
+    rc = o->drain ? drain (h, o->timeout_ms ? timeout_ms : -1, &left, &e) : look (h, &left, &e);
+    if (rc == 0 && left.memory && left.tasks && !o->session.quiet)
+        say (command, "it keeps nothing: %" PRIu64 " unfinished task%s end%s with it", left.tasks,
+             left.tasks == 1 ? "" : "s", left.tasks == 1 ? "s" : "");
+    if (rc == 0)
+        rc = drover_stop_broker (h, timeout_ms, &e);
+    if (rc < 0)
+        status = session_error (&o->session, &e,
+                                e.code == DROVER_ETIME ? STATUS_TIMEOUT : STATUS_TROUBLE);
+    drover_close (&h);
+    return status;
+}
+
+enum { OPT_DRAIN = SESSION_OPT_OWN, OPT_TIMEOUT };
+
+static const struct option options[] = {SESSION_OPTIONS,
+                                        {"drain", no_argument, NULL, OPT_DRAIN},
+                                        {"timeout", required_argument, NULL, OPT_TIMEOUT},
+                                        {NULL, 0, NULL, 0}};
+
 int cmd_broker (int argc, char **argv)
 {
-    if (argc < 2)
-        return say_usage (command, "start is what it can do: drover broker start");
-    if (strcmp (argv[1], "--help") == 0)
-        return help_show (command) == 0 ? STATUS_OK : STATUS_USAGE;
-    if (strcmp (argv[1], "start") == 0)
+    struct stop_opts o = {.session = {.command = command, .flags = DROVER_OPEN_NO_PRIVATE}};
+    struct err e;
+    int opt;
+
+    if (argc > 1 && strcmp (argv[1], "start") == 0)
         return program_exec (command, "drover-broker", argv + 2);
-    if (strcmp (argv[1], "stop") == 0)
-        return say_usage (command, "stop is not in this version: send TERM to drover-broker");
-    return say_usage (command, "'%s' is nothing it can do, start is", argv[1]);
+    while ((opt = session_getopt (&o.session, argc, argv, ":", options)) != -1) {
+        if (opt == SESSION_OPT_HELP)
+            return STATUS_OK;
+        if (opt == '?')
+            return STATUS_USAGE;
+        if (opt == OPT_TIMEOUT && duration_ms (optarg, &o.timeout_ms, &e) < 0)
+            return say_usage (command, "--timeout: %s", e.text);
+        o.drain = o.drain || opt == OPT_DRAIN;
+    }
+    if (argc - optind == 1 && strcmp (argv[optind], "stop") == 0)
+        return stop (&o);
+    return say_usage (command, "'drover broker start' or 'drover broker stop'");
 }

@@ -1,29 +1,15 @@
 /* drover list: the batches that the broker knows. */
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/batch_table.h"
 #include "client/cli/cli.h"
 #include "client/cli/json_out.h"
 #include "client/cli/say.h"
 #include "client/cli/session.h"
-#include "client/cli/show.h"
-#include "common/base/mem.h"
 
 static const char command[] = "list";
-
-#define NOT_OK "not_ok" /* the field made by show_batch() */
-
-static const struct show_column columns[] = {
-    {"id", "BATCH"},     {"name", "NAME"},       {"state", "STATE"},
-    {"total", "TASKS"},  {"waiting", "WAITING"}, {"running", "RUNNING"},
-    {"done", "DONE"},    {NOT_OK, "FAILED"},     {"cancelled", "CANCELLED"},
-    {"lost", "LOST"},    {"parked", "PARKED"},   {"opened_ms", "AGE"},
-    {"client", "CLIENT"}};
-
-#define COLUMNS (sizeof columns / sizeof *columns)
 
 static const char *const states[] = {"open", "running", "finished", "cancelled"};
 
@@ -47,23 +33,6 @@ static bool in_list (const char *list, const char *word, size_t len)
     return false;
 }
 
-/* What failed, however it did, is one column; what was cancelled, lost or parked are others. */
-static void show_batch (struct list *l, const drover_pair_t *pairs, size_t count)
-{
-    static const char *const bad[] = {"failed", "timeout", "skipped"};
-    drover_pair_t *more = mem_resize (NULL, count + 1, sizeof *more);
-    uint64_t not_ok = 0;
-    char digits[24];
-
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        not_ok += drover_pair_number (pairs, count, bad[i], 0);
-    snprintf (digits, sizeof digits, "%" PRIu64, not_ok);
-    memcpy (more, pairs, count * sizeof *more);
-    more[count] = (drover_pair_t){{NOT_OK, strlen (NOT_OK)}, {digits, strlen (digits)}};
-    show_row (&l->table, columns, COLUMNS, more, count + 1);
-    free (more);
-}
-
 static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
 {
     struct list *l = arg;
@@ -75,7 +44,7 @@ static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
     if (l->session.json)
         json_print (json_of_record (pairs, count));
     else
-        show_batch (l, pairs, count);
+        batch_table_add (&l->table, pairs, count);
     return 0;
 }
 
@@ -106,8 +75,7 @@ static int list_batches (struct list *l)
 
     if (!h)
         return status;
-    table_init (&l->table, COLUMNS);
-    show_headings (&l->table, columns, COLUMNS);
+    batch_table_init (&l->table);
     if (session_query (h, DROVER_QUERY_BATCHES, 0, 0, 0, take_batch, l, &e) < 0)
         status = session_error (&l->session, &e, STATUS_TROUBLE);
     else if (!l->session.json && l->shown > 0)

@@ -184,12 +184,13 @@ static int print_all (const struct results_opts *o, drover_t *h, const struct se
     return worst == STATUS_OK && r.failed > 0 ? STATUS_FAILED : worst;
 }
 
-enum { OPT_FOLLOW = SESSION_OPT_OWN, OPT_TIMEOUT };
+enum { OPT_FOLLOW = SESSION_OPT_OWN, OPT_TIMEOUT, OPT_STATE };
 
 static const struct option options[] = {SESSION_OPTIONS,
                                         {"follow", no_argument, NULL, OPT_FOLLOW},
                                         {"keep-order", no_argument, NULL, 'k'},
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
+                                        {"state", required_argument, NULL, OPT_STATE},
                                         {NULL, 0, NULL, 0}};
 
 int cmd_results (int argc, char **argv)
@@ -207,9 +208,13 @@ int cmd_results (int argc, char **argv)
             return STATUS_USAGE;
         if (opt == OPT_TIMEOUT && duration_ms (optarg, &o.timeout_ms, &e) < 0)
             return say_usage (command, "--timeout: %s", e.text);
+        if (opt == OPT_STATE)
+            o.session.state = optarg;
         o.follow = o.follow || opt == OPT_FOLLOW;
         o.keep_order = o.keep_order || opt == 'k';
     }
+    if (o.follow && o.session.state)
+        return say_usage (command, "--follow: nothing more comes where no broker runs (--state)");
     status = batches_open (&o.session, argv + optind, (size_t)(argc - optind), &h, &s);
     if (status != STATUS_OK)
         return status;

@@ -99,7 +99,8 @@ static const char help_results[] =
     "Print what tasks printed, each whole: stdout to stdout, then stderr to stderr.\n\n"
     "  --follow             also those to come, as they end\n"
     "  -k, --keep-order     in order of the input\n"
-    "  --timeout D          no longer than that\n" JSON QUIET COMMON
+    "  --timeout D          no longer than that\n"
+    "  --state DIR          of the state of a broker that does not run\n" JSON QUIET COMMON
     "\nStatus: 0; 1 some task failed; 2 usage; 3 nothing there; 124 time is over; 125 trouble.\n";
 
 static const char help_cancel[] = "usage: drover cancel [OPTIONS] BATCH|TASK...\n\n"
@@ -133,10 +134,14 @@ static const char help_list[] =
     "  --state S[,S]        only these: open, running, finished, cancelled\n" JSON QUIET COMMON
     "\nStatus: 0; 2 usage; 3 none in such a state; 125 trouble.\n";
 
-static const char help_info[] = "usage: drover info [OPTIONS] BATCH|TASK...\n\n"
-                                "Show everything the broker knows of batches (12, last, all, "
-                                "@name) or tasks (12.7, 12.3-9).\n\n" JSON QUIET COMMON
-                                "\nStatus: 0; 2 usage; 3 no such batch or task; 125 trouble.\n";
+static const char help_info[] =
+    "usage: drover info [OPTIONS] BATCH|TASK...\n"
+    "       drover info --state DIR [BATCH|TASK...]\n\n"
+    "Show everything the broker knows of batches (12, last, all, @name) or tasks (12.7, "
+    "12.3-9).\n\n"
+    "  --state DIR          look into the state of a broker that does not run; without a batch:\n"
+    "                       what is in it, and how that broker ended\n" JSON QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 no such batch or task; 125 trouble.\n";
 
 static const char help_ping[] = "usage: drover ping [OPTIONS]\n\n"
                                 "Is the broker there, and how far away is it?\n\n"
@@ -144,11 +149,15 @@ static const char help_ping[] = "usage: drover ping [OPTIONS]\n\n"
                                 "\nStatus: 0; 2 usage; 124 no answer; 125 trouble.\n";
 
 static const char help_broker[] =
-    "usage: drover broker start [OPTIONS]\n\n"
-    "Start a broker in the foreground: becomes drover-broker, which has these options.\n"
-    "Without --listen it serves the user's own socket, which all commands find.\n\n"
+    "usage: drover broker start [OPTIONS]\n"
+    "       drover broker stop [OPTIONS]\n\n"
+    "start becomes drover-broker, in the foreground, which has the options below; without "
+    "--listen\n"
+    "it serves the user's own socket, which all commands find. stop ends the one that commands\n"
+    "find, or that --broker names, and returns when it is gone.\n\n"
+    "  --drain              stop: first wait until no batch has unfinished tasks\n"
+    "  --timeout D          stop: wait no longer than that for each (1m for the end)\n" QUIET COMMON
     "  --listen URL         tcp://HOST:PORT or ipc://PATH; may be given several times\n"
-    "  --insecure[=public]  tcp without keys: on loopback, or on any address\n"
     "  --state DIR          keep batches and results there: they outlive the broker\n"
     "  --endpoint-file FILE write the addresses there when they are open\n"
     "  --log-level L        error, warn, info, debug\n"

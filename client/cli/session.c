@@ -97,7 +97,9 @@ static int no_broker (const struct session_opts *o, const drover_options_t *opti
     char url[256];
     drover_error_t e;
 
-    if (!(o->flags & DROVER_OPEN_NO_PRIVATE))
+    if (o->state && (o->broker || o->flags & DROVER_OPEN_LOCAL))
+        return say_usage (o->command, "--state looks into a directory: no broker is asked");
+    if (o->state || !(o->flags & DROVER_OPEN_NO_PRIVATE))
         return STATUS_OK;
     if (o->flags & DROVER_OPEN_LOCAL)
         return say_usage (o->command, "--local means a broker of this command's own, where nobody "
@@ -113,7 +115,7 @@ drover_t *session_open (const struct session_opts *o, int *status)
 {
     char name[80];
     drover_options_t options = {
-        .broker = o->broker, .flags = o->flags, .slots = o->slots, .name = name};
+        .broker = o->broker, .flags = o->flags, .slots = o->slots, .name = name, .state = o->state};
     drover_error_t e;
     drover_t *h = NULL;
     int found;
@@ -123,7 +125,9 @@ drover_t *session_open (const struct session_opts *o, int *status)
     if (found == STATUS_OK) {
         program_set_bindir ();
         h = drover_open (&options, &e);
-        if (!h)
+        if (!h && o->state && e.code == DROVER_ESTORAGE)
+            found = STATUS_TROUBLE; /* its broker has said why */
+        else if (!h)
             found = session_error (o, &e, e.code == DROVER_EINVAL ? STATUS_USAGE : STATUS_TROUBLE);
     }
     if (status)

@@ -15,6 +15,7 @@
 struct session_opts {
     const char *command; /* for messages */
     const char *broker;  /* URL, or NULL */
+    const char *state;   /* directory of a broker that does not run; NULL: none */
     unsigned flags;      /* enum drover_open_flag */
     unsigned slots;      /* of a private worker; 0: its default */
     bool quiet;

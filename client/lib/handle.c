@@ -97,7 +97,7 @@ static void watch_children (drover_t *h)
         return;
     unwatch (h, private_broker_fd (h->private));
     unwatch (h, private_worker_fd (h->private));
-    core_fail (&h->core, WIRE_LOST, why.text);
+    core_fail (&h->core, why.code == EIO ? WIRE_STORAGE : WIRE_LOST, why.text);
 }
 
 void handle_turn (drover_t *h, bool all)

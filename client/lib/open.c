@@ -15,9 +15,11 @@
 #include "common/base/mem.h"
 
 #define CONNECT_MS 5000
+#define STATE_MS 600000 /* a large state takes its time; a broker that cannot read it ends */
 #define LOST_MS 60000
 #define BYE_MS 1000
 #define LINGER_MS 1000
+#define STOP_LOOK_MS 20
 #define TASK_MEMORY ((size_t)1 << 20)
 #define MEMORY ((size_t)16 << 20)
 
@@ -53,11 +55,11 @@ static int make_descriptors (drover_t *h, drover_error_t *e)
 static int go_private (drover_t *h, const drover_options_t *o, drover_error_t *e)
 {
     struct err why = {0};
-    if (o->flags & DROVER_OPEN_NO_PRIVATE)
+    if (o->flags & DROVER_OPEN_NO_PRIVATE && !o->state)
         return fault_set (e, DROVER_ENOBROKER,
                           "no broker is running: start one with `drover broker start` and a worker "
                           "with `drover worker start`, or name one with --broker");
-    h->private = private_start (o->slots, o->flags & DROVER_OPEN_DEBUG, &why);
+    h->private = private_start (o->slots, o->state, o->flags & DROVER_OPEN_DEBUG, &why);
     if (!h->private)
         return fault_set (e, why.code == ENOENT ? DROVER_ENOBROKER : DROVER_ESYSTEM, "%s",
                           why.text);
@@ -70,7 +72,7 @@ static int go_private (drover_t *h, const drover_options_t *o, drover_error_t *e
 static int choose_broker (drover_t *h, const drover_options_t *o, drover_error_t *e)
 {
     char url[FIND_URL_MAX];
-    int found = drover_find_broker (o, url, sizeof url, e);
+    int found = o->state ? 0 : drover_find_broker (o, url, sizeof url, e);
     if (found < 0)
         return -1;
     if (found == 0)
@@ -114,7 +116,7 @@ static void begin_session (drover_t *h, const drover_options_t *o)
         .broker = h->private ? NULL : h->url,
         .pid = (uint64_t)getpid (),
         .seed = random_seed (),
-        .connect_us = us_or (o->connect_ms, CONNECT_MS),
+        .connect_us = us_or (o->connect_ms, o->state ? STATE_MS : CONNECT_MS),
         .lost_us = us_or (o->lost_ms, LOST_MS),
     };
     core_init (&h->core, &c, &h->store, clock_mono_us ());
@@ -143,7 +145,7 @@ static bool is_open (drover_t *h, void *arg)
 static int await_welcome (drover_t *h, const drover_options_t *o, drover_error_t *e)
 {
     drover_error_t why = {0};
-    int64_t ms = us_or (o->connect_ms, CONNECT_MS) / US_PER_MS;
+    int64_t ms = us_or (o->connect_ms, o->state ? STATE_MS : CONNECT_MS) / US_PER_MS;
     if (handle_wait (h, is_open, NULL, ms, &why) == 0)
         return 0;
     if (session_token (h->core.session) == 0 &&
@@ -194,6 +196,33 @@ static void say_goodbye (drover_t *h)
         return;
     session_bye (h->core.session);
     handle_wait (h, said_goodbye, NULL, BYE_MS, NULL);
+}
+
+static bool is_gone (const drover_t *h)
+{
+    drover_error_t why = {0};
+    return find_probe (h->url, STOP_LOOK_MS, &why) != 0 && why.code == DROVER_ENOBROKER;
+}
+
+int drover_stop_broker (drover_t *h, int64_t timeout_ms, drover_error_t *e)
+{
+    int64_t until = handle_until (timeout_ms);
+    if (h->private)
+        return fault_set (e, DROVER_EINVAL, "a private broker ends with its handle");
+    if (handle_alive (h, e) != 0)
+        return -1;
+    session_stop_broker (h->core.session);
+    if (handle_wait (h, said_goodbye, NULL, timeout_ms, e) != 0)
+        return -1;
+    while (!is_gone (h)) {
+        int64_t now = clock_mono_us ();
+        if (now >= until)
+            return fault_set (e, DROVER_ETIME, "%s: the broker is stopping, and still there",
+                              h->url);
+        handle_sleep (h, now + STOP_LOOK_MS * US_PER_MS);
+        handle_turn (h, true);
+    }
+    return 0;
 }
 
 static void close_fd (int fd)

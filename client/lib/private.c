@@ -37,6 +37,7 @@ struct private
     char url[120];
     int socket_fd; /* the socket file, without a name */
     int lifetime;  /* our end of the pipe */
+    bool reads;    /* a state, and does no work */
     struct child broker;
     struct child worker;
     char dir[80]; /* of the socket file, where it had to keep its name; else empty */
@@ -182,7 +183,8 @@ static int spawn (struct child *c, const struct preparation *s, char *const *arg
     return rc ? -1 : 0;
 }
 
-static int start_broker (struct private *p, const struct preparation *s, bool debug, struct err *e)
+static int start_broker (struct private *p, const struct preparation *s, const char *state,
+                         bool debug, struct err *e)
 {
     char *argv[] = {"drover-broker",
                     "--private",
@@ -194,6 +196,9 @@ static int start_broker (struct private *p, const struct preparation *s, bool de
                     "3",
                     "--log-level",
                     debug ? "debug" : "error",
+                    state ? "--read-only" : NULL,
+                    "--state",
+                    (char *)state,
                     NULL};
     return spawn (&p->broker, s, argv, true, e);
 }
@@ -221,15 +226,17 @@ static int start_worker (struct private *p, const struct preparation *s, unsigne
     return spawn (&p->worker, s, argv, false, e);
 }
 
-struct private *private_start (unsigned slots, bool debug, struct err *e)
+struct private *private_start (unsigned slots, const char *state, bool debug, struct err *e)
 {
     struct preparation s = {.listen_fd = -1, .lifetime_end = -1};
     struct private *p = mem_zalloc (sizeof *p);
     p->socket_fd = p->lifetime = -1;
+    p->reads = state != NULL;
     p->broker = (struct child){.name = "drover-broker", .pidfd = -1};
     p->worker = (struct child){.name = "drover-worker", .pidfd = -1};
     if (find_programs (&s, e) != 0 || make_socket (p, &s, e) != 0 || make_pipe (p, &s, e) != 0 ||
-        start_broker (p, &s, debug, e) != 0 || start_worker (p, &s, slots, debug, e) != 0)
+        start_broker (p, &s, state, debug, e) != 0 ||
+        (!state && start_worker (p, &s, slots, debug, e) != 0))
         private_stop (&p);
     if (s.listen_fd >= 0)
         close (s.listen_fd);
@@ -342,19 +349,18 @@ int private_worker_fd (const struct private *p)
     return p->worker.pidfd;
 }
 
-static bool say_end (struct child *c, struct err *e)
+static bool say_end (struct child *c, int code, struct err *e)
 {
     if (c->pid == 0 || !reap (c))
         return false;
     if (WIFSIGNALED (c->status))
         err_set (e, ECHILD, "the private %s was ended by signal %d", c->name, WTERMSIG (c->status));
     else
-        err_set (e, ECHILD, "the private %s ended with status %d", c->name,
-                 WEXITSTATUS (c->status));
+        err_set (e, code, "the private %s ended with status %d", c->name, WEXITSTATUS (c->status));
     return true;
 }
 
 bool private_ended (struct private *p, struct err *e)
 {
-    return say_end (&p->broker, e) || say_end (&p->worker, e);
+    return say_end (&p->broker, p->reads ? EIO : ECHILD, e) || say_end (&p->worker, ECHILD, e);
 }

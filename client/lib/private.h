@@ -16,10 +16,11 @@
 
 struct private;
 
-/* Start both. slots: of the worker, 0 for its default. debug: their logs go to stderr; otherwise
- * only what ends them does. NULL with an error: the programs are not found, or cannot be started
- * (what was started is ended then). */
-struct private *private_start (unsigned slots, bool debug, struct err *e);
+/* Start both; with `state`, a broker alone, which shows what is in that directory and changes
+ * nothing. slots: of the worker, 0 for its default. debug: their logs go to stderr; otherwise only
+ * what ends them does. NULL with an error: the programs are not found, or cannot be started (what
+ * was started is ended then). */
+struct private *private_start (unsigned slots, const char *state, bool debug, struct err *e);
 
 /* End both, and wait for them: up to 2 s, then they are killed. */
 void private_stop (struct private **p);
@@ -31,7 +32,8 @@ const char *private_url (const struct private *p);
 int private_broker_fd (const struct private *p);
 int private_worker_fd (const struct private *p);
 
-/* Look whether one of them has ended: true with a text that says which and how. */
+/* Look whether one of them has ended: true with a text that says which and how. EIO: the broker
+ * could not read the state, and has said why on stderr; else ECHILD. */
 bool private_ended (struct private *p, struct err *e);
 
 #endif

@@ -504,6 +504,12 @@ uint64_t session_pong (const struct session *s)
     return s->pong;
 }
 
+void session_stop_broker (struct session *s)
+{
+    struct wire w = {.kind = WIRE_STOP};
+    say (s, &w);
+}
+
 void session_bye (struct session *s)
 {
     s->bye = true;

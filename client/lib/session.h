@@ -85,6 +85,10 @@ void session_sift (struct session *s, chan_sift_fn *drop, void *arg);
 void session_ping (struct session *s, int64_t now, uint64_t stamp);
 uint64_t session_pong (const struct session *s);
 
+/* Tell the broker to stop. Its goodbye comes, or the connection is gone; the message is not said
+ * again. */
+void session_stop_broker (struct session *s);
+
 /* Say goodbye; what is queued goes first as far as the window lets it. */
 void session_bye (struct session *s);
 

@@ -77,6 +77,7 @@ static const char ONE_HELLO[] =
 
 static const struct never NEVER[] = {
     {AT_BROKER, ANY_STATE, WIRE_ERROR, "peers say no errors"},
+    {AT_BROKER, ANY_STATE, WIRE_STOP, "here brokers are stopped from outside"},
     {AT_BROKER, BROKER_WORKER, WIRE_PONG, PINGS_CLIENTS},
     {AT_BROKER, BROKER_WORKER_SUSPECT, WIRE_PONG, PINGS_CLIENTS},
     {AT_BROKER, BROKER_WORKER_DRAINING, WIRE_PONG, PINGS_CLIENTS},

@@ -274,6 +274,26 @@ static void the_broker_says_goodbye_when_it_stops (void **state)
     bed_free (&b);
 }
 
+static void a_client_may_stop_the_broker_and_a_worker_may_not (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct err e;
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct wire stop = {.kind = WIRE_STOP};
+    peer_say (w, &stop);
+    bed_turn (b);
+    assert_int_equal (w->error, WIRE_FORBIDDEN);
+    assert_int_equal (w->n_byes, 0);
+    peer_say (c, &stop);
+    turn_read (b->turn, b->link);
+    assert_int_equal (turn_finish (b->turn, &e), 1);
+    assert_int_equal (c->n_byes, 1);
+    assert_int_equal (w->n_byes, 1);
+    bed_free (&b);
+}
+
 /* What a full connection did not take waits, in order. */
 static void a_full_connection_gets_everything_later (void **state)
 {
@@ -307,6 +327,7 @@ int main (void)
         cmocka_unit_test (names_of_workers_are_unique),
         cmocka_unit_test (a_second_hello_on_a_connection_begins_anew),
         cmocka_unit_test (the_broker_says_goodbye_when_it_stops),
+        cmocka_unit_test (a_client_may_stop_the_broker_and_a_worker_may_not),
         cmocka_unit_test (a_full_connection_gets_everything_later),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
