@@ -379,6 +379,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/line.py \
+	tests/campaign.d/mutate.py \
 	tests/campaign.d/T1.bash \
 	tests/campaign.d/T2.bash \
 	tests/campaign.d/T2.points \
@@ -394,6 +395,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/T14.bash \
 	tests/campaign.d/T15.bash \
 	tests/campaign.d/T17.bash \
+	tests/campaign.d/T21.bash \
 	tests/campaign.d/T29.bash \
 	tests/check/cppcheck.txt \
 	tests/check/lib.sh \
