@@ -427,9 +427,11 @@ static void on_drain (const struct said *m)
 static void on_live (const struct said *m)
 {
     bool input = m->w->kind == WIRE_INPUT;
-    struct sub *sub = client_sub (m->c, input ? m->w->m.input.batch : m->w->m.signal.batch);
-    if (sub && sub->owner)
-        live_from_client (m->s, sub->batch, m->w);
+    uint64_t handle = input ? m->w->m.input.batch : m->w->m.signal.batch;
+    struct sub *sub = client_sub (m->c, handle);
+    if (sub && sub->owner && !live_from_client (m->s, sub->batch, m->w))
+        session_error (m->s, m->se, WIRE_BUSY, m->w->kind, handle, m->fx,
+                       "the task's worker does not take what was sent before");
 }
 
 static void (*const HANDLERS[256]) (const struct said *) = {

@@ -31,6 +31,8 @@ struct worker;
 struct batch;
 struct lease;
 
+#define UNREAD_WINDOWS 8 /* what a peer may leave unread, in windows, besides rows and results */
+
 struct session {
     uint64_t token;
     uint64_t route; /* 0: not connected */
@@ -39,6 +41,7 @@ struct session {
     char *name; /* unique among those of its role */
     char *host;
     uint64_t pid;
+    uint64_t born;     /* as its HELLO said */
     int64_t heard_us;  /* last sign of life */
     int64_t gone_us;   /* since when there is no connection; 0 while there is one */
     int64_t pinged_us; /* clients: the last ping */
@@ -52,6 +55,7 @@ struct session {
     bool ghost;          /* restored, but all that is known of it is that it was granted rows */
     bool missed;         /* degraded: a message was left with the peer, and all behind it */
     bool leaving;        /* degraded: it ends when its end can be recorded */
+    bool doubtful; /* it did not hear a WELCOME before, and has said nothing behind this one */
     unsigned malformed;
     unsigned refusals;     /* said in the log */
     struct client *client; /* one of the two, by role */
@@ -749,7 +753,8 @@ void drains_check (struct sched *s, struct worker *w);
 void worker_forget (struct sched *s, struct worker *w, uint64_t batch);
 
 /* --- live.c --- */
-void live_from_client (struct sched *s, struct batch *b, const struct wire *w);
+/* False: the worker has not taken what was sent before, and this is dropped. */
+bool live_from_client (struct sched *s, struct batch *b, const struct wire *w);
 void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t first,
                    uint64_t count);
 /* A row has taken its input up to there, or has ended: nothing of that is said again. */

@@ -84,6 +84,7 @@ struct session *session_make (struct sched *s, const struct wire *hello, uint64_
     se->name = unique_name (s, m);
     se->host = mem_strndup ((const char *)m->host.ptr, m->host.len);
     se->pid = m->pid;
+    se->born = m->born;
     se->heard_us = se->pinged_us = now;
     se->chan = chan_new (s->cfg.window_msgs, s->cfg.window_bytes);
     HASH_ADD (by_token, s->by_token, token, sizeof se->token, se);
@@ -168,6 +169,36 @@ static void end_older (struct sched *s, uint64_t route, const struct msg_hello *
     }
 }
 
+static struct session *same_born (const struct sched *s, const struct msg_hello *m)
+{
+    struct session *se = s->by_token;
+    while (se && !(se->worker && se->born == m->born && se->pid == m->pid && !se->leaving))
+        se = se->by_token.next;
+    return se;
+}
+
+/* A worker that has no token and was given one has not heard that WELCOME, nor any grant behind it:
+ * what it was granted never arrived. One that says HELLO over a line that works one way only would
+ * have a new session, with new rows, each time. Returns whether there was one. */
+static bool end_unheard (struct sched *s, const struct msg_hello *m, int64_t now,
+                         struct effects *fx)
+{
+    bool mute = m->role == ROLE_WORKER && !m->token && m->born;
+    struct session *se = mute ? same_born (s, m) : NULL;
+    if (!se)
+        return false;
+    struct lease *l = LIST_FIRST (&se->worker->leases);
+    while (l) {
+        struct lease *next = LIST_NEXT (l, w_link);
+        lease_give_back (s, l, 0, UINT64_MAX, fx);
+        lease_drop_if_empty (s, l);
+        l = next;
+    }
+    se->said_bye = se->processes_gone = true;
+    session_leave (s, se, now, fx);
+    return true;
+}
+
 static bool may_come (struct sched *s, const struct sched_event *ev, struct effects *fx)
 {
     const struct msg_hello *m = &ev->message->m.hello;
@@ -207,6 +238,7 @@ void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t no
         return;
     }
     end_older (s, ev->route, m, now, fx);
+    bool unheard = end_unheard (s, m, now, fx);
     unsigned resumed = se && restored_is_new (se) ? 2 : 1;
     se = resume (s, ev->route, ev->message, now);
     if (!se) {
@@ -219,6 +251,7 @@ void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t no
     effect_log (fx, resumed ? LOG_INFO : session_coming_level (se), "%s %s=%s host=%s",
                 resumed ? "resumed" : "joined", se->worker ? "worker" : "client", se->name,
                 se->host);
+    se->doubtful = unheard;
     welcome (s, se, resumed, fx);
     session_dirty (s, se);
     if (se->worker)

@@ -10,6 +10,10 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
+/* Live input does not mind the window, so it comes also when there is no room for anything else.
+ * What a client may send before its rows take it is no more than this, for hundreds of rows. */
+#define LIVE_ROOM ((uint64_t)64 << 20)
+
 struct early { /* may have to be said (again) when its row is granted */
     struct wire w;
     STAILQ_ENTRY (early) link;
@@ -63,18 +67,33 @@ static void drop (struct sched *s, struct batch *b, struct early *early)
     early_free (early);
 }
 
-void live_from_client (struct sched *s, struct batch *b, const struct wire *w)
+/* Signals have no window, and to drop one of thousands is what a system does, too. Live input that
+ * is dropped is missed: a client that minds its limit, 256 KiB for each row, comes to this one with
+ * hundreds of rows on a worker that is stopped. */
+static bool is_choked (const struct sched *s, const struct worker *wk, const struct wire *w)
+{
+    uint64_t most = UNREAD_WINDOWS * s->cfg.window_bytes;
+    if (w->kind == WIRE_INPUT)
+        most += LIVE_ROOM;
+    return chan_backlog_bytes (wk->session->chan) > most;
+}
+
+bool live_from_client (struct sched *s, struct batch *b, const struct wire *w)
 {
     struct worker *wk = holder (b, row_of (w));
     bool there = wk && !worker_is_away (wk);
     bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w)) &&
                     !ranges_has (&b->later, row_of (w));
+    if (there && is_choked (s, wk, w))
+        return false;
     if (there)
         forward (s, b, wk, w);
-    if (finished || b->ended || is_crammed (s))
-        return;
-    if (!there || b->flags & BATCH_INPUT)
-        keep (s, b, w);
+    if (finished || b->ended || (there && !(b->flags & BATCH_INPUT)))
+        return true;
+    if (s->queue_bytes > s->cfg.overflow_bytes + LIVE_ROOM)
+        return false;
+    keep (s, b, w);
+    return true;
 }
 
 void live_granted (struct sched *s, struct batch *b, struct worker *wk, uint64_t first,

@@ -17,7 +17,6 @@
 enum {
     MALFORMED_MAX = 16,
     REFUSALS_LOGGED = 16, /* of one session; it is told all of them */
-    UNREAD_WINDOWS = 8,   /* what a client may leave unread, in windows, besides results */
     BUSY_RETRY_MS = 1000,
 };
 
@@ -317,6 +316,10 @@ void session_on_message (struct sched *s, const struct sched_event *ev, int64_t 
         return;
     }
     se->heard_us = now;
+    if (se->doubtful) {
+        se->doubtful = false;
+        worker_touch (s, se->worker);
+    }
     if ((w->seq != 0) != wire_numbered (w->kind)) {
         misbehaved (s, se, WIRE_MALFORMED, w->kind, "a number where there is none, or none", now,
                     fx);

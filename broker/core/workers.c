@@ -53,7 +53,8 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
 
 bool worker_is_fit (const struct worker *w)
 {
-    return !w->suspect && !w->draining && !w->holding && !w->quarantined && w->session->route;
+    return !w->suspect && !w->draining && !w->holding && !w->quarantined && !w->session->doubtful &&
+           w->session->route;
 }
 
 bool worker_takes (const struct worker *w)

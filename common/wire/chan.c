@@ -178,15 +178,24 @@ void chan_post_first_take (struct chan *c, struct wire_frames *f)
     post_take (c, &c->first, LANE_CONTROL, f, 0);
 }
 
+/* What a running task waits for, and its slot with it: were it held back because the other side is
+ * full, the tasks that would empty it might never run. There is little of it: live input has a
+ * limit of its own. */
+static bool minds_no_window (const struct node *n)
+{
+    const uint8_t *head = n->frames.frame[0].ptr;
+    return head[2] == WIRE_INPUT || head[2] == WIRE_SIGNAL || head[2] == WIRE_CLOSE;
+}
+
 /* One message may always be on its way, however large it is, unless the window is shut. */
-static bool window_open (const struct chan *c, size_t bytes)
+static bool window_open (const struct chan *c, const struct node *n)
 {
     if (!c->window_msgs || !c->window_bytes)
-        return false;
+        return minds_no_window (n) && pace_open (&c->pace, n->bytes);
     if (!c->bulk_msgs)
         return true;
     return c->bulk_msgs < c->window_msgs && c->bulk_bytes < c->window_bytes &&
-           bytes <= c->window_bytes - c->bulk_bytes && pace_open (&c->pace, bytes);
+           n->bytes <= c->window_bytes - c->bulk_bytes && pace_open (&c->pace, n->bytes);
 }
 
 /* What goes out again does not count in the window again, but it takes the line's time. */
@@ -207,7 +216,7 @@ static struct queue *ready_queue (struct chan *c)
     if (n && n->hold <= c->released)
         return &c->lane[LANE_CONTROL];
     n = STAILQ_FIRST (&c->lane[LANE_BULK]);
-    if (n && n->hold <= c->released && window_open (c, n->bytes))
+    if (n && n->hold <= c->released && window_open (c, n))
         return &c->lane[LANE_BULK];
     return NULL;
 }
@@ -238,7 +247,7 @@ static bool is_stuck (const struct chan *c)
     if (n || (n = STAILQ_FIRST (&c->again)))
         return !line_open (c, n);
     n = STAILQ_FIRST (&c->lane[LANE_BULK]);
-    return n && n->hold <= c->released && !window_open (c, n->bytes);
+    return n && n->hold <= c->released && !window_open (c, n);
 }
 
 /* Whether the message that is leaving is to be acknowledged at once: the next waits for that, or

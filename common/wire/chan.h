@@ -105,7 +105,8 @@ void chan_post_first_take (struct chan *c, struct wire_frames *f);
 typedef bool chan_sift_fn (void *arg, const struct wire_frames *f);
 void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg);
 
-/* The other side's window, from WELCOME or ACK. Either 0: no bulk goes out. With nothing of the
+/* The other side's window, from WELCOME or ACK. Either 0: no bulk goes out, but INPUT, SIGNAL and
+ * CLOSE that nothing else stands before. With nothing of the
  * bulk lane on its way, one message may go, however large it is. */
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes);
 

@@ -44,6 +44,32 @@ load lib
     wait_until dead "$JOB_PID"
 }
 
+@test "a task that waits for stdin gets it while the broker is full" {
+    start_broker --listen "ipc://$T/b" --queue-bytes 64K
+    use_broker
+    start_worker --slots 1
+    mkfifo in
+    exec 7<>in
+    start_job run sh -c 'exec drover run -- head -1 <in'
+    local run=$JOB_PID
+    one_runs() { [ "$(drover status --json | sed 's/.*"busy":\([0-9]*\).*/\1/')" -eq 1 ]; }
+    wait_until one_runs
+    seq 100000 | sed 's/$/ and as many more bytes as fill a broker soon/' >rows
+    # one client alone may not fill it
+    start_job submit.1 drover submit --function drover:echo :::: rows
+    local submit=$JOB_PID
+    start_job submit.2 drover submit --function drover:echo :::: rows
+    full() { [ "$(drover status --json | sed 's/.*"queue_bytes":\([0-9]*\).*/\1/')" -gt 65536 ]; }
+    wait_until full
+    echo hello >&7
+    timeout 20 tail --pid "$run" -f /dev/null
+    wait "$run"
+    says "$T/log/run" hello
+    exec 7>&-
+    kill "$submit" "$JOB_PID"
+    wait "$submit" "$JOB_PID" || true
+}
+
 @test "a program that reads nothing does not wait for stdin" {
     ends_with 3 drover run sh -c 'exit 3' < <(sleep 5)
 }

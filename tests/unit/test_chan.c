@@ -47,6 +47,34 @@ static void control_overtakes_bulk_that_has_not_left (void **state)
     chan_free (&c);
 }
 
+static void post_kind (struct chan *c, enum wire_kind kind)
+{
+    struct wire w = {.kind = kind};
+    struct wire_frames f;
+    assert_int_equal (wire_encode (&w, &f, NULL), 0);
+    chan_post_take (c, LANE_BULK, &f, 0);
+}
+
+/* The tasks that would empty a full broker may be those that wait for it. */
+static void what_running_tasks_wait_for_leaves_through_a_shut_window (void **state)
+{
+    (void)state;
+    static const enum wire_kind kinds[] = {WIRE_INPUT, WIRE_SIGNAL, WIRE_CLOSE};
+    struct chan *c = chan_new (MSGS, WINDOW);
+    chan_window (c, MSGS, 0);
+    for (unsigned i = 0; i < 3; i++)
+        post_kind (c, kinds[i]);
+    post_bulk (c, 1, 10);
+    post_kind (c, WIRE_INPUT); /* of a row that may be in the one before */
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal (next (c).seq, i + 1);
+    nothing_leaves (c);
+    chan_window (c, MSGS, WINDOW);
+    leaves (c, 4, 1);
+    assert_int_equal (next (c).seq, 5);
+    chan_free (&c);
+}
+
 static void what_was_posted_with_a_commit_waits_for_it (void **state)
 {
     (void)state;
@@ -500,6 +528,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (messages_leave_in_order_and_are_kept_until_acknowledged),
         cmocka_unit_test (control_overtakes_bulk_that_has_not_left),
+        cmocka_unit_test (what_running_tasks_wait_for_leaves_through_a_shut_window),
         cmocka_unit_test (what_was_posted_with_a_commit_waits_for_it),
         cmocka_unit_test (the_window_counts_messages_of_the_bulk_lane_only),
         cmocka_unit_test (the_window_counts_bytes),

@@ -211,6 +211,36 @@ static void a_stopped_client_is_kept_however_long (void **state)
     bed_free (&b);
 }
 
+/* Signals have no window: a worker that is stopped would have them pile up. */
+static void signals_to_a_worker_that_reads_nothing_do_not_pile_up (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.window_bytes = 65536;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    client_submit (c, 1, 0, 0, 1);
+    bed_settle (b);
+    assert_int_equal (worker_held (w, 0), 1);
+    w->stalled = true;
+    struct wire m = {.kind = WIRE_SIGNAL};
+    m.m.signal = (struct msg_signal){.batch = 1, .row = 0, .signo = 15};
+    unsigned said = 0;
+    while (c->error != WIRE_BUSY && said++ < 100000) {
+        peer_post (c, &m);
+        if (said % 100 == 0)
+            bed_settle (b);
+    }
+    assert_int_equal (c->error, WIRE_BUSY);
+    peer_wake (w);
+    bed_settle (b);
+    bed_run (b, 1000); /* it goes on as ever */
+    assert_int_equal (view_count (client_view (c, 1), OUTCOME_DONE), 1);
+    bed_free (&b);
+}
+
 static struct bed *small_bed (void)
 {
     struct sched_config cfg;
@@ -366,6 +396,7 @@ int main (void)
         cmocka_unit_test (a_worker_whose_outcomes_cannot_be_read_is_lost),
         cmocka_unit_test (who_takes_no_answers_is_given_up_and_may_come_back),
         cmocka_unit_test (a_stopped_client_is_kept_however_long),
+        cmocka_unit_test (signals_to_a_worker_that_reads_nothing_do_not_pile_up),
         cmocka_unit_test (what_is_sent_against_a_shut_window_is_refused_at_twice_the_limit),
         cmocka_unit_test (specs_and_batches_take_room_as_well),
         cmocka_unit_test (without_room_an_unread_batch_pauses_below_its_own_limit),

@@ -274,6 +274,33 @@ static void the_broker_says_goodbye_when_it_stops (void **state)
     bed_free (&b);
 }
 
+/* A line that works one way only: HELLO comes, again and again, and WELCOME is not heard. */
+static void
+a_worker_that_never_hears_its_welcome_is_one_session_and_gets_its_rows_once (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    peer_say (w, &(struct wire){.kind = WIRE_BYE});
+    bed_turn (b);
+    client_submit (c, 1, BATCH_AT_MOST_ONCE, 0, 2);
+    w->hello.born = 4711;
+    w->deaf = true;
+    for (int i = 0; i < 10; i++) {
+        peer_back (w, true);
+        bed_settle (b);
+        assert_int_equal (bed_figures (b).workers, 1);
+        assert_int_equal (bed_figures (b).granted, i ? 0 : 2); /* not again before it says a word */
+    }
+    w->deaf = false;
+    peer_back (w, true);
+    peer_say (w, &(struct wire){.kind = WIRE_PING});
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).granted, 2);
+    bed_free (&b);
+}
+
 static void a_client_may_stop_the_broker_and_a_worker_may_not (void **state)
 {
     (void)state;
@@ -327,6 +354,8 @@ int main (void)
         cmocka_unit_test (names_of_workers_are_unique),
         cmocka_unit_test (a_second_hello_on_a_connection_begins_anew),
         cmocka_unit_test (the_broker_says_goodbye_when_it_stops),
+        cmocka_unit_test (
+            a_worker_that_never_hears_its_welcome_is_one_session_and_gets_its_rows_once),
         cmocka_unit_test (a_client_may_stop_the_broker_and_a_worker_may_not),
         cmocka_unit_test (a_full_connection_gets_everything_later),
     };

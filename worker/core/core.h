@@ -63,6 +63,7 @@ struct session {
     int64_t margin_us; /* and for how long after that it does not, either */
     int64_t retry_us;  /* HELLO without an answer is said again after about that */
     uint64_t dice;     /* 0: none */
+    uint64_t born;     /* as in HELLO; 0: none */
     int64_t call_us;   /* CALLING: when to say HELLO (again) */
     bool reconnect;    /* ... over a new connection */
     int64_t ping_at_us, ping_us;

@@ -30,6 +30,9 @@ enum {
     EXIT_TEMPFAIL = 75,
 };
 
+#define BORN_NEXT                                                                                  \
+    0x9e3779b97f4a7c15u /* odd: what is not 0 never becomes it, nor comes again soon */
+
 void session_init (struct session *s, const struct agent_config *cfg, uint64_t replaces)
 {
     *s = (struct session){.cfg = cfg,
@@ -43,6 +46,7 @@ void session_init (struct session *s, const struct agent_config *cfg, uint64_t r
                           .retry_us = SILENT_US,
                           .orphan_us = CLOCK_NEVER,
                           .dice = cfg->seed,
+                          .born = cfg->seed,
                           .ack_at_us = CLOCK_NEVER};
 }
 
@@ -98,6 +102,7 @@ static void say_hello (struct session *s, unsigned slots)
         .slots = slots,
         .replaces = s->replaces,
         .containment = s->cfg->containment,
+        .born = s->born,
     };
     say (s, &w);
     buf_fini (&names);
@@ -237,6 +242,7 @@ static enum session_news on_welcome (struct session *s, const struct msg_welcome
     }
     if (!m->resumed) {
         renew (s, m->token);
+        s->born *= BORN_NEXT;
         go_live (s, m, true, now, fx);
         return SESSION_RENEWED;
     }
