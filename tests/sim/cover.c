@@ -75,6 +75,11 @@ static const char ONE_HELLO[] =
     "HELLO is said over a connection again only when the one before was answered (call_soon, "
     "on_no_session), and then nothing but its answer brings these states back";
 
+static const char NO_GAP[] =
+    "HELLO comes over its session's own route only behind NO_SESSION, for a gap (none within a "
+    "connection: in_order) or a store that took nothing; then a worker has yet to say what it "
+    "holds (restored_back, degraded_tell)";
+
 static const struct never NEVER[] = {
     {AT_BROKER, ANY_STATE, WIRE_ERROR, "peers say no errors"},
     {AT_BROKER, ANY_STATE, WIRE_STOP, "here brokers are stopped from outside"},
@@ -82,6 +87,9 @@ static const struct never NEVER[] = {
     {AT_BROKER, BROKER_WORKER_SUSPECT, WIRE_PONG, PINGS_CLIENTS},
     {AT_BROKER, BROKER_WORKER_DRAINING, WIRE_PONG, PINGS_CLIENTS},
     {AT_BROKER, BROKER_WORKER_HOLDING, WIRE_PONG, PINGS_CLIENTS},
+    {AT_BROKER, BROKER_WORKER, WIRE_HELLO, NO_GAP},
+    {AT_BROKER, BROKER_WORKER_SUSPECT, WIRE_HELLO, NO_GAP},
+    {AT_BROKER, BROKER_WORKER_DRAINING, WIRE_HELLO, NO_GAP},
     {AT_BROKER, BROKER_CLIENT, WIRE_BYE_OK, LAST_WORD},
     {AT_BROKER, BROKER_CLIENT_SHUT, WIRE_BYE_OK, LAST_WORD},
     {AT_BROKER, BROKER_WORKER, WIRE_BYE_OK, LAST_WORD},

@@ -417,6 +417,14 @@ void ledger_lost (struct sim *s, uint64_t token)
         s->ledger->lost++;
 }
 
+void ledger_stray (struct sim *s, bool asks)
+{
+    if (asks)
+        s->ledger->lost++;
+    else if (s->ledger->lost)
+        s->ledger->lost--;
+}
+
 void ledger_parked (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt)
 {
     struct ledger *l = s->ledger;

@@ -58,6 +58,9 @@ void ledger_down (struct sim *s, struct execution *x);
 /* The session's worker was lost; not that it said goodbye. */
 void ledger_lost (struct sim *s, uint64_t token);
 
+/* A worker asked for a session, and may be lost with it before it is welcomed; it is. */
+void ledger_stray (struct sim *s, bool asks);
+
 /* A row was reported as parked behind that attempt. */
 void ledger_parked (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt);
 

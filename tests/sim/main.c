@@ -25,7 +25,7 @@ enum {
     TEST_ROWS = 50000,
 #else
     TEST_SEEDS = 500,
-    TEST_COVER = 750, /* of 1000 pairs of message and state */
+    TEST_COVER = 930, /* of 1000 pairs of message and state */
     TEST_ROWS = 500000,
 #endif
     TEST_WORKERS = 1000,

@@ -34,6 +34,15 @@ static void stop_within (struct sim *s, int64_t lo_ms, int64_t hi_ms)
         sim_at (s, s->now + sim_between (s, lo_ms, hi_ms) * US_PER_MS, stop_broker, NULL, 0);
 }
 
+/* In its last turn the broker says goodbye first, and then what else there is to say. */
+bool moment_stop (struct sim *s)
+{
+    bench_slow (s, 2 * US_PER_S);
+    hurry_all (s, 2 * US_PER_S);
+    sim_at (s, s->now + sim_between (s, 300, 1800) * US_PER_MS, stop_broker, NULL, 0);
+    return true;
+}
+
 bool moment_worker_leaves (struct sim *s)
 {
     struct host *h = any_host (s);

@@ -5,6 +5,8 @@
 
 #include "tests/sim/sim.h"
 
+/* A slow broker that is asked for much is told to stop. */
+bool moment_stop (struct sim *s);
 /* A worker is to leave at once, and for a while the broker does not hear that. */
 bool moment_worker_leaves (struct sim *s);
 /* A client says goodbye in the middle of its work, and is not heard at once. */

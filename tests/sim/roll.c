@@ -189,6 +189,8 @@ static void read_hello (struct sim *s, uint64_t route, const struct msg_hello *m
 {
     struct entry *en = by_token (s->roll, m->token);
     struct entry *old = by_route (s->roll, route);
+    if (!en && m->role == ROLE_WORKER)
+        ledger_stray (s, true);
     if (m->replaces && m->replaces != m->token)
         leaves (by_token (s->roll, m->replaces));
     if (old && old != en)
@@ -234,6 +236,8 @@ static struct entry *enrol (struct sim *s, uint64_t route, const struct msg_welc
     snprintf (en->name, sizeof en->name, "%.*s", (int)m->name.len, (const char *)m->name.ptr);
     HASH_ADD (hh, s->roll->by_token, token, sizeof en->token, en);
     ledger_enrol (s, en->token);
+    if (en->worker)
+        ledger_stray (s, false);
     return en;
 }
 

@@ -10,7 +10,7 @@
 #include "tests/sim/states.h"
 #include "tests/sim/user_inner.h"
 
-enum { NEVER_LOST_S = 100000, GOODBYE_US = 2 * US_PER_S, HURRIED = 12 };
+enum { NEVER_LOST_S = 100000, GOODBYE_US = 2 * US_PER_S, HURRIED = 20 };
 
 static void wake_at (struct user *u, int64_t when);
 

@@ -83,7 +83,8 @@ static void ask_drain (struct user *u)
 {
     char name[24];
     struct wire w = {.kind = WIRE_DRAIN};
-    if (!sim_chance (u->s, 300))
+    bool hurries = u->s->now < u->hurry_until;
+    if (!sim_chance (u->s, hurries ? 700 : 300))
         return;
     snprintf (name, sizeof name, "w%u", (unsigned)sim_below (u->s, u->s->n_hosts + 1));
     w.m.drain.name = bytes_str (name);

@@ -16,7 +16,7 @@ static void plan_flags (struct sim *s, struct job *j)
         if (j->plan > EACH_SPEC_MAX)
             j->plan = EACH_SPEC_MAX;
     }
-    if (!j->flags && !s->tight && sim_chance (s, 80)) {
+    if (!j->flags && !s->tight && sim_chance (s, 180)) {
         j->flags |= BATCH_INPUT;
         j->spec_flags |= SPEC_LIVE_INPUT;
         j->form = FORM_SHELL;
