@@ -173,7 +173,8 @@ static void on_result (struct user *u, struct job *j, const drover_result_t *r)
 static void check_order (struct user *u, const struct job *j)
 {
     const struct job *like = j->like;
-    for (size_t i = 0; like && !like->blurred && j->from <= 1 && i < j->n_told && i < like->n_told;
+    for (size_t i = 0; like && like->id == j->id && !like->blurred && j->from <= 1 &&
+                       i < j->n_told && i < like->n_told;
          i++) {
         const struct told *a = &j->told[i];
         const struct told *b = &like->told[i];
