@@ -245,6 +245,10 @@ static void transmit (struct rig *r)
 {
     struct wire_frames f;
     while (agent_transmit (r->agent, &f)) {
+        if (r->full) {
+            agent_unsent_take (r->agent, &f);
+            return;
+        }
         if (!r->deaf)
             broker_receives (r, &f);
         wire_frames_fini (&f);

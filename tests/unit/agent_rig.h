@@ -61,6 +61,7 @@ struct rig {
     struct chan *chan; /* the broker's end */
     uint64_t token;
     uint64_t grants;
+    bool full;                                   /* the connection takes nothing */
     bool deaf;                                   /* the connection is cut: nothing passes */
     struct rig_executor executor[RIG_EXECUTORS]; /* by number, from 1 */
     unsigned n_executors;

@@ -244,6 +244,21 @@ static void stopping_broker_is_waited_for (void **state)
     rig_free (&r);
 }
 
+static void what_cannot_leave_wakes_nobody (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    struct wire w = {.kind = WIRE_FORGET, .m.forget.batch = 9};
+    r->full = true;
+    for (int i = 0; i < 2; i++) { /* the first acknowledgement is on its way when it is refused */
+        rig_say (r, &w);
+        r->now += 30 * US_PER_MS;
+        rig_event (r, &(struct agent_event){.kind = AGENT_TICK});
+        assert_true (agent_deadline (r->agent) > r->now);
+    }
+    rig_free (&r);
+}
+
 static void frames_that_could_not_be_sent_come_first_the_next_time (void **state)
 {
     (void)state;
@@ -288,6 +303,7 @@ int main (void)
         cmocka_unit_test (lost_session_is_called_again_at_once),
         cmocka_unit_test (other_version_ends_the_worker_in_words),
         cmocka_unit_test (stopping_broker_is_waited_for),
+        cmocka_unit_test (what_cannot_leave_wakes_nobody),
         cmocka_unit_test (frames_that_could_not_be_sent_come_first_the_next_time),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

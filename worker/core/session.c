@@ -589,7 +589,9 @@ int64_t session_deadline (const struct session *s)
                                                                  ? s->heard_us + s->orphan_us
                                                                  : CLOCK_NEVER);
     case SESSION_LIVE:
-        return earlier (earlier (s->ping_at_us, s->ack_at_us), s->heard_us + s->silent_us);
+        /* an acknowledgement that is due waits for its connection, not for a time */
+        return earlier (earlier (s->ping_at_us, s->ack_now ? CLOCK_NEVER : s->ack_at_us),
+                        s->heard_us + s->silent_us);
     case SESSION_LEAVING:
         return s->over_us;
     default:
