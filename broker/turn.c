@@ -86,6 +86,7 @@ struct turn *turn_new (const struct sched_config *cfg, struct store *store, stru
     t->cfg.records = store_wants_records (store);
     t->cfg.durable = store_is_durable (store);
     t->cfg.durability = store_name (store);
+    t->cfg.went_back = store_went_back (store);
     t->store = store;
     if (replay (t, e) < 0)
         turn_free (&t);

@@ -55,12 +55,15 @@ unit_tests = \
 	tests/unit/test_scan \
 	tests/unit/test_sched_ask \
 	tests/unit/test_sched_batch \
+	tests/unit/test_sched_degraded \
+	tests/unit/test_sched_doubt \
 	tests/unit/test_sched_hostile \
 	tests/unit/test_sched_kept \
 	tests/unit/test_sched_keys \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_quota \
+	tests/unit/test_sched_reopen \
 	tests/unit/test_sched_replay \
 	tests/unit/test_sched_retry \
 	tests/unit/test_sched_restart \
@@ -142,10 +145,15 @@ SCHED_BED = broker/turn.c broker/turn.h $(STORE_TEST) \
 	tests/sim/fake_log.c tests/sim/fake_log.h \
 	tests/unit/sched_harness.c tests/unit/sched_harness.h \
 	tests/unit/sched_models.c tests/unit/sched_models.h
+RESTART_RIG = $(SCHED_BED) tests/unit/restart_rig.c tests/unit/restart_rig.h
 tests_unit_test_sched_ask_SOURCES = tests/unit/test_sched_ask.c $(SCHED_BED)
 tests_unit_test_sched_ask_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
 tests_unit_test_sched_batch_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_degraded_SOURCES = tests/unit/test_sched_degraded.c $(RESTART_RIG)
+tests_unit_test_sched_degraded_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_doubt_SOURCES = tests/unit/test_sched_doubt.c $(RESTART_RIG)
+tests_unit_test_sched_doubt_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_hostile_SOURCES = tests/unit/test_sched_hostile.c $(SCHED_BED)
 tests_unit_test_sched_hostile_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_kept_SOURCES = tests/unit/test_sched_kept.c $(SCHED_BED)
@@ -158,11 +166,13 @@ tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_quota_SOURCES = tests/unit/test_sched_quota.c $(SCHED_BED)
 tests_unit_test_sched_quota_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_reopen_SOURCES = tests/unit/test_sched_reopen.c $(RESTART_RIG)
+tests_unit_test_sched_reopen_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
 tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)
 tests_unit_test_sched_retry_LDADD = $(UNIT_BROKER)
-tests_unit_test_sched_restart_SOURCES = tests/unit/test_sched_restart.c $(SCHED_BED)
+tests_unit_test_sched_restart_SOURCES = tests/unit/test_sched_restart.c $(RESTART_RIG)
 tests_unit_test_sched_restart_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)

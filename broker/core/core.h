@@ -52,12 +52,14 @@ struct session {
     bool shut;           /* its window was said to be 0 */
     bool processes_gone; /* its worker has ended all it had, or is known to be dead */
     bool restored;       /* from the store, and not back yet */
+    bool unsure;         /* ... and the state went back: it may hold what nobody knows of */
     bool ghost;          /* restored, but all that is known of it is that it was granted rows */
     bool missed;         /* degraded: a message was left with the peer, and all behind it */
     bool leaving;        /* degraded: it ends when its end can be recorded */
     bool doubtful; /* it did not hear a WELCOME before, and has said nothing behind this one */
     unsigned malformed;
     unsigned refusals;     /* said in the log */
+    struct wire hello;     /* restored: its record */
     struct client *client; /* one of the two, by role */
     struct worker *worker;
     UT_hash_handle by_token;
@@ -302,7 +304,6 @@ struct worker {
     bool commands; /* it can run them */
     bool suspect, draining;
     bool holding;     /* came back, and has yet to say what it holds: it gets no rows */
-    bool hold_said;   /* ... it has said it, and that cannot be recorded yet */
     int64_t hold_us;  /* since when */
     bool drain_asked; /* by a client: it stays */
     uint64_t done;    /* outcomes it gave, for people */
@@ -343,7 +344,8 @@ struct sched {
     LIST_HEAD (, drain) drains;
     struct client *served; /* in `ready`: got rows last */
     uint64_t n_workers, n_clients;
-    uint64_t slots; /* of all workers that take work */
+    uint64_t n_unsure; /* sessions: no rows are granted while there are any */
+    uint64_t slots;    /* of all workers that take work */
     uint64_t next_batch;
     uint64_t turn, committed; /* commit numbers */
     uint64_t queue_bytes;
@@ -398,6 +400,7 @@ void record_retried (struct sched *s, const struct lease *l, const struct outcom
                      struct effects *fx);
 void record_confirmed (struct sched *s, const struct batch *b, struct effects *fx);
 void record_remove (struct sched *s, const struct batch *b, struct effects *fx);
+/* Takes the place of an earlier one of the same session. */
 void record_session (struct sched *s, const struct session *se, const struct wire *hello,
                      struct effects *fx);
 void record_left (struct sched *s, const struct session *se, struct effects *fx);
@@ -412,6 +415,14 @@ void replay_finish (struct sched *s, int64_t now, struct effects *fx);
 /* A worker's session from its record; and one of which only a grant is known. */
 struct session *restored_new (struct sched *s, const struct wire *hello);
 struct session *restored_ghost (struct sched *s, uint64_t token);
+/* A second record of it: whether the state went back since its worker was heard. */
+void restored_mark (struct sched *s, struct session *se, const struct wire *hello);
+/* The state went back: none of these workers is known to have told all. */
+void restored_doubt (struct sched *s);
+/* ... and that is recorded, until they have. */
+void restored_record_doubt (struct sched *s, struct effects *fx);
+/* It has told all, or is gone. */
+void restored_trust (struct sched *s, struct session *se);
 /* Its worker is to be told that the broker was restarted: it is not certain that it has heard it.
  */
 bool restored_is_new (const struct session *se);

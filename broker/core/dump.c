@@ -28,8 +28,9 @@ static void put_ranges (struct buf *out, const char *name, const struct ranges *
 
 static void put_session (struct buf *out, const struct session *se)
 {
-    buf_printf (out, "session %016" PRIx64 " name=%s host=%s pid=%" PRIu64 " functions=%u\n",
-                se->token, se->name, se->host, se->pid, HASH_COUNT (se->worker->functions));
+    buf_printf (out, "session %016" PRIx64 " name=%s host=%s pid=%" PRIu64 " functions=%u%s\n",
+                se->token, se->name, se->host, se->pid, HASH_COUNT (se->worker->functions),
+                se->unsure ? " unsure" : "");
 }
 
 static void put_lease (struct buf *out, const struct lease *l)

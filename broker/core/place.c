@@ -326,7 +326,7 @@ static bool place_round (struct sched *s, bool full_ones, int64_t now, struct ef
 
 void place (struct sched *s, int64_t now, struct effects *fx)
 {
-    if (!s->placing || s->degraded)
+    if (!s->placing || s->degraded || s->n_unsure)
         return;
     s->placing = false;
     if (s->n_alone || s->clearing)

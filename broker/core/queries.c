@@ -123,6 +123,8 @@ static const char *note (const struct sched *s, const struct batch *b)
 {
     if (b->paused)
         return "its results are not read: no more of it is started";
+    if (b->waiting.count && s->n_unsure)
+        return "the broker's state went back: its workers are waited for";
     if (b->waiting.count && !b->granted && !s->n_workers)
         return "no worker is connected";
     if (b->waiting.count && !b->granted && (b->told_too_big || b->told_no_function))
@@ -155,6 +157,8 @@ static void add_batch (struct answer *a, const struct batch *b)
     put (&r, "jobs", b->jobs);
     put (&r, "priority", b->priority);
     put (&r, "opened_ms", age_ms (a->s, b));
+    if (b->kept)
+        put (&r, "ended_ms", (uint64_t)((a->s->now_us - b->ended_us) / US_PER_MS));
     put_text (&r, "client", b->client->session ? b->client->session->name : "");
     put_text (&r, "note", note (a->s, b));
     add (a, &r);

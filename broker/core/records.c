@@ -147,7 +147,7 @@ void record_session (struct sched *s, const struct session *se, const struct wir
         return;
     struct wire w = {.kind = WIRE_HELLO, .m.hello = hello->m.hello};
     w.m.hello.token = se->token;
-    w.m.hello.received = 0;
+    w.m.hello.received = se->unsure;
     w.m.hello.name = bytes_str (se->name);
     w.body[0] = hello->body[0];
     effect_record (fx, 0, &w);

@@ -212,9 +212,13 @@ static int replay_open (struct sched *s, const struct wire *w, struct err *e)
 static int replay_hello (struct sched *s, const struct wire *w, struct err *e)
 {
     uint64_t token = w->m.hello.token;
-    if (!token || session_by_token (s, token) || w->m.hello.role != ROLE_WORKER)
-        return err_set (e, EINVAL, "session %016" PRIx64 " is there twice, or no worker's", token);
-    restored_new (s, w);
+    struct session *se = session_by_token (s, token);
+    if (!token || w->m.hello.role != ROLE_WORKER)
+        return err_set (e, EINVAL, "session %016" PRIx64 " is no worker's", token);
+    if (se)
+        restored_mark (s, se, w);
+    else
+        restored_new (s, w);
     return 0;
 }
 
@@ -290,6 +294,8 @@ static void start_clocks (struct sched *s, int64_t now)
     }
     for (struct session *se = s->by_token; se; se = se->by_token.next)
         se->heard_us = se->gone_us = now;
+    if (s->cfg.went_back)
+        restored_doubt (s);
 }
 
 static void settle (struct sched *s, int64_t now, struct effects *fx)
@@ -303,6 +309,7 @@ static void settle (struct sched *s, int64_t now, struct effects *fx)
                         se->token);
         session_end (s, se, now, fx);
     }
+    restored_record_doubt (s, fx);
     struct batch *b, *next;
     HASH_ITER (hh, s->batches, b, next)
         batch_cancel_rest (s, b, now, fx);

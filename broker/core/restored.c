@@ -5,6 +5,7 @@
  * arrived: that waits again, and counts as no attempt. What it names and is not its own is ended.
  * Until it has said all it gets nothing new; what was queued for it meanwhile goes out then.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "broker/core/core.h"
@@ -16,7 +17,55 @@ struct session *restored_new (struct sched *s, const struct wire *hello)
 {
     struct session *se = session_make (s, hello, hello->m.hello.token, 0);
     se->restored = true;
+    se->hello = *hello;
+    se->hello.header = slice_keep (&hello->header);
+    se->hello.body[0] = slice_keep (&hello->body[0]);
+    restored_mark (s, se, hello);
     return se;
+}
+
+/* --- what a state that went back does not know --- */
+
+static void doubt (struct sched *s, struct session *se)
+{
+    s->n_unsure += !se->unsure;
+    se->unsure = true;
+}
+
+void restored_trust (struct sched *s, struct session *se)
+{
+    if (!se->unsure)
+        return;
+    se->unsure = false;
+    if (--s->n_unsure == 0)
+        s->placing = true;
+}
+
+void restored_mark (struct sched *s, struct session *se, const struct wire *hello)
+{
+    if (hello->m.hello.received)
+        doubt (s, se);
+    else
+        restored_trust (s, se);
+}
+
+void restored_doubt (struct sched *s)
+{
+    for (struct session *se = s->by_token; se; se = se->by_token.next)
+        if (se->restored && !se->ghost)
+            doubt (s, se);
+}
+
+void restored_record_doubt (struct sched *s, struct effects *fx)
+{
+    for (struct session *se = s->by_token; se; se = se->by_token.next)
+        if (se->unsure && !se->hello.m.hello.received)
+            record_session (s, se, &se->hello, fx);
+    if (s->n_unsure)
+        effect_log (fx, LOG_WARN,
+                    "the state went back: no task starts before those workers that it knows are "
+                    "here, or given up for lost workers=%" PRIu64,
+                    s->n_unsure);
 }
 
 struct session *restored_ghost (struct sched *s, uint64_t token)
@@ -199,11 +248,17 @@ static void settle (struct sched *s, struct worker *w, int64_t now, struct effec
         struct batch *b = l->batch;
         next = LIST_NEXT (l, w_link);
         l->taking_back = false;
+        if (w->session->unsure) /* what slot numbers it has there is not what we know */
+            l->share = ++w->shares;
         give_back_unnamed (s, l, fx);
         if (l->out.count)
             say_again (s, l);
         lease_drop_if_empty (s, l);
         batch_progress (s, b, now);
+    }
+    if (w->session->unsure) {
+        restored_trust (s, w->session);
+        record_session (s, w->session, &w->session->hello, fx);
     }
     drains_check (s, w);
     worker_touch (s, w);

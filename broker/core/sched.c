@@ -43,6 +43,7 @@ struct sched *sched_new (const struct sched_config *c)
     /* tokens of an earlier life of the same broker must not be given to others */
     s->rng = c->seed + c->first_commit * 0xd1342543de82ef95u;
     s->next_batch = 1;
+    s->replayed = c->went_back; /* even if nothing is left */
     s->turn = c->first_commit ? c->first_commit : 1;
     s->committed = s->turn - 1;
     s->take_back_us = CLOCK_NEVER;

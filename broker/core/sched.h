@@ -49,6 +49,7 @@ struct sched_config {
     int64_t keep_us;       /* a detached batch that is over is forgotten after so long; 0: never */
     uint64_t keep_bytes;   /* ... and the oldest of them above so many bytes; 0: queue_bytes / 2 */
     bool records;          /* the store wants EFFECT_RECORD */
+    bool went_back;        /* the store may have lost commits that were told to hold */
     uint64_t first_commit; /* number of the first commit: behind the last of the store; 0 is 1 */
     unsigned losses_max;   /* a row whose workers were lost that often is parked */
 };

@@ -162,6 +162,8 @@ void session_end (struct sched *s, struct session *se, int64_t now, struct effec
     }
     if (se->client)
         client_gone (s, se->client, now, fx);
+    restored_trust (s, se);
+    wire_fini (&se->hello);
     chan_free (&se->chan);
     free (se->name);
     free (se->host);

@@ -426,7 +426,20 @@ struct statedb *statedb_open (const struct statedb_options *o, struct err *e)
     statedb_close (&db, false);
     if (e->code != EBADMSG || statedb_salvage (o, e) < 0)
         return NULL;
-    return open_one (o, e);
+    db = open_one (o, e);
+    if (db)
+        db->went_back = true;
+    return db;
+}
+
+/* All is folded in, and synced: SQLite removes the log, and nothing will be missing. */
+static void end_mark (struct statedb *db)
+{
+    sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    if (!db->fast || !db->settled)
+        return;
+    db->mark.fast = false;
+    mark_write (db->mark_fd, &db->mark, true, NULL);
 }
 
 void statedb_close (struct statedb **dbp, bool clean)
@@ -439,8 +452,8 @@ void statedb_close (struct statedb **dbp, bool clean)
         return;
     if (clean && db->sql && statedb_fold (db, true, &e) < 0)
         log_event (LOG_WARN, "the log could not be folded in why=\"%s\"", e.text);
-    else if (clean && db->sql) /* then SQLite removes it */
-        sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    else if (clean && db->sql)
+        end_mark (db);
     close_sql (db);
     HASH_ITER (hh, db->batches, b, tmp) {
         HASH_DEL (db->batches, b);
@@ -463,6 +476,11 @@ void statedb_close (struct statedb **dbp, bool clean)
 bool statedb_is_alone (const struct statedb *db)
 {
     return db->alone;
+}
+
+bool statedb_went_back (const struct statedb *db)
+{
+    return db->went_back;
 }
 
 uint64_t statedb_commit_number (const struct statedb *db)

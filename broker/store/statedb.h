@@ -42,6 +42,10 @@ void statedb_close (struct statedb **db, bool clean);
  * with a new handle. */
 bool statedb_is_alone (const struct statedb *db);
 
+/* Whether commits that had held may be missing since it was opened: the system went down while not
+ * each of them was synced, or it was salvaged. */
+bool statedb_went_back (const struct statedb *db);
+
 /* The last commit that holds. */
 uint64_t statedb_commit_number (const struct statedb *db);
 

@@ -75,6 +75,7 @@ struct statedb {
     bool log_torn;    /* there is such an end */
     int log_pages;    /* in the log, as of the last commit */
     bool settled;     /* see statedb_settle() */
+    bool went_back;   /* see statedb_went_back() */
     bool alone;       /* SQLite's index is not shared */
     bool frozen;      /* it has no log, and is only read: SQLite makes no file beside it, either */
     char boot[37];    /* this boot of the system */

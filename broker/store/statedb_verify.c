@@ -141,7 +141,8 @@ int statedb_verify_open (struct statedb *db, enum mark_found found, const struct
 {
     if (check_structure (db, e) < 0 || check_mark (db, found, wal, e) < 0)
         return -1;
-    if (may_have_lost (db, found))
+    db->went_back = may_have_lost (db, found);
+    if (db->went_back)
         pass_over_numbers (db);
     if (wal->torn)
         log_event (LOG_WARN,

@@ -47,6 +47,11 @@ const char *store_shut (const struct store *s)
     return s->verbs->shut;
 }
 
+bool store_went_back (const struct store *s)
+{
+    return s->verbs->went_back && s->verbs->went_back (s->self);
+}
+
 int store_append (struct store *s, uint64_t batch, const struct wire_frames *record, struct err *e)
 {
     return s->verbs->append (s->self, batch, record, e);

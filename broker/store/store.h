@@ -39,6 +39,7 @@ struct store_verbs {
     int (*replay) (void *self, store_replay_fn *fn, void *arg, struct err *e);
     int (*reopen) (void *self, struct err *e); /* NULL: nothing to do */
     int (*probe) (void *self, struct err *e);  /* NULL: nothing to do */
+    bool (*went_back) (void *self);            /* NULL: never */
     void (*close) (void *self);
 };
 
@@ -56,6 +57,10 @@ bool store_is_durable (const struct store *s);
 
 /* Why nothing is kept, though what was kept can be read; NULL: it is not so. */
 const char *store_shut (const struct store *s);
+
+/* Whether commits that were told to hold may be missing since it was opened: power failed while not
+ * each of them was synced, or it was salvaged. */
+bool store_went_back (const struct store *s);
 
 /* Add a record of a batch (0: of a session) to the commit in the making (borrowed). -1: that commit
  * is void, as if nothing had been added to it. */

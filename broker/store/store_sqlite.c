@@ -56,6 +56,7 @@ struct engine {
     bool writing;   /* ... with commits */
     bool replaying; /* the loop is at the database: nothing is tidied up meanwhile */
     bool stop, failed;
+    bool went_back; /* as it was opened first */
     struct err why; /* of `failed` */
     enum probe probe;
     struct err probe_why;
@@ -446,6 +447,12 @@ static int sqlite_probe (void *self, struct err *e)
     return rc;
 }
 
+static bool sqlite_went_back (void *self)
+{
+    const struct engine *en = self;
+    return en->went_back;
+}
+
 static void free_engine (struct engine *en)
 {
     free_commit (en->making);
@@ -483,7 +490,7 @@ static void sqlite_close (void *self)
         .name = (said), .wants_records = true, .durable = true, .append = sqlite_append,           \
         .commit = sqlite_commit, .committed = sqlite_committed, .ready_fd = sqlite_ready_fd,       \
         .replay = sqlite_replay, .reopen = sqlite_reopen, .probe = sqlite_probe,                   \
-        .close = sqlite_close,                                                                     \
+        .went_back = sqlite_went_back, .close = sqlite_close,                                      \
     }
 
 static const struct store_verbs FULL = VERBS ("durable");
@@ -520,6 +527,7 @@ static int start (struct engine *en, struct err *e)
     if (!en->db)
         return -1;
     en->holds = en->accepted = statedb_commit_number (en->db);
+    en->went_back = statedb_went_back (en->db);
     int code = pthread_create (&en->thread, NULL, writer, en);
     return code ? err_sys (e, code, "cannot start a thread") : 0;
 }

@@ -149,9 +149,12 @@ static void vanish (struct sim *s, bool polite)
 
 static void leave (struct sim *s)
 {
+    struct bench *b = s->bench;
     sim_trace (s, "the broker leaves");
-    if (s->bench->disk)
-        s->bench->disk->held = s->bench->disk->accepted; /* it waited for them */
+    if (b->disk) {
+        b->disk->held = b->disk->accepted; /* it waited for them */
+        b->disk->went_back = false;
+    }
     vanish (s, true);
 }
 
@@ -349,9 +352,11 @@ bool bench_crash (struct sim *s)
     if (!b->turn)
         return false;
     sim_trace (s, "the broker is killed");
-    if (b->disk) /* what was on its way to the disk may arrive there */
+    if (b->disk) { /* what was on its way to the disk may arrive there */
         store_test_crash (b->disk,
                           sim_between (s, (int64_t)b->disk->held, (int64_t)b->disk->accepted));
+        b->disk->went_back = false;
+    }
     vanish (s, false);
     return true;
 }
@@ -373,6 +378,7 @@ bool bench_power_loss (struct sim *s)
         user_void_promises (s);
     }
     store_test_crash (b->disk, safe);
+    b->disk->went_back = b->disk->fast;
     vanish (s, false);
     return true;
 }

@@ -257,6 +257,12 @@ static int test_probe (void *self, struct err *e)
     return en->t.full ? err_set (e, ENOSPC, "the disk is full") : 0;
 }
 
+static bool test_went_back (void *self)
+{
+    const struct engine *en = self;
+    return en->t.went_back;
+}
+
 static void test_close (void *self)
 {
     struct engine *en = self;
@@ -276,6 +282,7 @@ static const struct store_verbs VERBS = {
     .replay = test_replay,
     .reopen = test_reopen,
     .probe = test_probe,
+    .went_back = test_went_back,
     .close = test_close,
 };
 

@@ -17,6 +17,7 @@ struct store_test {
     bool fail_append;   /* the next append fails */
     bool full;          /* while true, commits of records fail, and so does a probe */
     bool fast;          /* commits hold before they are safe from a loss of power */
+    bool went_back;     /* whoever opens it next is told that power may have taken some of it */
     bool by_batch;      /* replay batch by batch, without what has ended; else by commit */
     uint64_t fail_at;   /* the commit of this ordinal fails (from 1, failed ones count) */
     uint64_t attempts;  /* commits asked for */

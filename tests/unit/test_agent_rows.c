@@ -79,11 +79,32 @@ static void new_share_does_not_use_numbers_that_are_in_use (void **state)
     struct rig *r = rig_connected (4);
     rig_spec (r, 1, FORM_SHELL, 1, 0);
     rig_grant (r, 1, 0, 2, 1, 1, 2);
-    rig_grant (r, 1, 2, 2, 2, 2, 2); /* numbers 2 and 3; a row holds 2 */
+    rig_grant (r, 1, 2, 3, 2, 2, 3); /* numbers 2, 3 and 4; a row holds 2, and one holds 1 */
     assert_int_equal (rig_busy (r), 3);
     assert_int_equal (r->executor[rig_holder (r, 2)].run[0].slot, 3);
     rig_work_all (r, 20 * US_PER_MS);
-    rig_all (r, 0, 4, OUTCOME_DONE);
+    rig_all (r, 0, 5, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+/* A broker that came back may know of less than what runs: its share is small, and comes bit by
+ * bit. */
+static void rows_with_numbers_of_an_old_share_count_in_the_new_one (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (8);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 4, 1, 11, 4);
+    rig_grant (r, 1, 4, 3, 2, 1, 1);
+    rig_grant (r, 1, 0, 0, 2, 11, 1);
+    assert_int_equal (rig_busy (r), 4); /* one in the share of two, and three beside it */
+    for (uint64_t row = 1; row < 4; row++) {
+        rig_claim (r, rig_holder (r, row));
+        rig_finish (r, rig_holder (r, row), OUTCOME_DONE, 10 * US_PER_MS);
+        assert_int_equal (rig_busy (r), row == 1 ? 3 : 2);
+    }
+    rig_work_all (r, 20 * US_PER_MS);
+    rig_all (r, 0, 7, OUTCOME_DONE);
     rig_free (&r);
 }
 
@@ -469,6 +490,7 @@ int main (void)
         cmocka_unit_test (batch_whose_share_is_in_use_is_passed_over),
         cmocka_unit_test (slot_numbers_are_unique_and_lowest_first),
         cmocka_unit_test (new_share_does_not_use_numbers_that_are_in_use),
+        cmocka_unit_test (rows_with_numbers_of_an_old_share_count_in_the_new_one),
         cmocka_unit_test (task_of_many_cpus_takes_as_many_slots),
         cmocka_unit_test (wide_task_gets_its_turn),
         cmocka_unit_test (tasks_without_cpus_hold_no_slot),

@@ -113,6 +113,39 @@ static void what_is_committed_comes_back (void **state)
     place_remove (&p);
 }
 
+static bool went_back (const struct statedb_options *o, bool clean)
+{
+    struct statedb *db = rig_open (o);
+    bool back = statedb_went_back (db);
+    begin (db);
+    commit (db, statedb_commit_number (db) + 1);
+    statedb_close (&db, clean);
+    return back;
+}
+
+static void a_state_that_was_not_synced_may_go_back_with_the_system (void **state)
+{
+    (void)state;
+    struct place p;
+    place_make (&p);
+    struct statedb_options o = rig_options (&p);
+    o.fast = true;
+    o.boot = "first";
+    assert_false (went_back (&o, false));
+    assert_false (went_back (&o, false)); /* only the broker died */
+    o.boot = "second";
+    assert_true (went_back (&o, false));
+    assert_false (went_back (&o, true));
+    o.boot = "third"; /* it was ended as it should be, and all is on the disk */
+    assert_false (went_back (&o, false));
+    o.boot = "fourth";
+    o.fast = false;
+    assert_true (went_back (&o, false));
+    o.boot = "fifth";
+    assert_false (went_back (&o, false));
+    place_remove (&p);
+}
+
 static void a_transaction_without_its_end_is_gone (void **state)
 {
     (void)state;
@@ -678,6 +711,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_is_committed_comes_back),
+        cmocka_unit_test (a_state_that_was_not_synced_may_go_back_with_the_system),
         cmocka_unit_test (a_transaction_without_its_end_is_gone),
         cmocka_unit_test (where_a_boot_may_have_taken_batches_their_numbers_are_not_given_again),
         cmocka_unit_test (empty_bodies_and_absent_ones_stay_what_they_are),

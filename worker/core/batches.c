@@ -150,24 +150,35 @@ void batch_learn (struct agent *a, struct batch *b, const struct wire *w)
     }
 }
 
-/* Numbers that executors still hold, of whatever share, are not free: two rows of a batch that run
- * at one time never have the same number. */
+/* Numbers that executors hold are not free: two rows of a batch that run at one time never have the
+ * same number. Who holds one of an earlier share counts as well: so many less are free. */
+void batch_count_free (struct batch *b)
+{
+    struct executor *e;
+    b->foreign = 0;
+    ranges_fini (&b->free);
+    for (size_t i = 0; i < b->numbers.n; i++)
+        ranges_add (&b->free, b->numbers.at[i].lo, b->numbers.at[i].hi);
+    LIST_FOREACH (e, &b->busy, batch_link)
+        if (!ranges_remove (&b->free, e->slot, e->slot + 1))
+            b->foreign++;
+    for (uint64_t n = b->foreign; n && b->free.n; n--) {
+        uint64_t last = b->free.at[b->free.n - 1].hi - 1;
+        ranges_remove (&b->free, last, last + 1);
+    }
+}
+
 void batch_share (struct batch *b, const struct msg_grant *m)
 {
+    if (m->share == b->share && !m->slot_count)
+        return;
     if (m->share != b->share) {
         ranges_fini (&b->numbers);
-        ranges_fini (&b->free);
         b->share = m->share;
     }
-    if (!m->slot_count || m->slot_base > UINT64_MAX - m->slot_count)
-        return;
-    uint64_t hi = m->slot_base + m->slot_count;
-    ranges_add (&b->numbers, m->slot_base, hi);
-    ranges_add (&b->free, m->slot_base, hi);
-    struct executor *e;
-    LIST_FOREACH (e, &b->busy, batch_link)
-        if (e->slot >= m->slot_base && e->slot < hi)
-            ranges_remove (&b->free, e->slot, e->slot + 1);
+    if (m->slot_count && m->slot_base <= UINT64_MAX - m->slot_count)
+        ranges_add (&b->numbers, m->slot_base, m->slot_base + m->slot_count);
+    batch_count_free (b);
 }
 
 void batch_measure (struct batch *b, uint64_t rows, int64_t took_us)

@@ -160,7 +160,8 @@ struct batch {
     bool waiting;                /* in the agent's list of batches with runs */
     uint64_t share;
     struct ranges numbers;       /* {%} of the share */
-    struct ranges free;          /* those of them that no executor holds */
+    struct ranges free;          /* those of them that may be given to executors */
+    unsigned foreign;            /* executors that hold a number of an earlier share */
     LIST_HEAD (, executor) busy; /* executors that work for it */
     unsigned n_busy;
     uint64_t handed; /* rows in jobs, without an outcome */
@@ -323,6 +324,8 @@ void batch_learn (struct agent *a, struct batch *b, const struct wire *w);
 void batch_free (struct agent *a, struct batch **b);
 /* Free it if it is forgotten and has no rows here any more. */
 void batch_release (struct agent *a, struct batch *b, struct agent_effects *fx);
+/* Which numbers of the share are free, told by who is busy. */
+void batch_count_free (struct batch *b);
 /* Slot numbers of a grant: added to the share, or the beginning of another. */
 void batch_share (struct batch *b, const struct msg_grant *m);
 void batch_measure (struct batch *b, uint64_t rows, int64_t took_us);

@@ -82,10 +82,12 @@ void executor_leave (struct agent *a, struct executor *e, struct agent_effects *
     if (!b)
         return;
     exclusive_release (a, e);
-    if (ranges_has (&b->numbers, e->slot))
-        ranges_add (&b->free, e->slot, e->slot + 1);
     LIST_REMOVE (e, batch_link);
     b->n_busy--;
+    if (b->foreign)
+        batch_count_free (b);
+    else
+        ranges_add (&b->free, e->slot, e->slot + 1);
     e->batch = NULL;
     a->place = true;
     batch_release (a, b, fx);
