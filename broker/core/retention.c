@@ -45,6 +45,13 @@ void retention_leave (struct sched *s, struct batch *b)
     TAILQ_REMOVE (&s->kept, b, kept_link);
 }
 
+/* What its reader was sent may be lost with this broker: so it has as long to come back for it as a
+ * client ever has. Where there is no room for anybody, nobody has. */
+static bool is_fresh (const struct sched *s, const struct batch *b, int64_t now)
+{
+    return s->cfg.durable && now - b->ended_us < s->cfg.client_gone_us && !is_crammed (s);
+}
+
 /* Above their own limit, or in the way of new work. */
 static bool too_much (const struct sched *s)
 {
@@ -59,7 +66,7 @@ void retention_tick (struct sched *s, int64_t now, struct effects *fx)
         next = TAILQ_NEXT (b, kept_link);
         bool old = s->cfg.keep_us && now - b->ended_us >= s->cfg.keep_us;
         /* after a restart who reads them may be on the way back */
-        if (!old && (now < s->judge_us || !too_much (s)))
+        if (!old && (now < s->judge_us || is_fresh (s, b, now) || !too_much (s)))
             return;
         if (!LIST_EMPTY (&b->subs)) /* somebody reads it */
             continue;

@@ -17,7 +17,7 @@ static const char command[] = "forget";
 struct forget {
     struct session_opts session;
     bool finished;     /* all that are over, ... */
-    uint64_t older_ms; /* ... and were submitted longer ago */
+    uint64_t older_ms; /* ... and have been for longer */
     uint64_t *ids;     /* of those */
     size_t count;
     uint64_t forgotten;
@@ -36,7 +36,7 @@ static int add_batch (const drover_pair_t *pairs, size_t count, void *arg)
     struct forget *f = arg;
 
     if (!is_over (pairs, count) || !drover_pair_number (pairs, count, "detached", 0) ||
-        drover_pair_number (pairs, count, "opened_ms", 0) < f->older_ms)
+        drover_pair_number (pairs, count, "ended_ms", 0) < f->older_ms)
         return 0;
     if ((f->count & (f->count - 1)) == 0) /* room in powers of two */
         f->ids = mem_resize (f->ids, f->count ? 2 * f->count : 1, sizeof *f->ids);

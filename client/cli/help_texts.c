@@ -122,7 +122,7 @@ static const char help_forget[] =
     "       drover forget [OPTIONS] --finished|--older D\n\n"
     "Forget submitted batches that are over, with their results.\n\n"
     "  --finished           all that are over\n"
-    "  --older D            those of them that were submitted longer ago\n" JSON QUIET COMMON
+    "  --older D            those of them that have been over for longer\n" JSON QUIET COMMON
     "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble, or a batch that is not over.\n";
 
 static const char help_status[] = "usage: drover status [OPTIONS]\n\n"

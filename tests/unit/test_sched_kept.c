@@ -1,4 +1,5 @@
 /* Detached batches that are over: how long they are kept, and how their rows are run again. */
+#include "common/wire/rows.h"
 #include "tests/sim/store_test.h"
 #include "tests/unit/sched_harness.h"
 
@@ -150,6 +151,60 @@ static void the_oldest_are_forgotten_above_a_size (void **state)
     bed_free (&b);
 }
 
+/* Its client has heard nothing of it yet, and may lose the broker before it does. */
+static void a_batch_that_is_just_over_is_kept_though_it_is_large (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_bytes = 100;
+    struct bed *b = bed_new (&cfg, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    ended_batch (c, w, 1, 50, 0);
+    assert_true (bed_figures (b).queue_bytes > cfg.keep_bytes);
+    bed_pass (b, cfg.client_gone_us - US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_pass (b, 2 * US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+static bool has_pair (const struct wire *reply, const char *name, const char *value)
+{
+    struct bytes body = bytes_of (reply->body[0].ptr, reply->body[0].len);
+    struct bytes pairs[64];
+    size_t at = 0;
+    int64_t n = row_read (body, &at, pairs, 64);
+    for (int64_t i = 0; i + 1 < n; i += 2)
+        if (bytes_equal (pairs[i], bytes_str (name)))
+            return bytes_equal (pairs[i + 1], bytes_str (value));
+    return false;
+}
+
+static void its_age_is_told_from_its_end_on (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, BATCH_DETACHED, 0, 1);
+    struct wire answer, ask = {.kind = WIRE_QUERY};
+    ask.m.query.what = QUERY_BATCHES;
+    bed_pass (b, 20 * US_PER_S);
+    struct peer *w = bed_worker (b, "w", 1);
+    worker_finish (w, v->id, 1, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    bed_pass (b, 5 * US_PER_S);
+    peer_post (c, &ask);
+    bed_settle (b);
+    assert_true (peer_take (c, WIRE_REPLY, &answer));
+    assert_true (has_pair (&answer, "opened_ms", "25000"));
+    assert_true (has_pair (&answer, "ended_ms", "5000"));
+    wire_fini (&answer);
+    bed_free (&b);
+}
+
 /* --- retried --- */
 
 enum { FAILED = 1 << OUTCOME_FAILED, CANCELLED = 1 << OUTCOME_CANCELLED, ALL = 255 };
@@ -260,6 +315,8 @@ int main (void)
         cmocka_unit_test (what_was_forgotten_does_not_come_back_with_the_broker),
         cmocka_unit_test (the_old_are_forgotten_also_over_a_restart),
         cmocka_unit_test (the_oldest_are_forgotten_above_a_size),
+        cmocka_unit_test (a_batch_that_is_just_over_is_kept_though_it_is_large),
+        cmocka_unit_test (its_age_is_told_from_its_end_on),
         cmocka_unit_test (failed_rows_wait_again_with_the_next_attempt),
         cmocka_unit_test (part_of_a_running_batch_is_retried),
         cmocka_unit_test (a_cancelled_batch_is_taken_up_again),
