@@ -403,13 +403,13 @@ enum drover_batch_flag {
                                 off: it ends the row before another worker may have it */
 };
 
-/* Which outcomes are run again, while there are `runs`. That of a worker that was lost is always:
- * it counts as no run, see crash_limit. */
+/* Which outcomes are run again, while there are `runs`. A row whose worker was lost always is: that
+ * counts as no run, see crash_limit. */
 enum drover_retry_on {
     DROVER_RETRY_FAILED = 1, /* an exit status other than 0, or it could not be started */
     DROVER_RETRY_SIGNAL = 2, /* ended by a signal */
     DROVER_RETRY_TIMEOUT = 4,
-    DROVER_RETRY_LOST = 8
+    DROVER_RETRY_LOST = 8 /* and where crash_limit is 0, `runs` is the crash limit */
 };
 
 typedef struct drover_batch_options {
@@ -426,7 +426,7 @@ typedef struct drover_batch_options {
     uint64_t deadline_ms; /* for the whole batch, from now; 0: none */
     unsigned runs;     /* greatest number of runs of a task, up to 1000; 0: 1. Its outcome is that
                           of the last one */
-    unsigned retry_on; /* enum drover_retry_on; 0, without retry_exits: all of them */
+    unsigned retry_on; /* enum drover_retry_on; 0, without retry_exits: all but the last */
     unsigned char retry_exits[32]; /* likewise exit status n: bit n % 8 of byte n / 8 */
     uint64_t retry_delay_ms;       /* before the second run; doubled for each further one, and up to
                                       a half more, by chance; 0: none */
@@ -566,7 +566,8 @@ void drover_drop (drover_t *h, uint64_t ref);
 typedef int drover_record_fn (const drover_pair_t *pairs, size_t count, void *arg);
 
 /* Wait for the answer to a request: 0 when its last reply came with DROVER_OK; -1 with its code and
- * text, DROVER_ETIME (the ref is dropped), or DROVER_ELOST. `fn` (may be NULL) gets the records,
+ * text, DROVER_ETIME (the ref is dropped), or DROVER_ELOST (the broker is gone, or was restarted
+ * when `fn` had some of the records: ask again). `fn` (may be NULL) gets the records,
  * `value` (may be NULL) the value of the last reply. Other events are kept for drover_next(). */
 int drover_await (drover_t *h, uint64_t ref, int64_t timeout_ms, drover_record_fn *fn, void *arg,
                   uint64_t *value, drover_error_t *e);

@@ -102,6 +102,7 @@ client_libcli_a_SOURCES = \
 	client/cli/printer.h \
 	client/cli/programs.c \
 	client/cli/programs.h \
+	client/cli/query.c \
 	client/cli/reader.c \
 	client/cli/reader.h \
 	client/cli/recall.c \

@@ -49,6 +49,7 @@ unit_tests = \
 	tests/unit/test_loop \
 	tests/unit/test_outcome \
 	tests/unit/test_pace \
+	tests/unit/test_query \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
 	tests/unit/test_rows \
@@ -118,6 +119,7 @@ tests_unit_test_faultpoint_LDADD = $(UNIT_BASE)
 tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
 tests_unit_test_json_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_jobs_LDADD = $(UNIT_CLI)
+tests_unit_test_query_LDADD = $(UNIT_CLI)
 tests_unit_test_ranges_LDADD = $(UNIT_MODEL)
 tests_unit_test_shquote_LDADD = $(UNIT_MODEL)
 tests_unit_test_source_LDADD = $(UNIT_CLI)
@@ -312,6 +314,7 @@ integ_tests = \
 	tests/integ/invoke.bats \
 	tests/integ/modules.bats \
 	tests/integ/output.bats \
+	tests/integ/poison.bats \
 	tests/integ/private.bats \
 	tests/integ/restart.bats \
 	tests/integ/run.bats \

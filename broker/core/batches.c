@@ -38,14 +38,18 @@ enum wire_batch_state batch_state (const struct batch *b)
     return b->cancelled ? BATCH_CANCELLED : BATCH_FINISHED;
 }
 
-/* The clocks of a batch begin when it is opened, and anew after a restart. */
-void batch_start_clocks (struct batch *b, int64_t now)
+/* A deadline stays where it was when the broker is restarted: only the real-time clock knows how
+ * long ago the batch was opened, then. With RETRY it begins anew. */
+void batch_start_clocks (const struct sched *s, struct batch *b, int64_t now)
 {
-    uint64_t ms = b->open.m.open.deadline_ms;
+    const struct msg_open *m = &b->open.m.open;
+    uint64_t wall_ms = sched_wall_ms (s, now);
+    uint64_t age_ms = !b->rerun && wall_ms > m->opened_ms ? wall_ms - m->opened_ms : 0;
+    uint64_t left_ms = m->deadline_ms > age_ms ? m->deadline_ms - age_ms : 0;
     b->opened_us = now;
     b->deadline_us = CLOCK_NEVER;
-    if (ms && ms < INT64_MAX / 2 / US_PER_MS)
-        b->deadline_us = now + (int64_t)ms * US_PER_MS;
+    if (m->deadline_ms && left_ms < INT64_MAX / 2 / US_PER_MS)
+        b->deadline_us = now + (int64_t)left_ms * US_PER_MS;
 }
 
 /* What must be the same where a batch is opened again. */
@@ -122,6 +126,15 @@ static void take_key (struct sched *s, struct batch *b)
         HASH_ADD_KEYPTR (hh_key, s->by_key, key.ptr, (unsigned)key.len, b);
 }
 
+/* Who names losses among what is run again says with the number of runs how often. */
+static unsigned losses_max (const struct sched *s, const struct batch *b)
+{
+    const struct msg_open *m = &b->open.m.open;
+    if (m->losses)
+        return (unsigned)m->losses;
+    return m->retry_on & RETRY_LOST && b->runs > 1 ? (unsigned)b->runs : s->cfg.losses_max;
+}
+
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                           struct effects *fx)
 {
@@ -141,9 +154,9 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     b->jobs = m->jobs;
     b->priority = m->priority;
     b->runs = m->runs ? m->runs : 1;
-    b->losses_max = m->losses ? (unsigned)m->losses : s->cfg.losses_max;
+    b->losses_max = losses_max (s, b);
     b->result_bytes = m->result_bytes;
-    batch_start_clocks (b, now);
+    batch_start_clocks (s, b, now);
     b->client = c;
     b->next_record = 1;
     b->cpus = 1;

@@ -224,6 +224,7 @@ struct batch {
     struct ranges ended_as[OUTCOME_KINDS]; /* detached: rows that may be retried, by outcome */
     struct ranges again;                   /* finished rows that ran more than once */
     bool closed, cancelled, paused, ended;
+    bool rerun;               /* it had ended before: when its deadline began is not known */
     bool over;                /* nobody looks at it any more: freed at the end of the turn */
     char *reason;             /* of the cancellation */
     uint64_t cancel_grace_ms; /* as the last cancellation said, for workers that come back */
@@ -534,7 +535,8 @@ struct batch *batch_by_key (struct sched *s, struct bytes key);
 bool batch_is_withdrawn (const struct batch *b);
 /* Whether OPEN says something else than the one that the batch was opened with, and what. */
 bool batch_differs (const struct batch *b, const struct msg_open *o, char *why, size_t size);
-void batch_start_clocks (struct batch *b, int64_t now);
+/* When it is opened, and after a restart. */
+void batch_start_clocks (const struct sched *s, struct batch *b, int64_t now);
 void batch_progress (struct sched *s, struct batch *b, int64_t now);
 void batch_set_ready (struct sched *s, struct batch *b);
 void batch_give_to (struct sched *s, struct batch *b, struct client *c);

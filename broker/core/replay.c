@@ -286,7 +286,7 @@ static void start_clocks (struct sched *s, int64_t now)
     for (struct batch *b = s->batches; b; b = b->hh.next) {
         struct lease *l;
         if (!b->ended)
-            batch_start_clocks (b, now);
+            batch_start_clocks (s, b, now);
         due_start (s, b, now);
         batch_set_ready (s, b);
         LIST_FOREACH (l, &b->leases, b_link)

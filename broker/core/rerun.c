@@ -45,6 +45,7 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
     if (!n)
         return 0;
     retention_leave (s, b);
+    b->rerun |= b->ended;
     b->ended = b->cancelled = false;
     b->told_no_worker = b->told_too_big = b->told_no_function = false;
     free (b->reason);
@@ -76,7 +77,7 @@ void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, in
         return;
     record_said (s, b, w, fx);
     if (ended)
-        batch_start_clocks (b, now);
+        batch_start_clocks (s, b, now);
     effect_log (fx, LOG_INFO, "retried batch=%" PRIu64 " rows=%" PRIu64, b->id, n);
     batch_progress (s, b, now);
 }

@@ -9,8 +9,6 @@
 #include "client/cli/programs.h"
 #include "client/cli/say.h"
 
-#define ANSWER_MS 30000
-
 unsigned session_insecure_flag (const char *value)
 {
     if (!value)
@@ -140,12 +138,4 @@ void session_notice (const struct session_opts *o, const drover_notice_t *n)
     if (n->code == DROVER_NOTE_INSECURE || o->quiet)
         return;
     say (o->command, "%s", n->text);
-}
-
-int session_query (drover_t *h, int what, uint64_t id, uint64_t first, uint64_t count,
-                   drover_record_fn *fn, void *arg, drover_error_t *e)
-{
-    uint64_t ref = drover_query (h, what, id, first, count, NULL, e);
-
-    return ref ? drover_await (h, ref, ANSWER_MS, fn, arg, NULL, e) : -1;
 }

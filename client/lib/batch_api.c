@@ -12,7 +12,7 @@
 
 #define FEW 16 /* values that are converted without an allocation */
 #define PRIORITY 50
-#define RETRY_ALL ((unsigned)RETRY_FAILED | RETRY_SIGNAL | RETRY_TIMEOUT | RETRY_LOST)
+#define RETRY_USUAL ((unsigned)RETRY_FAILED | RETRY_SIGNAL | RETRY_TIMEOUT)
 #define DELAY_MAX_MS 600000 /* between runs, where the caller does not say */
 
 _Static_assert((int)DROVER_DETACHED == (int)BATCH_DETACHED, "flags");
@@ -76,7 +76,7 @@ static void set_retries (struct msg_open *m, const drover_batch_options_t *o)
     m->losses = o->crash_limit;
     if (o->runs < 2)
         return;
-    m->retry_on = o->retry_on || exits ? o->retry_on : RETRY_ALL;
+    m->retry_on = o->retry_on || exits ? o->retry_on : RETRY_USUAL;
     if (exits) {
         m->retry_on |= RETRY_EXITS;
         m->retry_exits = bytes_of (o->retry_exits, sizeof o->retry_exits);

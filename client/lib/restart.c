@@ -227,7 +227,8 @@ static void requests_again (struct core *c)
         if (q->handle && (!b || b->over))
             core_answer_request (c, q, WIRE_OK, "the batch is over");
         else if (q->begun)
-            core_answer_request (c, q, WIRE_LOST, "the broker was restarted while it answered");
+            core_answer_request (c, q, WIRE_LOST,
+                                 "the broker was restarted while it answered: ask again");
         else
             request_again (q, c->session);
     }
@@ -271,12 +272,20 @@ static bool is_of (void *arg, const struct wire_frames *f)
     return restart_handle (f) == *(const uint64_t *)arg;
 }
 
-/* What the broker has of it is not to run on: nobody would take its results. */
-static void give_up (struct core *c, struct batch *b)
+/* Attached batches go with a client that is away for too long, and the broker remembers nothing of
+ * them. One that was restarted meanwhile may as well have lost them. */
+static const char *why_unknown (const struct core *c)
 {
-    const char *why = session_was_given_up (c->session)
-                          ? "the broker had no connection from here for too long, and cancelled it"
-                          : "the broker's state is older than what it acknowledged";
+    if (session_was_given_up (c->session))
+        return "the broker had no connection from here for too long, and cancelled it";
+    return "the broker does not know it: its state is older than what it acknowledged, or it had "
+           "no "
+           "connection from here for too long";
+}
+
+/* What the broker has of it is not to run on: nobody would take its results. */
+static void give_up (struct core *c, struct batch *b, const char *why)
+{
     struct wire cancel = {.kind = WIRE_CANCEL};
     struct wire detach = {.kind = WIRE_DETACH};
     struct request *q, *next;
@@ -298,9 +307,13 @@ bool restart_opened (struct core *c, struct batch *b, const struct msg_opened *m
 {
     struct had had = {b->handle, m, is_compared (b)};
     b->reopening = false;
-    if ((b->kept_open && !m->known) || m->chunks < b->kept_chunks ||
-        (b->kept_close && !m->closed)) {
-        give_up (c, b);
+    const char *why = NULL;
+    if (b->kept_open && !m->known)
+        why = why_unknown (c);
+    else if (m->chunks < b->kept_chunks || (b->kept_close && !m->closed))
+        why = "the broker's state is older than what it acknowledged";
+    if (why) {
+        give_up (c, b, why);
         return false;
     }
     session_sift (c->session, has_it, &had);

@@ -244,6 +244,35 @@ ended() {
     same "$(wc -l <ran)" 4
 }
 
+# two_clients PID: somebody else is connected beside the one that asks, or PID has ended.
+two_clients() {
+    dead "$1" || [ "$(drover status --json | grep -oE '"clients": *[0-9]+' | tr -dc 0-9)" -ge 2 ]
+}
+
+@test "time limits of tasks, batches and waits hold while the broker is away" {
+    add_worker --slots 3
+    other=$(drover submit 'sleep {}' ::: 60)
+    timed=$(drover submit --timeout 1 'echo >>timed; sleep {}' ::: 60)
+    due=$(drover submit --deadline 1.5 'echo >>due; sleep {}' ::: 60)
+    wait_until lines timed 1
+    wait_until lines due 1
+    start_job wait drover wait "$other" --timeout 2
+    local wait=$JOB_PID status=0
+    wait_until two_clients "$wait"
+    kill_broker
+    ended "$wait" || status=$?
+    same "$status" 124
+    start
+    ends_with 1 drover wait "$due"
+    ends_with 1 drover wait "$timed"
+    ends_with 1 drover results --json "$due"
+    says "$T/out" "over its deadline"
+    ends_with 1 drover results --json "$timed"
+    says "$T/out" '"state":"timeout"'
+    same "$(cat timed due | wc -l)" 2
+    ends_with 0 drover cancel --kill "$other"
+}
+
 @test "a broker that forgot everything is found out in words" {
     add_worker
     wait_until has_workers 1

@@ -178,7 +178,7 @@ static void a_state_that_went_back_is_not_gone_on_with (void **state)
         connected ();
         expect_leave (WIRE_OPEN);
         opened_again (told[i].known, told[i].chunks, told[i].closed);
-        expect_broken ("the broker's state is older than what it acknowledged");
+        expect_broken ("state is older than what it acknowledged");
         expect_leave (WIRE_CANCEL); /* what it has of it is not to run */
         expect_leave (WIRE_DETACH);
         expect_leave (0);

@@ -288,6 +288,30 @@ static void a_worker_that_does_not_come_back_in_time_is_lost (void **state)
     bed_free (&b);
 }
 
+static void a_deadline_stays_where_it_was (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct msg_open m = {.batch = 1, .priority = 50, .flags = BATCH_DETACHED};
+    m.deadline_ms = 100000;
+    b->cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
+    restart (b, t); /* on this clock */
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 1);
+    struct view *v = client_submit_as (c, &m, 1);
+    pass (b, 60);
+    b->cfg.start_wall_us += 80 * (int64_t)US_PER_S; /* 60 s of life, and 20 without one */
+    restart (b, t);
+    pass (b, 18);
+    assert_int_equal (bed_figures (b).granted, 1);
+    assert_false (client_view (c, 1)->ended);
+    pass (b, 4);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.state, BATCH_CANCELLED);
+    bed_free (&b);
+}
+
 static void losses_are_counted_across_restarts (void **state)
 {
     (void)state;
@@ -377,6 +401,7 @@ int main (void)
         cmocka_unit_test (a_cancelled_row_that_never_arrived_ends),
         cmocka_unit_test (nobody_is_judged_before_the_grace_is_over),
         cmocka_unit_test (a_worker_that_does_not_come_back_in_time_is_lost),
+        cmocka_unit_test (a_deadline_stays_where_it_was),
         cmocka_unit_test (losses_are_counted_across_restarts),
         cmocka_unit_test (a_worker_that_missed_the_news_is_told_again),
         cmocka_unit_test (input_for_a_row_waits_until_its_worker_is_back),

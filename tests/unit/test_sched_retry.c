@@ -364,6 +364,27 @@ static void losses_are_counted_over_a_restart (void **state)
     bed_free (&b);
 }
 
+/* `--retries N --retry-on lost`: so many workers, not the usual number of them. */
+static void runs_limit_losses_where_losses_are_named (void **state)
+{
+    (void)state;
+    static const uint64_t LIMIT[] = {2, 5};
+    for (int i = 0; i < 2; i++) {
+        struct bed *b = bed_new (NULL, NULL);
+        struct peer *c = bed_client (b, "c");
+        struct peer *w = bed_worker (b, "w", 1);
+        struct msg_open m = retrying (LIMIT[i], RETRY_LOST);
+        struct view *v = client_submit_as (c, &m, 1);
+        for (uint64_t losses = 1; losses < LIMIT[i]; losses++) {
+            w = bed_worker_instead (w);
+            assert_int_equal (worker_row (w, v->id, 0)->attempt, losses + 1);
+        }
+        bed_worker_instead (w);
+        assert_int_equal (v->end.parked, 1);
+        bed_free (&b);
+    }
+}
+
 /* --- exclusive --- */
 
 static void an_exclusive_row_runs_elsewhere_only_when_its_worker_has_ended_it (void **state)
@@ -469,6 +490,7 @@ int main (void)
         cmocka_unit_test (a_row_that_was_lost_twice_runs_alone),
         cmocka_unit_test (a_worker_is_cleared_where_none_is_idle),
         cmocka_unit_test (losses_are_counted_over_a_restart),
+        cmocka_unit_test (runs_limit_losses_where_losses_are_named),
         cmocka_unit_test (an_exclusive_row_runs_elsewhere_only_when_its_worker_has_ended_it),
         cmocka_unit_test (an_exclusive_row_that_its_worker_ended_runs_again),
         cmocka_unit_test (exclusive_rows_have_no_look_ahead),
