@@ -8,12 +8,15 @@ noinst_LIBRARIES += \
 
 broker_libbrokercore_a_SOURCES = \
 	broker/core/alone.c \
+	broker/core/attempts.h \
+	broker/core/batch.h \
 	broker/core/batches.c \
 	broker/core/cancels.c \
 	broker/core/check.c \
 	broker/core/chunks.c \
 	broker/core/clients.c \
 	broker/core/content.c \
+	broker/core/content.h \
 	broker/core/core.h \
 	broker/core/degraded.c \
 	broker/core/dump.c \
@@ -23,6 +26,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/leases.c \
 	broker/core/live.c \
 	broker/core/odd.c \
+	broker/core/peers.h \
 	broker/core/place.c \
 	broker/core/quarantine.c \
 	broker/core/queries.c \
