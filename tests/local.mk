@@ -61,9 +61,11 @@ unit_tests = \
 	tests/unit/test_sched_hostile \
 	tests/unit/test_sched_kept \
 	tests/unit/test_sched_keys \
+	tests/unit/test_sched_large \
 	tests/unit/test_sched_loss \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_quota \
+	tests/unit/test_sched_readers \
 	tests/unit/test_sched_reopen \
 	tests/unit/test_sched_replay \
 	tests/unit/test_sched_retry \
@@ -162,12 +164,16 @@ tests_unit_test_sched_kept_SOURCES = tests/unit/test_sched_kept.c $(SCHED_BED)
 tests_unit_test_sched_kept_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_keys_SOURCES = tests/unit/test_sched_keys.c $(SCHED_BED)
 tests_unit_test_sched_keys_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_large_SOURCES = tests/unit/test_sched_large.c $(SCHED_BED)
+tests_unit_test_sched_large_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_quota_SOURCES = tests/unit/test_sched_quota.c $(SCHED_BED)
 tests_unit_test_sched_quota_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_readers_SOURCES = tests/unit/test_sched_readers.c $(SCHED_BED)
+tests_unit_test_sched_readers_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_reopen_SOURCES = tests/unit/test_sched_reopen.c $(RESTART_RIG)
 tests_unit_test_sched_reopen_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
