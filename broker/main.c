@@ -220,8 +220,6 @@ static int state_status (const struct err *e)
         return EX_IOERR;
     case ENOMEM:
         return EX_OSERR;
-    case ENOENT:
-        return EX_NOINPUT;
     default:
         return EX_CONFIG;
     }
@@ -247,7 +245,7 @@ static int open_state (struct broker *b, struct err *e)
     else
         b->store = o->state ? store_sqlite_open (&so, e) : store_mem ();
     if (!b->store)
-        return state_status (e);
+        return o->read_only && e->code == ENOENT ? EX_NOINPUT : state_status (e);
     b->turn = turn_new (&o->sched, b->store, e);
     return b->turn ? 0 : state_status (e);
 }
