@@ -199,6 +199,12 @@ static void check_end (struct user *u, const struct job *j, const drover_end_t *
                   (int)j->id, (int)j->got.count, (int)rows, (int)end->total);
 }
 
+/* It is another; or the first client of that key was lost before all of it was there. */
+static bool may_conflict (const struct job *j)
+{
+    return j->twin && (j->differs || !j->like->promised);
+}
+
 static void on_end (struct user *u, struct job *j, const drover_end_t *end)
 {
     sim_trace (u->s, "%s is told the end of batch %d: state %d %s", u->name, (int)j->id, end->state,
@@ -210,7 +216,7 @@ static void on_end (struct user *u, struct job *j, const drover_end_t *end)
         return;
     if (end->state == DROVER_BATCH_BROKEN && u->auditor && !u->told_bye)
         sim_fail (u->s, "batch %d was promised, and is gone: %s", (int)j->id, end->reason);
-    if (end->state == DROVER_BATCH_BROKEN && (j->attached || j->refused || j->differs))
+    if (end->state == DROVER_BATCH_BROKEN && (j->attached || j->refused || may_conflict (j)))
         return;
     if (j->differs && j->id == j->like->id && !may_be_cancelled (j->like->user, j->like))
         sim_fail (u->s, "%s submitted something else as batch %d, and that was taken", u->name,
@@ -240,7 +246,9 @@ static void on_lost (struct user *u, const drover_event_t *event)
 
 static void on_refused (struct user *u, struct job *j, const drover_error_t *e)
 {
-    bool conflict = e->code == DROVER_ECONFLICT && j && j->differs;
+    /* nor is one taken up of which the first client was lost before it was closed */
+    bool conflict =
+        e->code == DROVER_ECONFLICT && j && j->twin && (j->differs || !j->like->promised);
     if (conflict)
         sim_count (u->s, COUNT_CONFLICTS);
     else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)))
