@@ -351,9 +351,11 @@ test_helpers += tests/campaign.d/peers/peers
 endif
 
 # Preloaded into programs; -rpath makes libtool build something that can be.
-check_LTLIBRARIES = tests/integ/disk_shim.la
+check_LTLIBRARIES = tests/integ/disk_shim.la tests/campaign.d/clock_shim.la
 tests_integ_disk_shim_la_SOURCES = tests/integ/disk_shim.c
 tests_integ_disk_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_campaign_d_clock_shim_la_SOURCES = tests/campaign.d/clock_shim.c
+tests_campaign_d_clock_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 
 TESTS = $(integ_tests) $(program_tests) $(check_tests)
 check_PROGRAMS += $(program_tests) $(test_helpers)
@@ -399,9 +401,12 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/line.py \
 	tests/campaign.d/mutate.py \
+	tests/campaign.d/relay.py \
+	tests/campaign.d/slope.py \
 	tests/campaign.d/T1.bash \
 	tests/campaign.d/T2.bash \
 	tests/campaign.d/T2.points \
+	tests/campaign.d/T3.bash \
 	tests/campaign.d/T4.bash \
 	tests/campaign.d/T5.bash \
 	tests/campaign.d/T6.bash \
@@ -413,9 +418,16 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/T12.bash \
 	tests/campaign.d/T14.bash \
 	tests/campaign.d/T15.bash \
+	tests/campaign.d/T16.bash \
 	tests/campaign.d/T17.bash \
 	tests/campaign.d/T21.bash \
+	tests/campaign.d/T24.bash \
+	tests/campaign.d/T25.bash \
+	tests/campaign.d/T26.bash \
+	tests/campaign.d/T27.bash \
+	tests/campaign.d/T28.bash \
 	tests/campaign.d/T29.bash \
+	tests/campaign.d/T31.bash \
 	tests/check/cppcheck.txt \
 	tests/check/lib.sh \
 	tests/driver \

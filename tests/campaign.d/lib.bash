@@ -166,31 +166,32 @@ expect() {
     echo "rows=$2 status=$3 kind=$4" >"$R/$1.done"
 }
 
-# with_broker LOG COMMAND...: again while no broker listens at all; else the status is COMMAND's. A
-# client that begins between a kill and the restart is refused in words, which is as it should be:
-# those of the campaign then have nothing acknowledged, and begin again.
+# with_broker LOG COMMAND...: again while no broker listens at all, or a stopped one does not answer;
+# else the status is COMMAND's. A client that begins between a kill and the restart is refused in
+# words, which is as it should be: those of the campaign then have nothing acknowledged, and begin
+# again.
 with_broker() {
     local log=$1 status
     shift
     while :; do
         status=0
         "$@" 2>"$log" || status=$?
-        says "$log" "no broker listens" || return "$status"
+        says "$log" "no broker listens" || says "$log" "no broker answered" || return "$status"
         sleep 0.1
     done
 }
 
-# echo_batch NAME ROWS: ROWS calls of drover:echo. command_batch NAME ROWS [COMMAND]: the same as
-# commands, COMMAND between effect and output.
+# echo_batch NAME ROWS [OPTION]...: ROWS calls of drover:echo. command_batch NAME ROWS [COMMAND
+# [OPTION]...]: the same as commands, COMMAND between effect and output.
 echo_batch() {
     local status=0
-    with_broker "$T/log/$1.err" foreach_of "$1" "$2" --function drover:echo || status=$?
+    with_broker "$T/log/$1.err" foreach_of "$1" "$2" "${@:3}" --function drover:echo || status=$?
     expect "$1" "$2" "$status" echo
 }
 
 command_batch() {
     local status=0
-    with_broker "$T/log/$1.err" foreach_of "$1" "$2" "$effect; ${3:-:}; echo {}" || status=$?
+    with_broker "$T/log/$1.err" foreach_of "$1" "$2" "${@:4}" "$effect; ${3:-:}; echo {}" || status=$?
     expect "$1" "$2" "$status" command
 }
 
@@ -200,7 +201,7 @@ foreach_of() {
     seq "$rows" | drover foreach --json "$@" >"$R/$name.json"
 }
 
-# submit_batch NAME ROWS [COMMAND]: a detached one. What was acknowledged is in $R/acknowledged;
+# submit_batch NAME ROWS [COMMAND [OPTION]...]: a detached one. What was acknowledged is in $R/acknowledged;
 # SUBMITTED is its number, empty if it was refused.
 submit_batch() {
     SUBMITTED=''
@@ -213,7 +214,7 @@ submit_batch() {
 }
 
 submit_of() {
-    seq "$2" | drover submit --name "$1" "$effect; ${3:-:}; echo {}"
+    seq "$2" | drover submit --name "$1" "${@:4}" "$effect; ${3:-:}; echo {}"
 }
 
 # Every acknowledged detached batch comes to its end, and is read by two handles.
@@ -282,4 +283,88 @@ children() {
         echo "$kid"
         children "$kid"
     done < <(cat "/proc/$1/task/"*/children 2>/dev/null | tr ' ' '\n' | grep .)
+}
+
+# part_of LAUNCHER agent|executor: such a process of that worker, if there is one now. The agent is who
+# has threads (the messaging library's). wait_for_part: until there is one.
+part_of() {
+    local pid kind
+    for pid in $(pgrep -P "$1"); do
+        kind=executor
+        [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ] || kind=agent
+        [ "$kind" = "$2" ] || continue
+        echo "$pid"
+        return
+    done
+}
+
+wait_for_part() {
+    wait_until has_part "$@" >&2
+    part_of "$@"
+}
+
+has_part() {
+    [ -n "$(part_of "$@")" ]
+}
+
+# unit_test NAME CASES: a unit test (it is built by make check) with so many cases, its seed that of
+# the campaign, its files in memory: what is tested is not the disk of this machine.
+unit_test() {
+    local begun=$SECONDS tmp=$T/tmp
+    [ -x "$build/tests/unit/$1" ] || make -s -C "$build" "tests/unit/$1" >"$T/log/make" 2>&1
+    [ ! -w /dev/shm ] || tmp=$(mktemp -d /dev/shm/d.XXXXXX)
+    if ! TMPDIR=$tmp top_srcdir=$top DROVER_CASES=$2 DROVER_SEED=$seed "$build/tests/unit/$1" >"$T/log/$1" 2>&1; then
+        cat "$T/log/$1"
+        [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
+        return 1
+    fi
+    [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
+    sed -n 's/^# /   /p' "$T/log/$1"
+    say "$1${2:+, $2 cases}: $(sed -n 's/^\[  PASSED  \] //p' "$T/log/$1") passed, $((SECONDS - begun)) s"
+}
+
+# hwm PID: the most memory it had so far, KiB; nothing when it is over.
+hwm() {
+    awk '/^VmHWM:/ { print $2 }' "/proc/$1/status" 2>/dev/null
+}
+
+# counted FILE COMMAND...: how many bytes it prints goes to FILE, its stderr to FILE.err. COUNTED is
+# its pid until it is over; counted_end waits for that, and sets COUNTED_PEAK, the most memory it had
+# (KiB).
+counted() {
+    local file=$1
+    shift
+    mkfifo "$file.pipe"
+    wc -c <"$file.pipe" >"$file" &
+    counter=$!
+    "$@" >"$file.pipe" 2>"$file.err" 3>&- &
+    COUNTED=$!
+    counted_pipe=$file.pipe
+}
+
+counted_end() {
+    local now
+    COUNTED_PEAK=0 COUNTED_STATUS=0
+    while alive "$COUNTED"; do
+        now=$(hwm "$COUNTED")
+        [ "${now:-0}" -le "$COUNTED_PEAK" ] || COUNTED_PEAK=$now
+        sleep 0.05 # between two looks
+    done
+    # shellcheck disable=SC2034 # for the tests
+    wait "$COUNTED" || COUNTED_STATUS=$?
+    wait "$counter"
+    rm "$counted_pipe"
+}
+
+# bounded WHAT: broker, agent of the one worker, and the client that was counted have taken no more
+# than 256 MiB.
+bounded() {
+    local who peak words=''
+    for who in broker:"$(hwm "$BROKER_PID")" agent:"$(hwm "$(part_of "$WORKER_PID" agent)")" client:"${COUNTED_PEAK:-0}"; do
+        peak=$((${who#*:} / 1024))
+        printf -v words '%s%s %d MiB' "${words:+$words, }" "${who%:*}" "$peak"
+        [ "$peak" -lt 256 ] || say "too much: ${who%:*} $peak MiB"
+        [ "$peak" -lt 256 ]
+    done
+    say "$1: memory at most $words"
 }
