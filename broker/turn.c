@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "common/base/clock.h"
 #include "common/base/faultpoint.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 

@@ -20,6 +20,7 @@ common_libbase_la_SOURCES = \
 	common/base/err.c \
 	common/base/err.h \
 	common/base/faultpoint.h \
+	common/base/hash.h \
 	common/base/log.c \
 	common/base/log.h \
 	common/base/mem.c \

@@ -47,6 +47,7 @@ unit_tests = \
 	tests/unit/test_lease \
 	tests/unit/test_link \
 	tests/unit/test_loop \
+	tests/unit/test_memory_out \
 	tests/unit/test_outcome \
 	tests/unit/test_pace \
 	tests/unit/test_query \
@@ -132,6 +133,10 @@ tests_unit_test_chan_LDADD = $(UNIT_WIRE)
 tests_unit_test_chan_line_SOURCES = tests/unit/test_chan_line.c $(CHAN_RIG)
 tests_unit_test_chan_line_LDADD = $(UNIT_WIRE)
 tests_unit_test_link_LDADD = $(UNIT_NET)
+tests_unit_test_memory_out_SOURCES = tests/unit/test_memory_out.c tests/unit/state_rig.c tests/unit/state_rig.h
+tests_unit_test_memory_out_LDADD = $(UNIT_STATE)
+tests_unit_test_memory_out_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc \
+	-Wl,--wrap=reallocarray -Wl,--wrap=strdup
 tests_unit_test_loop_LDADD = $(UNIT_NET)
 tests_unit_test_outcome_LDADD = $(UNIT_WIRE)
 tests_unit_test_pace_LDADD = $(UNIT_WIRE)

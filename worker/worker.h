@@ -13,8 +13,7 @@
 #ifndef DROVER_WORKER_WORKER_H
 #define DROVER_WORKER_WORKER_H
 
-#include <uthash.h>
-
+#include "common/base/hash.h"
 #include "common/net/loop.h"
 #include "worker/core/agent.h"
 #include "worker/exec/control.h"

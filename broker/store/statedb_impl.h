@@ -4,12 +4,12 @@
 
 #include <sqlite3.h>
 #include <sys/queue.h>
-#include <uthash.h>
 #include <xxhash.h>
 
 #include "broker/store/mark.h"
 #include "broker/store/statedb.h"
 #include "broker/store/wal_scan.h"
+#include "common/base/hash.h"
 
 enum { STATE_FORMAT = 1, STATE_PAGE = 4096, RECORD_BITS = 32 };
 

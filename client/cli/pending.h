@@ -10,9 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include "client/drover.h"
+#include "common/base/hash.h"
 
 struct pending_row {
     uint64_t row;

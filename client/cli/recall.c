@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "common/base/buf.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 
 #define BLOCK_ROWS 1024

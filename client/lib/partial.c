@@ -1,8 +1,8 @@
 #include "client/lib/partial.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 
 struct partial {

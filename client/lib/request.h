@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "client/lib/session.h"
+#include "common/base/hash.h"
 
 struct request {
     uint64_t ref;

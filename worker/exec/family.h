@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uthash.h>
 
+#include "common/base/hash.h"
 #include "worker/exec/control.h"
 #include "worker/exec/executor.h"
 
