@@ -72,6 +72,7 @@ unit_tests = \
 	tests/unit/test_sched_retry \
 	tests/unit/test_sched_restart \
 	tests/unit/test_sched_session \
+	tests/unit/test_sched_went_back \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
 	tests/unit/test_source \
@@ -187,6 +188,8 @@ tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)
 tests_unit_test_sched_retry_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_restart_SOURCES = tests/unit/test_sched_restart.c $(RESTART_RIG)
 tests_unit_test_sched_restart_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_went_back_SOURCES = tests/unit/test_sched_went_back.c $(SCHED_BED)
+tests_unit_test_sched_went_back_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
 tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED)

@@ -6,9 +6,8 @@
 #ifndef DROVER_BROKER_CORE_ATTEMPTS_H
 #define DROVER_BROKER_CORE_ATTEMPTS_H
 
-#include <uthash.h>
-
 #include "broker/core/sched.h"
+#include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/outcome.h"
 

@@ -8,10 +8,10 @@
 #define DROVER_BROKER_CORE_BATCH_H
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "broker/core/content.h"
 #include "broker/core/sched.h"
+#include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/outcome.h"
 #include "common/wire/rows.h"

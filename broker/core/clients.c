@@ -92,6 +92,7 @@ static void opened (const struct said *m, struct sub *sub)
     struct wire w = {.kind = WIRE_OPENED};
     w.m.opened.batch = sub->handle;
     w.m.opened.id = b->id;
+    w.m.opened.born = b->open.m.open.opened_ms;
     if (sub->joined) {
         w.m.opened.known = 1;
         /* of a cancelled batch what came behind was taken, and not kept: nothing is missing */
@@ -314,6 +315,10 @@ static void on_attach (const struct said *m)
     }
     if (has_watchers (m, b, a->batch))
         return;
+    if (a->record > b->next_record) {
+        broken (m, a->batch, "the broker's state is older than the results that it gave out");
+        return;
+    }
     struct sub *sub = sub_new (m->c, b, a->batch, a->record);
     sub->follow = a->follow;
     opened (m, sub);

@@ -17,13 +17,13 @@
 #define DROVER_BROKER_CORE_CORE_H
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "broker/core/attempts.h"
 #include "broker/core/batch.h"
 #include "broker/core/content.h"
 #include "broker/core/peers.h"
 #include "broker/core/sched.h"
+#include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/chan.h"
 #include "common/wire/outcome.h"

@@ -6,10 +6,10 @@
 #define DROVER_BROKER_CORE_PEERS_H
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "broker/core/content.h"
 #include "broker/core/sched.h"
+#include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/chan.h"
 
@@ -44,6 +44,7 @@ struct session {
     bool missed;         /* degraded: a message was left with the peer, and all behind it */
     bool leaving;        /* degraded: it ends when its end can be recorded */
     bool doubtful; /* it did not hear a WELCOME before, and has said nothing behind this one */
+    bool astray;   /* has rows of batches that this state does not know: it ends */
     unsigned malformed;
     unsigned refusals;     /* said in the log */
     struct wire hello;     /* restored: its record */

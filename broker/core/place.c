@@ -66,7 +66,9 @@ static void send_specs (struct sched *s, struct worker *w, struct batch *b, uint
         if (knows_spec (k, spec))
             continue;
         k->specs[spec / 8] |= (uint8_t)(1 << spec % 8);
-        session_post (s, w->session, batch_spec_of (b, spec));
+        struct wire m = *batch_spec_of (b, spec);
+        m.m.spec.born = b->open.m.open.opened_ms;
+        session_post (s, w->session, &m);
     }
 }
 

@@ -3,7 +3,8 @@
  *
  * A worker that comes back says what it has (HOLD). What it was granted and does not name never
  * arrived: that waits again, and counts as no attempt. What it names and is not its own is ended.
- * Until it has said all it gets nothing new; what was queued for it meanwhile goes out then.
+ * Until it has said all it gets nothing new; what was queued for it meanwhile goes out then. One
+ * that has rows which this state knows nothing of loses its session, and with it all rows.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -173,12 +174,27 @@ static void refuse (struct sched *s, struct worker *w, uint64_t batch, uint64_t 
     session_post (s, w->session, &m);
 }
 
+/* Rows of a batch that is not the broker's, or is another one under its number: the state went back
+ * behind what the worker was told. An outcome of one would be taken for one of the other. */
+static bool is_astray (const struct sched *s, const struct batch *b, const struct msg_hold *m)
+{
+    return b ? m->born && m->born != b->open.m.open.opened_ms : m->batch >= s->next_batch;
+}
+
 static void name_rows (struct sched *s, struct worker *w, const struct msg_hold *m,
                        struct effects *fx)
 {
     struct batch *b = batch_find (s, m->batch);
     struct lease *l = lease_find (w, m->batch);
     struct ranges own = {0};
+    if (is_astray (s, b, m)) {
+        effect_log (fx, LOG_ERROR,
+                    "the state is older than what it gave out: worker=%s has rows of batch=%" PRIu64
+                    ", which is not in it, or another one: what it has is ended",
+                    w->session->name, m->batch);
+        w->session->astray = true;
+        return;
+    }
     if (l) {
         collect (b, &l->out, m, &own);
         for (size_t i = 0; i < own.n; i++)
@@ -271,6 +287,6 @@ void restored_hold (struct sched *s, struct worker *w, const struct msg_hold *m,
         return;
     if (m->count)
         name_rows (s, w, m, fx);
-    if (m->last)
+    if (m->last && !w->session->astray)
         settle (s, w, now, fx);
 }

@@ -157,7 +157,7 @@ void session_end (struct sched *s, struct session *se, int64_t now, struct effec
         HASH_DELETE (by_name, s->by_name, se);
     session_set_route (s, se, 0);
     if (se->worker) {
-        worker_gone (s, se->worker, !se->said_bye, now, fx);
+        worker_gone (s, se->worker, !se->said_bye && !se->astray, now, fx);
         record_left (s, se, fx);
     }
     if (se->client)
@@ -281,6 +281,14 @@ static bool reads_nothing (const struct sched *s, const struct session *se)
     return se->client && chan_backlog_bytes (se->chan) > UNREAD_WINDOWS * s->cfg.window_bytes;
 }
 
+/* It comes again as a new one, without anything. */
+static void fence (struct sched *s, struct session *se, int64_t now, struct effects *fx)
+{
+    session_say_error (se, se->route, WIRE_FENCED, WIRE_HOLD, 0,
+                       "the broker's state is older than what you have: it is void", fx);
+    session_leave (s, se, now, fx);
+}
+
 static void handle (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                     struct effects *fx)
 {
@@ -302,6 +310,8 @@ static void handle (struct sched *s, struct session *se, const struct wire *w, i
         client_on_message (s, se, w, now, fx);
     if (se->broken)
         turn_out (s, se, WIRE_MALFORMED, "a message that cannot be done without", now, fx);
+    else if (se->astray)
+        fence (s, se, now, fx);
 }
 
 void session_on_message (struct sched *s, const struct sched_event *ev, int64_t now,

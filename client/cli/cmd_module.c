@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/help.h"
@@ -11,6 +10,7 @@
 #include "client/cli/say.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 
 static const char command[] = "module";

@@ -12,12 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "client/lib/opening.h"
 #include "client/lib/partial.h"
 #include "client/lib/session.h"
 #include "common/base/buf.h"
+#include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/outcome.h"
 
@@ -44,7 +44,8 @@ struct batch {
     struct store *store;
     void *owner; /* what events name it by */
     uint64_t handle;
-    uint64_t id; /* the broker's number, 0: not known yet */
+    uint64_t id;   /* the broker's number, 0: not known yet */
+    uint64_t born; /* which of those that had this number: the broker's word; 0: not known */
     uint64_t flags;
     bool attached; /* not opened here: its rows are not ours */
     bool follow;

@@ -134,6 +134,9 @@ static void on_opened (struct core *c, struct wire *w)
     bool again = b->opened;
     if (b->reopening && !restart_opened (c, b, &w->m.opened))
         return;
+    if (b->attached && !restart_attached (c, b, &w->m.opened))
+        return;
+    b->born = w->m.opened.born;
     opening_done (&b->opening);
     b->id = w->m.opened.id;
     b->opened = true;

@@ -320,6 +320,19 @@ bool restart_opened (struct core *c, struct batch *b, const struct msg_opened *m
     return true;
 }
 
+bool restart_attached (struct core *c, struct batch *b, const struct msg_opened *m)
+{
+    struct wire detach = {.kind = WIRE_DETACH};
+    if (!b->born || !m->born || b->born == m->born)
+        return true;
+    core_break (c, b,
+                "the broker's state is older than what it acknowledged: this number is another "
+                "batch's now");
+    detach.m.detach.batch = b->handle;
+    session_post (c->session, LANE_CONTROL, &detach, NULL);
+    return false;
+}
+
 /* --- batches that are freed ---------------------------------------------------------------------
  */
 

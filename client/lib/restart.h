@@ -16,6 +16,8 @@ void restart_begin (struct core *c);
 
 /* The answer to an OPEN of restart_begin(). False: the batch cannot go on, and was broken. */
 bool restart_opened (struct core *c, struct batch *b, const struct msg_opened *m);
+/* The answer to any ATTACH. False: the number is another batch's by now; this one was broken. */
+bool restart_attached (struct core *c, struct batch *b, const struct msg_opened *m);
 
 /* The handle that a message of ours is about; 0: none. */
 uint64_t restart_handle (const struct wire_frames *f);

@@ -311,7 +311,7 @@ has_part() {
 # the campaign, its files in memory: what is tested is not the disk of this machine.
 unit_test() {
     local begun=$SECONDS tmp=$T/tmp
-    [ -x "$build/tests/unit/$1" ] || make -s -C "$build" "tests/unit/$1" >"$T/log/make" 2>&1
+    [ -x "$build/tests/unit/$1" ] || env -u XDG_RUNTIME_DIR make -s -C "$build" "tests/unit/$1" >"$T/log/make" 2>&1
     [ ! -w /dev/shm ] || tmp=$(mktemp -d /dev/shm/d.XXXXXX)
     if ! TMPDIR=$tmp top_srcdir=$top DROVER_CASES=$2 DROVER_SEED=$seed "$build/tests/unit/$1" >"$T/log/$1" 2>&1; then
         cat "$T/log/$1"
@@ -346,7 +346,7 @@ counted_end() {
     local now
     COUNTED_PEAK=0 COUNTED_STATUS=0
     while alive "$COUNTED"; do
-        now=$(hwm "$COUNTED")
+        now=$(hwm "$COUNTED") || true # it may have just ended
         [ "${now:-0}" -le "$COUNTED_PEAK" ] || COUNTED_PEAK=$now
         sleep 0.05 # between two looks
     done

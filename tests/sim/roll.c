@@ -265,6 +265,14 @@ static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_we
     return en;
 }
 
+/* Its session ends without a silence: only where the disk has forgotten what it had promised. */
+static void fenced (struct sim *s, struct entry *en)
+{
+    if (!s->counts[COUNT_FORGOTTEN])
+        sim_fail (s, "%s is fenced, and nothing was forgotten", en->name);
+    en->left = true;
+}
+
 void roll_sent (struct sim *s, uint64_t route, const struct wire *w, uint64_t held)
 {
     bool begins = w->kind == WIRE_WELCOME;
@@ -274,6 +282,8 @@ void roll_sent (struct sim *s, uint64_t route, const struct wire *w, uint64_t he
         sent_reply (s->roll, en, &w->m.reply);
     if (en && w->kind == WIRE_GRANT)
         check_grant (s, en, &w->m.grant, held);
+    if (en && w->kind == WIRE_ERROR && w->m.error.code == WIRE_FENCED)
+        fenced (s, en);
     if (!en || !ack)
         return;
     sent_ack (s->roll, en, ack);

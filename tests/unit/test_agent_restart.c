@@ -43,6 +43,22 @@ static void what_waits_runs_or_is_not_acknowledged_is_named_and_goes_on (void **
     rig_free (&r);
 }
 
+/* A batch's number alone may be another one's when the broker's state went back. */
+static void which_batch_it_is_is_said_as_the_broker_said_it (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    struct wire spec = {.kind = WIRE_SPEC};
+    spec.m.spec = (struct msg_spec){.batch = 1, .form = FORM_SHELL, .cpus = 1, .born = 1234567};
+    spec.body[0] = slice_borrowed ((const uint8_t *)"true", 4);
+    rig_say (r, &spec);
+    rig_grant (r, 1, 0, 3, 1, 1, 1);
+    rig_restart (r);
+    assert_true (names (r, 0, 3));
+    assert_int_equal (r->last[WIRE_HOLD].m.hold.born, 1234567);
+    rig_free (&r);
+}
+
 static void who_has_nothing_says_so (void **state)
 {
     (void)state;
@@ -356,6 +372,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_waits_runs_or_is_not_acknowledged_is_named_and_goes_on),
+        cmocka_unit_test (which_batch_it_is_is_said_as_the_broker_said_it),
         cmocka_unit_test (who_has_nothing_says_so),
         cmocka_unit_test (grants_that_never_came_are_given_back_and_come_again),
         cmocka_unit_test (an_outcome_that_was_committed_comes_twice_and_is_named),

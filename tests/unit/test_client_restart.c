@@ -355,6 +355,32 @@ static void what_was_attached_to_is_attached_to_behind_the_last_record (void **s
     core_forget (&core, &other);
 }
 
+/* The state went back, and the number was given again. */
+static void what_was_attached_to_is_not_taken_for_another_batch (void **state)
+{
+    (void)state;
+    struct batch other = {0};
+    struct wire opened = {.kind = WIRE_OPENED};
+    all_acknowledged ();
+    assert_int_equal (core_attach (&core, &other, 99, 1, true, NULL), 0);
+    acknowledge_all ();
+    opened.m.opened = (struct msg_opened){.batch = other.handle, .id = 99, .born = 1000};
+    comes (opened);
+    assert_int_equal (next (), DROVER_EVENT_OPENED);
+    restart ();
+    connected ();
+    struct wire open = expect_leaves (WIRE_OPEN);
+    struct wire attach = expect_leaves (WIRE_ATTACH);
+    opened.m.opened.born = 2000;
+    comes (opened);
+    expect_leave (WIRE_DETACH);
+    assert_true (other.over);
+    expect_broken ("the broker's state is older than what it acknowledged");
+    wire_fini (&attach);
+    wire_fini (&open);
+    core_forget (&core, &other);
+}
+
 /* --- live input --- */
 
 static void takes_input (const char *bytes, bool eof)
@@ -741,6 +767,7 @@ int main (void)
         TEST (an_answer_that_had_begun_ends_in_words),
         TEST (a_cancellation_of_what_is_over_is_answered),
         TEST (what_was_attached_to_is_attached_to_behind_the_last_record),
+        TEST (what_was_attached_to_is_not_taken_for_another_batch),
         TEST (input_that_was_not_taken_is_said_again),
         TEST (what_the_program_has_seen_is_confirmed_now_and_then),
         TEST (an_end_is_confirmed_though_its_batch_is_freed_at_once),

@@ -139,7 +139,7 @@ static void what_a_worker_names_and_is_not_its_own_is_ended (void **state)
     say_hold (w, v->id, mine, 1, 1, false);
     say_hold (w, v->id, theirs, 1, 1, false); /* with somebody else */
     say_hold (w, v->id, mine, 1, 2, false);   /* an attempt that never was */
-    say_hold (w, 77, 0, 5, 1, false);         /* no such batch */
+    say_hold (w, 0, 0, 5, 1, false);          /* no such batch */
     say_hold (w, 0, 0, 0, 0, true);
     worker_void (w);
     bed_settle (b);

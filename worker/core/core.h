@@ -22,12 +22,8 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
-
-#define uthash_malloc(size) mem_zalloc (size)
-#define uthash_fatal(text) assert (!text)
-#include <uthash.h>
-
 #include "common/model/ranges.h"
 #include "common/wire/chan.h"
 #include "common/wire/outcome.h"
@@ -154,6 +150,7 @@ struct note {
 
 struct batch {
     uint64_t id;
+    uint64_t born; /* which of those that had this number: the broker's word */
     struct spec *specs;
     TAILQ_HEAD (runs, run) runs; /* by order, then by row */
     uint64_t queued;             /* rows in runs */

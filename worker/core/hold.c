@@ -103,11 +103,13 @@ static void add_batch (struct holds *h, const struct batch *b)
 static void say (struct agent *a, const struct hold *x, bool last)
 {
     struct wire w = {.kind = WIRE_HOLD};
+    const struct batch *b = batch_find (a, x->batch);
     w.m.hold.batch = x->batch;
     w.m.hold.first = x->first;
     w.m.hold.count = x->count;
     w.m.hold.attempt = x->attempt;
     w.m.hold.last = last;
+    w.m.hold.born = b ? b->born : 0;
     session_post_first (&a->session, &w);
 }
 

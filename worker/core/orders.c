@@ -31,6 +31,7 @@ static void on_spec (struct agent *a, const struct wire *w, int64_t now, struct 
         end.m.cancel_rows.reason = bytes_str ("the broker came back with another spec");
         cancel_rows (a, &end, now, fx);
     }
+    b->born = w->m.spec.born;
     batch_learn (a, b, w);
 }
 
