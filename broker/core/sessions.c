@@ -17,6 +17,7 @@
 enum {
     MALFORMED_MAX = 16,
     REFUSALS_LOGGED = 16, /* of one session; it is told all of them */
+    UNREAD_MIN = 256 << 10,
     BUSY_RETRY_MS = 1000,
 };
 
@@ -278,7 +279,10 @@ static bool in_order (struct sched *s, struct session *se, const struct wire *w,
  * and takes none would fill our memory. */
 static bool reads_nothing (const struct sched *s, const struct session *se)
 {
-    return se->client && chan_backlog_bytes (se->chan) > UNREAD_WINDOWS * s->cfg.window_bytes;
+    uint64_t most = UNREAD_WINDOWS * s->cfg.window_bytes;
+    /* a few questions that came at one time are answered, however small the windows */
+    most = most > UNREAD_MIN ? most : UNREAD_MIN;
+    return se->client && chan_backlog_bytes (se->chan) > most;
 }
 
 /* It comes again as a new one, without anything. */

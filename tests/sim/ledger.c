@@ -288,9 +288,17 @@ static void check_again (struct sim *s, struct past *p, const struct order *o)
                   ROW (o), (int)((s->now - p->ended_us) / US_PER_MS), (int)o->again.backoff_ms);
 }
 
+/* Of workers that may be lost with it. */
+static unsigned limit_of (const struct fate_again *a)
+{
+    if (a->losses)
+        return a->losses;
+    return a->on & RETRY_LOST && a->runs > 1 ? a->runs : LOSSES;
+}
+
 static void check_limit (struct sim *s, const struct past *p, const struct order *o)
 {
-    unsigned limit = o->again.losses ? o->again.losses : LOSSES;
+    unsigned limit = limit_of (&o->again);
     if (p->parked)
         sim_fail (s, "row %d of batch %d starts, and was parked", ROW (o));
     if (o->poison && p->downs >= (limit > SURE ? limit : SURE))

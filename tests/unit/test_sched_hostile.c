@@ -143,6 +143,23 @@ static void who_asks_and_reads_nothing_loses_its_session (void **state)
     bed_free (&b);
 }
 
+/* A client that comes back asks again what was not answered, all in one breath. */
+static void questions_that_come_at_one_time_are_answered_with_small_windows (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.window_bytes = 512;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    for (uint64_t ref = 1; ref <= 30; ref++)
+        ask_status (c, ref);
+    bed_settle (b);
+    assert_int_equal (c->n_byes, 0);
+    assert_int_equal (client_reply (c, 30), WIRE_OK);
+    bed_free (&b);
+}
+
 /* Which rows it meant is not known, and they must not wait for ever. */
 static void a_worker_whose_outcomes_cannot_be_read_is_lost (void **state)
 {
@@ -393,6 +410,7 @@ int main (void)
         cmocka_unit_test (a_client_has_a_limited_number_of_questions_open),
         cmocka_unit_test (a_batch_has_a_limited_number_of_readers),
         cmocka_unit_test (who_asks_and_reads_nothing_loses_its_session),
+        cmocka_unit_test (questions_that_come_at_one_time_are_answered_with_small_windows),
         cmocka_unit_test (a_worker_whose_outcomes_cannot_be_read_is_lost),
         cmocka_unit_test (who_takes_no_answers_is_given_up_and_may_come_back),
         cmocka_unit_test (a_stopped_client_is_kept_however_long),
