@@ -56,7 +56,7 @@ struct turn {
     int64_t now;
     int64_t probe_us; /* when the store is tried again; 0: it takes commits */
     int64_t probe_every_us;
-    bool began, stop, leave;
+    bool stop, leave;
 };
 
 static int replay_one (void *arg, const struct wire_frames *record, struct err *e)
@@ -129,15 +129,6 @@ int turn_add_link (struct turn *t, struct link *l, struct err *e)
     return 0;
 }
 
-/* The clock is read once a turn. */
-static void begin (struct turn *t)
-{
-    if (t->began)
-        return;
-    t->began = true;
-    t->now = clock_mono_us ();
-}
-
 static void step (struct turn *t, struct sched_event *ev)
 {
     sched_step (t->sched, ev, t->now, &t->fx);
@@ -163,21 +154,12 @@ static void on_frames (struct turn *t, uint64_t route, struct wire_frames *f)
     wire_frames_fini (f);
 }
 
-static struct source *source_of (struct turn *t, const struct link *l)
+static void read_link (struct turn *t, struct source *src)
 {
-    unsigned i = 0;
-    while (t->links[i].link != l)
-        i++;
-    return &t->links[i];
-}
-
-void turn_read (struct turn *t, struct link *l)
-{
-    begin (t);
     for (int n = 0; n < MESSAGES_A_TURN; n++) {
         struct wire_frames f;
         uint64_t route;
-        int rc = link_receive (l, &route, &f);
+        int rc = link_receive (src->link, &route, &f);
         if (rc == 0)
             return;
         if (rc > 0) {
@@ -190,7 +172,14 @@ void turn_read (struct turn *t, struct link *l)
             step (t, &ev);
         }
     }
-    source_of (t, l)->more = true;
+    src->more = true;
+}
+
+/* Every link, whatever woke the loop: silence is judged behind this. */
+static void read_links (struct turn *t)
+{
+    for (unsigned i = 0; i < t->n_links; i++)
+        read_link (t, &t->links[i]);
 }
 
 void turn_stop (struct turn *t)
@@ -417,15 +406,20 @@ static void probe (struct turn *t)
     sched_set_degraded (t->sched, e.text);
 }
 
-int turn_finish (struct turn *t, struct err *e)
+static void stop (struct turn *t)
+{
+    struct sched_event ev = {.kind = EVENT_STOP};
+    if (t->stop)
+        step (t, &ev);
+    t->stop = false;
+}
+
+int turn_run (struct turn *t, struct err *e)
 {
     struct err why;
-    begin (t);
-    if (t->stop) {
-        struct sched_event ev = {.kind = EVENT_STOP};
-        t->stop = false;
-        step (t, &ev);
-    }
+    t->now = clock_mono_us (); /* once a turn */
+    read_links (t);
+    stop (t);
     probe (t);
     tick (t);
     sched_end_turn (t->sched, t->now, &t->fx);
@@ -435,7 +429,6 @@ int turn_finish (struct turn *t, struct err *e)
     sched_flush (t->sched, t->now, &t->fx);
     retry_parked (t);
     carry_out (t);
-    t->began = false;
     return t->leave ? 1 : 0;
 }
 

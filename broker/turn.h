@@ -1,8 +1,10 @@
 /* turn: the broker's thin shell. Messages become events, effects become records and messages; one
  * commit a turn.
  *
- *     wait -> clock -> drain each link -> events -> end of turn -> one commit -> what may leave,
- * leaves
+ *     wait -> clock -> drain each link -> deadlines -> end of turn -> one commit -> what may leave
+ *
+ * All of it but the waiting is one call, so that nobody is judged before what has come from him is
+ * read: a broker that stood still finds its mail and its deadlines at one time.
  *
  * A commit that fails leaves memory ahead of the store: the scheduler is dropped and replayed from
  * it, and takes no new work until the store takes commits again. Sends that a peer's connection
@@ -25,14 +27,12 @@ void turn_free (struct turn **t);
 
 int turn_add_link (struct turn *t, struct link *l, struct err *e);
 
-/* Read what a link has, up to a bound; for the loop. */
-void turn_read (struct turn *t, struct link *l);
-
-/* The broker is to end: peers are told in this turn, and then turn_finish() says so. */
+/* The broker is to end: peers are told in the next turn, and then turn_run() says so. */
 void turn_stop (struct turn *t);
 
-/* End the turn. Returns 1 when the broker may leave, 0 to go on, -1 when it cannot. */
-int turn_finish (struct turn *t, struct err *e);
+/* One turn: read what each link has, up to a bound; do what is due; commit; speak. Returns 1 when
+ * the broker may leave, 0 to go on, -1 with an error when it cannot. */
+int turn_run (struct turn *t, struct err *e);
 
 /* When the loop must wake at the latest. */
 int64_t turn_deadline (const struct turn *t);

@@ -201,7 +201,6 @@ static void read_some (struct sim *s)
             look_at (s, route, &f);
         fake_link_push_take (b->link, route, &f);
     }
-    turn_read (b->turn, b->link);
 }
 
 static void be_late (struct sim *s)
@@ -277,7 +276,7 @@ static void turn (struct sim *s)
     fake_clock_set (now);
     be_late (s);
     read_some (s);
-    int rc = turn_finish (b->turn, &e);
+    int rc = turn_run (b->turn, &e);
     if (rc < 0)
         sim_fail (s, "broker: %s", e.text);
     if (!s->big)

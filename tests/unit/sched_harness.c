@@ -297,8 +297,7 @@ void bed_turn (struct bed *b)
     LIST_FOREACH (p, &b->peers, link)
         transmit (p);
     fake_clock_set (b->now);
-    turn_read (b->turn, b->link);
-    if (turn_finish (b->turn, &e) < 0)
+    if (turn_run (b->turn, &e) < 0)
         fail_msg ("%s", e.text);
     if (sched_check (bed_sched (b), &e) < 0)
         fail_msg ("%s", e.text);

@@ -264,12 +264,11 @@ static void the_broker_says_goodbye_when_it_stops (void **state)
     struct peer *c = bed_client (b, "c");
     struct peer *w = bed_worker (b, "w", 2);
     turn_stop (b->turn);
-    assert_int_equal (turn_finish (b->turn, &e), 1);
+    assert_int_equal (turn_run (b->turn, &e), 1);
     assert_int_equal (c->n_byes, 1);
     assert_int_equal (w->n_byes, 1);
     peer_back (c, true);
-    turn_read (b->turn, b->link);
-    assert_int_equal (turn_finish (b->turn, &e), 1);
+    assert_int_equal (turn_run (b->turn, &e), 1);
     assert_int_equal (c->error, WIRE_STOPPING);
     bed_free (&b);
 }
@@ -314,8 +313,7 @@ static void a_client_may_stop_the_broker_and_a_worker_may_not (void **state)
     assert_int_equal (w->error, WIRE_FORBIDDEN);
     assert_int_equal (w->n_byes, 0);
     peer_say (c, &stop);
-    turn_read (b->turn, b->link);
-    assert_int_equal (turn_finish (b->turn, &e), 1);
+    assert_int_equal (turn_run (b->turn, &e), 1);
     assert_int_equal (c->n_byes, 1);
     assert_int_equal (w->n_byes, 1);
     bed_free (&b);

@@ -295,7 +295,7 @@ static void a_broker_that_is_to_stop_stops_though_its_commit_fails (void **state
     struct bed *b = bed_new (NULL, store_test_new (&t));
     t->fail = true;
     turn_stop (b->turn);
-    assert_int_equal (turn_finish (b->turn, &e), 1);
+    assert_int_equal (turn_run (b->turn, &e), 1);
     bed_free (&b);
 }
 

@@ -75,12 +75,35 @@ static void a_worker_is_not_lost_whose_signs_of_life_are_not_read_yet (void **st
     bed_free (&b);
 }
 
+/* By the clock it was silent for too long; its word lies there. */
+static void a_worker_is_not_judged_before_what_has_arrived_is_read (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *w = bed_worker (b, "w", 2);
+    int64_t heard = b->now;
+    bed_pass (b, b->cfg.lost_us - 100 * US_PER_MS);
+    assert_int_equal (bed_figures (b).workers, 1);
+    for (int i = 0; i < 3; i++) {
+        b->now = heard + b->cfg.lost_us + 50 * US_PER_MS;
+        heard = b->now;
+        ping (w);
+        bed_turn (b);
+        assert_int_equal (bed_figures (b).workers, 1);
+        bed_pass (b, b->cfg.lost_us - 100 * US_PER_MS);
+    }
+    bed_pass (b, US_PER_S);
+    assert_int_equal (bed_figures (b).workers, 0);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_client_is_pinged_by_a_broker_that_is_never_done_reading),
         cmocka_unit_test (a_silent_worker_is_lost_to_a_broker_that_is_never_done_reading),
         cmocka_unit_test (a_worker_is_not_lost_whose_signs_of_life_are_not_read_yet),
+        cmocka_unit_test (a_worker_is_not_judged_before_what_has_arrived_is_read),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
