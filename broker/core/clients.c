@@ -179,6 +179,7 @@ static void join (const struct said *m, struct batch *b)
     sub->confirmed = b->owner == sub ? b->confirmed : 0;
     if (b->owner == sub)
         batch_give_to (m->s, b, m->c);
+    sub->first = b->awaited;
     b->awaited = false;
     opened (m, sub);
 }
@@ -230,15 +231,38 @@ static enum wire_code code_of (const struct err *e)
     }
 }
 
+/* Somebody else who opened it. */
+static struct sub *next_owner (const struct batch *b)
+{
+    struct sub *sub;
+    LIST_FOREACH (sub, &b->subs, link)
+        if (sub->owner)
+            break;
+    return sub;
+}
+
+/* Who is refused may not have been the one that the batch waits for since a restart: that one may
+ * still come, until the grace is over, and ask for results that were not read. */
+static void refuse_joined (const struct said *m, struct sub *sub, const struct err *e)
+{
+    uint64_t handle = sub->handle;
+    struct batch *b = sub->batch;
+    sub->owner = false;
+    if (sub->first && !next_owner (b)) {
+        b->awaited = true;
+        batch_give_to (m->s, b, &m->s->orphans);
+    }
+    sub_free (m->s, &sub);
+    refuse_handle (m, handle, e->code == EBUSY ? WIRE_BUSY : WIRE_CONFLICT, e->text);
+}
+
 /* What a client submits must fit together, and there must be room for it (who minds the window has
  * it); where that is not so, the batch cannot go on. But what was accepted is not touched by who
  * says it differently a second time: that submission is refused. */
 static void does_not_fit (const struct said *m, struct sub *sub, const struct err *e)
 {
     if (e->code == EEXIST || sub->joined) {
-        uint64_t handle = sub->handle;
-        sub_free (m->s, &sub);
-        refuse_handle (m, handle, e->code == EBUSY ? WIRE_BUSY : WIRE_CONFLICT, e->text);
+        refuse_joined (m, sub, e);
         return;
     }
     struct msg_cancel c = {.reason = bytes_str (e->text)};
@@ -470,16 +494,6 @@ static void drop_drains (struct sched *s, struct client *c)
         }
         d = next;
     }
-}
-
-/* Somebody else who opened it. */
-static struct sub *next_owner (const struct batch *b)
-{
-    struct sub *sub;
-    LIST_FOREACH (sub, &b->subs, link)
-        if (sub->owner)
-            break;
-    return sub;
 }
 
 /* Attached batches end with their client, unless another one opened them, too; detached ones go on

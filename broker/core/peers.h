@@ -65,6 +65,7 @@ struct sub {
     bool owner;         /* it opened the batch */
     bool joined;        /* ... which was there already, under its key */
     bool compares;      /* ... and gets nothing back before its CLOSE */
+    bool first;         /* ... and waited for its client since a restart */
     bool told;          /* was sent END, and is to confirm that it has all */
     bool follow;
     uint64_t confirmed;    /* the last record it will not ask for again */

@@ -284,6 +284,60 @@ static void half_a_submission_that_may_run_once_keeps_its_key (void **state)
     bed_free (&b);
 }
 
+/* An attached batch that waits for its client behind a restart, with a result that is not read, and
+ * another client that has its key and says something else. */
+static struct bed *bed_with_an_impostor (struct peer **c1, struct peer **c2)
+{
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *w = bed_worker (b, "w", 1);
+    *c1 = bed_client (b, "c1");
+    client_submit (*c1, 1, 0, 0, 2);
+    (*c1)->full = true;
+    worker_finish (w, client_view (*c1, 1)->id, 1, OUTCOME_DONE, 50000);
+    bed_turn (b);
+    (*c1)->full = false;
+    bed_restart (b, t);
+    peer_back (w, false);
+    *c2 = bed_client (b, "c2");
+    copy_open (*c2, 7, client_view (*c1, 1));
+    rows_of (*c2, 7, 0, 0, "x");
+    bed_settle (b);
+    assert_true (is_broken (*c2, 7));
+    return b;
+}
+
+static void who_is_refused_after_a_restart_leaves_the_batch_to_its_client (void **state)
+{
+    (void)state;
+    for (int leaves = 0; leaves <= 1; leaves++) {
+        struct peer *c1, *c2;
+        struct bed *b = bed_with_an_impostor (&c1, &c2);
+        struct wire bye = {.kind = WIRE_BYE};
+        if (leaves)
+            peer_say (c2, &bye);
+        bed_settle (b);
+        peer_back (c1, false);
+        bed_settle (b);
+        assert_int_equal (client_view (c1, 1)->done.count, 1);
+        bed_run (b, 50000);
+        assert_int_equal (client_view (c1, 1)->end.done, 2);
+        bed_free (&b);
+    }
+}
+
+static void a_batch_that_only_refused_clients_opened_again_ends_with_the_grace (void **state)
+{
+    (void)state;
+    struct peer *c1, *c2;
+    struct bed *b = bed_with_an_impostor (&c1, &c2);
+    bed_pass (b, 59 * US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 1);
+    bed_pass (b, 30 * US_PER_S); /* the worker says nothing, and is lost with its row */
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +349,8 @@ int main (void)
         cmocka_unit_test (a_large_row_is_compared_over_its_parts),
         cmocka_unit_test (half_a_submission_leaves_its_key_to_the_next),
         cmocka_unit_test (half_a_submission_that_may_run_once_keeps_its_key),
+        cmocka_unit_test (who_is_refused_after_a_restart_leaves_the_batch_to_its_client),
+        cmocka_unit_test (a_batch_that_only_refused_clients_opened_again_ends_with_the_grace),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
