@@ -409,6 +409,10 @@ static void configure (struct sim *s, struct sched_config *c)
         c->result_bytes = 4000;
     if (sim_chance (s, 150))
         c->client_tasks = (uint64_t)sim_between (s, 20, 100);
+    if (sim_chance (s, 300)) {
+        c->suspect_us = 3 * US_PER_S;
+        c->lost_us = sim_between (s, 7, 12) * US_PER_S;
+    }
 }
 
 struct bench *bench_new (struct sim *s, bool durable)
@@ -503,6 +507,11 @@ bool bench_full (struct sim *s, int64_t us)
 int64_t bench_awake (const struct sim *s)
 {
     return s->bench->awake_us;
+}
+
+int64_t bench_waits (const struct sim *s)
+{
+    return s->now - s->bench->turn_at;
 }
 
 bool bench_is_new (const struct sim *s)

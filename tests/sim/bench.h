@@ -33,6 +33,8 @@ bool bench_stop (struct sim *s);
 /* For the roll. Time that it was awake; silence that makes a worker lost; whether it has a session
  * of that token; whether mail of that route was there before the present turn and is not read. */
 int64_t bench_awake (const struct sim *s);
+/* How long ago its last turn began. */
+int64_t bench_waits (const struct sim *s);
 int64_t bench_lost_us (const struct sim *s);
 bool bench_knows (const struct sim *s, uint64_t token);
 uint64_t bench_grants (const struct sim *s, uint64_t token); /* to that worker, so far */

@@ -4,6 +4,7 @@
 #include "tests/sim/host.h"
 #include "tests/sim/moments.h"
 #include "tests/sim/net.h"
+#include "tests/sim/roll.h"
 #include "tests/sim/user.h"
 
 enum { FAULTS_MAX = 50 };
@@ -46,13 +47,25 @@ static bool one_way (struct sim *s)
     return true;
 }
 
-/* A worker's word comes at the time at which it would be given up. */
-static bool brink (struct sim *s)
+static bool stands_on_the_brink (struct sim *s, struct host *h)
 {
-    int64_t us = bench_lost_us (s) + sim_between (s, -2200, 400) * US_PER_MS;
-    net_stall (s, host_conn (any_host (s)), TO_BROKER, us);
+    int64_t silence_us = roll_silence (s, h);
+    int64_t us = bench_lost_us (s) - silence_us + sim_between (s, -150, 250) * US_PER_MS;
+    if (silence_us < 0 || us <= 0 || !host_pause (s, h, us))
+        return false;
     bench_slow (s, us + US_PER_S);
     return true;
+}
+
+/* Workers stand still until just about when they would be given up, and their word comes while the
+ * broker is in a turn. (Cutting them off would not do: after 6 s it comes over another connection.)
+ */
+static bool brink (struct sim *s)
+{
+    bool any = false;
+    for (unsigned i = 0; i < s->n_hosts; i++)
+        any |= stands_on_the_brink (s, s->hosts[i]);
+    return any;
 }
 
 static bool jam (struct sim *s)
@@ -143,7 +156,7 @@ static const struct fault FAULTS[] = {
     {cut, COUNT_CUTS, 20},
     {stall, COUNT_STALLS, 8},
     {one_way, COUNT_ONE_WAY, 8},
-    {brink, COUNT_BRINKS, 4},
+    {brink, COUNT_BRINKS, 6},
     {jam, COUNT_JAMS, 6},
     {crash_agent, COUNT_AGENT_CRASHES, 8},
     {lose_host, COUNT_HOST_LOSSES, 4},

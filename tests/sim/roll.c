@@ -211,13 +211,13 @@ void roll_read (struct sim *s, uint64_t route, const struct wire *w, uint64_t co
         return;
     if (en->read_us < awake_us)
         en->read_us = awake_us;
-    if (w->seq && w->seq == en->expected) {
-        en->commits[w->seq % RING] = commit;
-        en->expected++;
-    }
     if (w->kind == WIRE_BYE)
         en->bye = en->left = true;
-    else if (w->kind == WIRE_CANCEL)
+    if (!w->seq || w->seq != en->expected)
+        return; /* the second time it counts for nothing */
+    en->commits[w->seq % RING] = commit;
+    en->expected++;
+    if (w->kind == WIRE_CANCEL)
         read_cancel (s, en, w, commit);
     else if (w->kind == WIRE_RETRY)
         read_retry (s, en, &w->m.retry);
@@ -308,14 +308,30 @@ static void judged (struct sim *s, const struct entry *en, int64_t awake_us)
     sim_count (s, COUNT_GIVEN_UP);
 }
 
+/* What came over a connection that was given up in the same turn was looked at, and not taken: it
+ * will come again. */
+static void not_taken (struct roll *r, struct entry *en, uint64_t received)
+{
+    size_t kept = 0;
+    if (received + 1 >= en->expected)
+        return;
+    en->expected = received + 1;
+    for (size_t i = 0; i < r->n_cancelled; i++)
+        if (r->cancelled[i].token != en->token || r->cancelled[i].seq <= received)
+            r->cancelled[kept++] = r->cancelled[i];
+    r->n_cancelled = kept;
+}
+
 void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us)
 {
     struct entry *en, *tmp;
     HASH_ITER (hh, s->roll->by_token, en, tmp) {
         uint64_t route;
         if (broker_has (sched, en->token, &route)) {
-            if (!en->stays)
+            if (!en->stays) {
                 en->route = route;
+                not_taken (s->roll, en, broker_received (sched, en->token));
+            }
             continue;
         }
         if (en->worker && !en->left)
@@ -346,4 +362,13 @@ void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us
         ledger_fence (s, en->token);
         drop (s->roll, en);
     }
+}
+
+int64_t roll_silence (const struct sim *s, const void *peer)
+{
+    const struct entry *en;
+    for (en = s->roll->by_token; en; en = en->hh.next)
+        if (en->peer == peer && en->route)
+            return bench_awake (s) + bench_waits (s) - en->read_us;
+    return -1;
 }

@@ -30,4 +30,8 @@ void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us);
  * the next one, which judges nobody for `grace_us`. */
 void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us, int64_t grace_us);
 
+/* How long ago something of that peer was read, of the time that the broker was awake; -1: it is
+ * not connected. */
+int64_t roll_silence (const struct sim *s, const void *peer);
+
 #endif

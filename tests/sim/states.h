@@ -49,6 +49,9 @@ enum client_state state_at_client (const struct core *c, bool said_bye);
 /* Whether the broker has a session of that token; and its route, 0: not connected. */
 bool broker_has (const struct sched *s, uint64_t token, uint64_t *route);
 
+/* The number of the last message that it has taken from the peer of that token. */
+uint64_t broker_received (const struct sched *s, uint64_t token);
+
 /* The number of the last grant to the worker of that token. */
 uint64_t broker_grants (const struct sched *s, uint64_t token);
 

@@ -30,6 +30,13 @@ bool broker_has (const struct sched *s, uint64_t token, uint64_t *route)
     return se;
 }
 
+uint64_t broker_received (const struct sched *s, uint64_t token)
+{
+    struct session *se = NULL;
+    HASH_FIND (by_token, s->by_token, &token, sizeof token, se);
+    return se ? chan_received (se->chan) : 0;
+}
+
 uint64_t broker_grants (const struct sched *s, uint64_t token)
 {
     struct session *se = NULL;

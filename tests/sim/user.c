@@ -317,7 +317,7 @@ uint64_t user_batch (const struct sim *s, const void *peer, uint64_t handle)
     for (unsigned i = 0; i < s->n_users; i++)
         for (unsigned k = 0; s->users[i] == peer && k < s->users[i]->n_jobs; k++) {
             const struct job *j = s->users[i]->jobs[k];
-            if (j->open && !j->forgotten && j->b.handle == handle)
+            if (j->open && !j->forgotten && !j->void_ && j->b.handle == handle)
                 return j->b.id;
         }
     return 0;
