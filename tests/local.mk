@@ -402,9 +402,12 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/sim/mutants/01-acknowledge-before-commit.patch \
 	tests/sim/mutants/03-forget-one-range-at-a-loss.patch \
 	tests/sim/mutants/04-run-again-on-a-mere-disconnect.patch \
+	tests/sim/mutants/05-count-a-duplicate-result-twice.patch \
 	tests/sim/mutants/06-skip-one-resend.patch \
 	tests/sim/mutants/07-never-take-back.patch \
 	tests/sim/mutants/08-exceed-jobs-after-a-loss.patch \
+	tests/sim/mutants/09-lose-a-cancel-at-restart.patch \
+	tests/sim/mutants/10-judge-a-worker-before-draining.patch \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/line.py \

@@ -69,6 +69,23 @@ static void tempt_fate (struct sim *s)
     sim_at (s, s->now + sim_between (s, 0, 3000), crash_at_once, NULL, sim_chance (s, 500));
 }
 
+static void worker_dies (struct sim *s, void *arg, uint64_t n)
+{
+    (void)arg;
+    (void)n;
+    if (!s->calm && host_crash (s, s->hosts[sim_below (s, s->n_hosts)]))
+        sim_count (s, COUNT_AGENT_CRASHES);
+}
+
+/* What was cancelled stays so when the broker and who had the rows are others. */
+static void tempt_with_a_cancel (struct sim *s)
+{
+    if (!s->bench->disk || s->calm || !sim_chance (s, 200))
+        return;
+    sim_at (s, s->now + sim_between (s, 1, 300) * US_PER_MS, crash_at_once, NULL, 0);
+    sim_at (s, s->now + sim_between (s, 1, 1500) * US_PER_MS, worker_dies, NULL, 0);
+}
+
 static void notice (struct sim *s, uint64_t route, const struct wire_frames *f)
 {
     struct wire w;
@@ -188,6 +205,8 @@ static void look_at (struct sim *s, uint64_t route, const struct wire_frames *f)
     cover_met (s->cover, AT_BROKER, state_at_broker (sched, route), w.kind);
     roll_read (s, route, &w, sched_commit_number (sched) + 1, b->awake_us);
     tempt_return (s, route, &w);
+    if (w.kind == WIRE_CANCEL)
+        tempt_with_a_cancel (s);
     wire_fini (&w);
 }
 
@@ -290,7 +309,7 @@ static int64_t cost (struct sim *s)
     struct bench *b = s->bench;
     int64_t us = b->block_us;
     b->block_us = 0;
-    if (!s->calm && s->now < b->slow_until)
+    if (s->now < b->slow_until)
         us += sim_between (s, 60, 190) * US_PER_MS;
     return us;
 }
@@ -409,7 +428,7 @@ static void configure (struct sim *s, struct sched_config *c)
         c->result_bytes = 4000;
     if (sim_chance (s, 150))
         c->client_tasks = (uint64_t)sim_between (s, 20, 100);
-    if (sim_chance (s, 300)) {
+    if (sim_chance (s, 500)) {
         c->suspect_us = 3 * US_PER_S;
         c->lost_us = sim_between (s, 7, 12) * US_PER_S;
     }

@@ -156,7 +156,7 @@ static const struct fault FAULTS[] = {
     {cut, COUNT_CUTS, 20},
     {stall, COUNT_STALLS, 8},
     {one_way, COUNT_ONE_WAY, 8},
-    {brink, COUNT_BRINKS, 6},
+    {brink, COUNT_BRINKS, 10},
     {jam, COUNT_JAMS, 6},
     {crash_agent, COUNT_AGENT_CRASHES, 8},
     {lose_host, COUNT_HOST_LOSSES, 4},

@@ -222,6 +222,13 @@ void ledger_fence (struct sim *s, uint64_t token)
         t->fenced = true;
 }
 
+void ledger_unfence (struct sim *s, uint64_t token)
+{
+    struct token *t = find_token (s->ledger, token);
+    if (t)
+        t->fenced = false;
+}
+
 /* --- starts --- */
 
 #define ROW(o) (int)(o)->row, (int)((o)->batch & 0xffffffff)

@@ -51,6 +51,8 @@ void ledger_kill (struct sim *s, struct execution **x);
 
 /* The session's rows are the broker's to give to others. */
 void ledger_fence (struct sim *s, uint64_t token);
+/* The broker was restarted and does not know that the session had ended. */
+void ledger_unfence (struct sim *s, uint64_t token);
 
 /* It takes its worker down now. */
 void ledger_down (struct sim *s, struct execution *x);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "broker/core/sched.h"
 #include "common/base/mem.h"
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
@@ -34,6 +35,7 @@ struct entry {
     bool bye;               /* was read, */
     bool left;              /* ... or its next agent's HELLO */
     bool stays;             /* known to a broker that came back: not judged before it is here */
+    uint64_t gone;          /* it was ended in this commit; 0: it is there */
     struct cover_of *covers;
     size_t n_covers;
     UT_hash_handle hh;
@@ -249,7 +251,7 @@ static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_we
         old->route = 0;
     if (!m->resumed && en)
         sim_fail (s, "the session of %s is new and had been there", en->name);
-    if (m->resumed && !en)
+    if (m->resumed && (!en || en->gone))
         sim_fail (s, "a session goes on that had not begun");
     if (en && route < en->newest)
         return NULL; /* it waited in the broker, and goes to a connection of before */
@@ -327,6 +329,8 @@ void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us)
     struct entry *en, *tmp;
     HASH_ITER (hh, s->roll->by_token, en, tmp) {
         uint64_t route;
+        if (en->gone)
+            continue;
         if (broker_has (sched, en->token, &route)) {
             if (!en->stays) {
                 en->route = route;
@@ -341,7 +345,8 @@ void roll_turn (struct sim *s, const struct sched *sched, int64_t awake_us)
         if (en->worker && !en->bye)
             ledger_lost (s, en->token);
         ledger_fence (s, en->token);
-        drop (s->roll, en);
+        en->gone = sched_commit_number (sched);
+        en->route = 0;
     }
 }
 
@@ -355,9 +360,13 @@ void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us
         en->stays = true;
         if (en->read_us < awake_us + grace_us - bench_lost_us (s))
             en->read_us = awake_us + grace_us - bench_lost_us (s);
-        if (restores && en->worker && bench_knows (s, en->token))
+        if (en->gone > held) { /* that was not kept */
+            ledger_unfence (s, en->token);
+            en->gone = 0;
+        }
+        if (restores && en->worker && !en->gone && bench_knows (s, en->token))
             continue;
-        if (en->worker)
+        if (en->worker && !en->gone)
             ledger_lost (s, en->token);
         ledger_fence (s, en->token);
         drop (s->roll, en);

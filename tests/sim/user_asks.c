@@ -35,6 +35,8 @@ void ask_cancel (struct user *u, struct job *j)
     struct wire w = {.kind = WIRE_CANCEL};
     struct msg_cancel *m = &w.m.cancel;
     j->cancel_us = CLOCK_NEVER;
+    if (j->cancel_count && j->b.opening.again_us != CLOCK_NEVER)
+        return; /* libdrover says then that the broker has not taken it yet */
     m->batch = j->b.handle;
     m->count = j->cancel_count;
     m->first = m->count ? sim_below (u->s, 10) : 0;
