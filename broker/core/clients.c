@@ -184,6 +184,13 @@ static void join (const struct said *m, struct batch *b)
     opened (m, sub);
 }
 
+/* Who cancelled before all was said, and opens it again behind a restart. Somebody new compares,
+ * and has read nothing. */
+static bool is_back (const struct batch *b, const struct msg_open *o)
+{
+    return b->awaited && (o->record || !o->compare);
+}
+
 static void on_open (const struct said *m)
 {
     const struct msg_open *o = &m->w->m.open;
@@ -195,7 +202,7 @@ static void on_open (const struct said *m)
         return;
     }
     struct batch *b = batch_by_key (m->s, o->key);
-    bool withdrawn = b && batch_is_withdrawn (b);
+    bool withdrawn = b && batch_is_withdrawn (b) && !is_back (b, o);
     if (withdrawn && b->flags & BATCH_AT_MOST_ONCE)
         refuse_handle (m, o->batch, WIRE_CONFLICT,
                        "the batch with this key lost its client before it was closed, and some of "

@@ -284,6 +284,31 @@ static void half_a_submission_that_may_run_once_keeps_its_key (void **state)
     bed_free (&b);
 }
 
+/* It is its client that cancelled it, and not gone: behind a restart it finds it again. */
+static void what_was_cancelled_half_said_is_its_clients_behind_a_restart (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    client_open (c, 1, BATCH_DETACHED, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 2);
+    bed_settle (b);
+    worker_finish (w, client_view (c, 1)->id, 1, OUTCOME_DONE, 50000);
+    bed_settle (b);
+    client_cancel (c, 5, 1, 0, 0);
+    bed_settle (b);
+    bed_restart (b, t);
+    peer_back (w, false);
+    peer_back (c, false);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->known, 1);
+    assert_false (is_broken (c, 1));
+    bed_free (&b);
+}
+
 /* An attached batch that waits for its client behind a restart, with a result that is not read, and
  * another client that has its key and says something else. */
 static struct bed *bed_with_an_impostor (struct peer **c1, struct peer **c2)
@@ -349,6 +374,7 @@ int main (void)
         cmocka_unit_test (a_large_row_is_compared_over_its_parts),
         cmocka_unit_test (half_a_submission_leaves_its_key_to_the_next),
         cmocka_unit_test (half_a_submission_that_may_run_once_keeps_its_key),
+        cmocka_unit_test (what_was_cancelled_half_said_is_its_clients_behind_a_restart),
         cmocka_unit_test (who_is_refused_after_a_restart_leaves_the_batch_to_its_client),
         cmocka_unit_test (a_batch_that_only_refused_clients_opened_again_ends_with_the_grace),
     };
