@@ -166,6 +166,11 @@ void ledger_enrol (struct sim *s, uint64_t token)
     HASH_ADD (hh, s->ledger->tokens, token, sizeof t->token, t);
 }
 
+bool ledger_knows (const struct sim *s, uint64_t token)
+{
+    return find_token (s->ledger, token);
+}
+
 uint64_t ledger_batch (const struct sim *s, uint64_t token, uint64_t id)
 {
     const struct token *t = find_token (s->ledger, token);
@@ -373,7 +378,7 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
     LIST_INSERT_HEAD (&s->ledger->running, x, link);
     if (o->batch > s->ledger->highest)
         s->ledger->highest = o->batch;
-    if (p->starts++)
+    if (!x->void_ && p->starts++)
         sim_count (s, COUNT_RERUNS);
     return x;
 }

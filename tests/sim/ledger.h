@@ -36,6 +36,7 @@ void ledger_new_era (struct sim *s);
 /* A session begins; the batch of that number in its time, as the ledger knows it. */
 void ledger_enrol (struct sim *s, uint64_t token);
 uint64_t ledger_batch (const struct sim *s, uint64_t token, uint64_t id);
+bool ledger_knows (const struct sim *s, uint64_t token); /* one that began, be it over or not */
 /* What ran before is known to nobody any more, with batches of the same numbers: no rule joins what
  * was and what comes. */
 void ledger_amnesty (struct sim *s);

@@ -247,14 +247,14 @@ static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_we
 {
     struct entry *en = by_token (s->roll, m->token);
     struct entry *old = by_route (s->roll, route);
+    if (en ? route < en->newest : ledger_knows (s, m->token))
+        return NULL; /* it waited in the broker, and goes to a connection of before */
     if (old && old != en)
         old->route = 0;
     if (!m->resumed && en)
         sim_fail (s, "the session of %s is new and had been there", en->name);
     if (m->resumed && (!en || en->gone))
         sim_fail (s, "a session goes on that had not begun");
-    if (en && route < en->newest)
-        return NULL; /* it waited in the broker, and goes to a connection of before */
     if (!en)
         en = enrol (s, route, m);
     en->newest = route;

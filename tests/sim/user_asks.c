@@ -264,8 +264,8 @@ static void settle (struct user *u, const struct ask *a, const drover_reply_t *r
         sim_count (u->s, COUNT_RETRIES);
     if (a->kind == WIRE_REMOVE && ok)
         sim_count (u->s, COUNT_REMOVALS);
-    if (a->kind == WIRE_REMOVE &&
-        (r->code == DROVER_ECONFLICT || r->code == DROVER_EBUSY || r->code == DROVER_ESTORAGE))
+    /* (a disk without room refuses also what it took before, and could not answer) */
+    if (a->kind == WIRE_REMOVE && (r->code == DROVER_ECONFLICT || r->code == DROVER_EBUSY))
         a->job->removals--;
 }
 
