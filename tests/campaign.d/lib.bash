@@ -320,7 +320,7 @@ unit_test() {
     fi
     [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
     sed -n 's/^# /   /p' "$T/log/$1"
-    say "$1${2:+, $2 cases}: $(sed -n 's/^\[  PASSED  \] //p' "$T/log/$1") passed, $((SECONDS - begun)) s"
+    say "$1${2:+, $2 cases}: $(sed -n 's/^\[  PASSED  \] \([0-9]*\).*/\1/p' "$T/log/$1") tests passed, $((SECONDS - begun)) s"
 }
 
 # hwm PID: the most memory it had so far, KiB; nothing when it is over.
