@@ -261,6 +261,37 @@ static void outcomes_before_a_long_row_do_not_wait_for_it (void **state)
     rig_free (&r);
 }
 
+/* Whoever packed the last outcome was slow to send it: its job is over, and it has the next. */
+static void outcomes_that_were_had_already_may_come_behind_the_next_batch (void **state)
+{
+    (void)state;
+    unsigned x;
+    for (unsigned next = 1; next <= 2; next++) {
+        struct rig *r = with_a_large_job (1, &x);
+        for (int i = 0; i < 20; i++) {
+            rig_claim (r, x);
+            rig_finish_quietly (r, x, OUTCOME_DONE, 1);
+        }
+        rig_pass (r, 30 * US_PER_MS);
+        rig_all (r, 300, 20, OUTCOME_DONE);
+        assert_int_equal (rig_busy (r), 0);
+        if (next == 2) { /* of a batch, or of none yet */
+            rig_spec (r, 2, FORM_FUNCTION, 1, 0);
+            rig_grant (r, 2, 0, 1, 2, 1, 1);
+        }
+        rig_send_results (r, x);
+        assert_false (r->executor[x].killed);
+        if (next == 1) {
+            rig_spec (r, 2, FORM_FUNCTION, 1, 0);
+            rig_grant (r, 2, 0, 1, 2, 1, 1);
+        }
+        assert_int_equal (rig_work_all (r, 1), 1);
+        assert_false (r->executor[x].killed);
+        assert_int_equal (agent_figures (r->agent).handed, 0);
+        rig_free (&r);
+    }
+}
+
 static void outcomes_of_one_turn_leave_as_one_message (void **state)
 {
     (void)state;
@@ -501,6 +532,7 @@ int main (void)
         cmocka_unit_test (last_rows_are_spread_over_free_slots),
         cmocka_unit_test (long_row_gives_back_the_rows_behind_it),
         cmocka_unit_test (outcomes_before_a_long_row_do_not_wait_for_it),
+        cmocka_unit_test (outcomes_that_were_had_already_may_come_behind_the_next_batch),
         cmocka_unit_test (outcomes_of_one_turn_leave_as_one_message),
         cmocka_unit_test (large_row_in_parts_runs_whole),
         cmocka_unit_test (spec_is_told_to_an_executor_once),

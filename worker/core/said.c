@@ -92,6 +92,17 @@ void executor_peek (struct agent *a, struct executor *e, int64_t now, struct age
     pass_on (a, e, &body, &found, now, fx);
 }
 
+/* The job was over when its last outcomes were had with peek(): the executor has left the batch of
+ * which they come once more, and may have another one. */
+static bool was_peeked (struct executor *e, const struct wire *w)
+{
+    if (!e->peeked || w->kind != WIRE_RESULTS || w->m.results.count > e->peeked ||
+        (e->batch && e->batch->id == w->m.results.batch))
+        return false;
+    e->peeked -= w->m.results.count;
+    return true;
+}
+
 static void broken (struct agent *a, struct executor *e, const char *what, int64_t now,
                     struct agent_effects *fx)
 {
@@ -130,7 +141,9 @@ void executor_said (struct agent *a, const struct agent_event *ev, int64_t now,
 {
     struct executor *e = executor_find (a, ev->executor);
     const struct wire *w = ev->message;
-    if (!e || !e->batch) /* it was killed for a session that is over */
+    if (!e || was_peeked (e, w))
+        return;
+    if (!e->batch) /* it was killed for a session that is over */
         return;
     struct wire out = {.kind = w->kind, .m = w->m, .body[0] = w->body[0]};
     switch (w->kind) {
