@@ -1,4 +1,5 @@
 # T2: a process ends at each labelled point of broker, worker and client, and is started again
+# Not with --ci: it builds programs of its own, which takes too long there
 # shellcheck shell=bash disable=SC2154 # R, T, top, build, tier and parts are the library's
 # Sizes: TIMES (0: chains only, else each point alone, at its 1st to TIMES-th passing), POINTS (only
 # those), PARALLEL.

@@ -4,6 +4,12 @@
 # that they leave it as it is. Brokers that are told to stop.
 load lib
 
+# A worker would wait for its task, which has no end.
+teardown() {
+    [ -z "${WORKER_PID:-}" ] || end "$WORKER_PID" KILL || true
+    drover_teardown
+}
+
 # on_state [OPTION]...: the same broker again, on the same state and socket.
 on_state() {
     start_broker --listen "ipc://$T/b" --state "$T/state" "$@"
