@@ -129,8 +129,12 @@ t2_submit() {
 
 # t2_read NAME ROWS: two handles read it, when it has ended.
 t2_read() {
-    local n status
-    t2_client drover wait "@$1$round" >/dev/null || true
+    local n status=125
+    # 124 and above: it was not told how it stands
+    while [ "$status" -ge 124 ]; do
+        status=0
+        t2_client drover wait "@$1$round" >/dev/null || status=$?
+    done
     for n in 1 2; do
         status=0
         t2_client drover results --json "@$1$round" >"$R/$1.$n.json" || status=$?
