@@ -241,11 +241,6 @@ static void gone (struct turn *t, uint64_t route)
     step (t, &ev);
 }
 
-static enum wire_kind kind_of (const struct wire_frames *f)
-{
-    return (enum wire_kind)f->frame[0].ptr[2];
-}
-
 /* A peer that asks on and takes no answer is as good as gone; if it is not, it says HELLO again. */
 static void park (struct turn *t, uint64_t route, struct wire_frames *f)
 {
@@ -257,7 +252,7 @@ static void park (struct turn *t, uint64_t route, struct wire_frames *f)
         STAILQ_INIT (&p->list);
         HASH_ADD (hh, t->parked, route, sizeof p->route, p);
     }
-    p->answers += !wire_numbered (kind_of (f));
+    p->answers += !wire_numbered (wire_frames_kind (f));
     struct parked_frames *node = mem_zalloc (sizeof *node);
     node->f = *f;
     *f = (struct wire_frames){0};
@@ -273,10 +268,10 @@ static void transmit (struct turn *t, uint64_t route, struct wire_frames *f)
     struct parked *p = NULL;
     HASH_FIND (hh, t->parked, &route, sizeof route, p);
     struct link *l = link_of (t, route);
-    FAULT_POINT_OF ("broker-sends", wire_name (kind_of (f)));
+    FAULT_POINT_OF ("broker-sends", wire_name (wire_frames_kind (f)));
     if (p) {
-        if (kind_of (f) != WIRE_PING) /* whether it is there is known from what waits */
-            park (t, route, f);       /* behind that */
+        if (wire_frames_kind (f) != WIRE_PING) /* whether it is there is known from what waits */
+            park (t, route, f);                /* behind that */
     } else if (l && link_send (l, route, f) < 0) {
         if (errno == EAGAIN)
             park (t, route, f);
@@ -290,7 +285,7 @@ static void retry (struct turn *t, struct parked *p)
 {
     struct parked_frames *f;
     while ((f = STAILQ_FIRST (&p->list))) {
-        bool answer = !wire_numbered (kind_of (&f->f));
+        bool answer = !wire_numbered (wire_frames_kind (&f->f));
         if (link_send (link_of (t, p->route), p->route, &f->f) < 0) {
             if (errno == EAGAIN)
                 return;

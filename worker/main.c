@@ -105,7 +105,8 @@ int main (int argc, char **argv)
         log_init ("worker", setup.o.level);
         if (!setup.o.slots)
             setup.o.slots = cores_usable ();
-        survey_modules (&setup.functions, &setup.o.modules, complain, NULL);
+        if (!setup.o.sweep) /* which has nothing to do with modules */
+            survey_modules (&setup.functions, &setup.o.modules, complain, NULL);
         status = setup.o.list_functions ? list_functions (&setup.functions) : run (&setup);
         survey_fini (&setup.functions);
     }

@@ -64,7 +64,7 @@ void broker_transmit (struct worker *w)
     struct wire_frames f;
     w->blocked = false;
     while (agent_transmit (w->agent, &f)) {
-        FAULT_POINT_OF ("agent-sends", wire_name (f.frame[0].ptr[2]));
+        FAULT_POINT_OF ("agent-sends", wire_name (wire_frames_kind (&f)));
         if (w->link && link_send (w->link, 0, &f) == 0) {
             wire_frames_fini (&f);
             continue;

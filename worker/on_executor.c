@@ -103,7 +103,7 @@ void executor_send (struct worker *w, uint32_t number, const struct wire_frames 
     struct err e;
     if (!m || m->ended)
         return; /* the launcher will tell of its death */
-    FAULT_POINT_OF ("agent-tells", wire_name (f->frame[0].ptr[2]));
+    FAULT_POINT_OF ("agent-tells", wire_name (wire_frames_kind (f)));
     if (framing_send (m->framing, f, &e) < 0) {
         log_event (LOG_ERROR, "executor does not read executor=%u: killing it", number);
         request_kill (w, number);

@@ -7,6 +7,7 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/say.h"
+#include "client/cli/show.h"
 #include "common/base/mem.h"
 
 struct known {
@@ -78,10 +79,9 @@ static int save_state (const drover_pair_t *pairs, size_t count, void *arg)
                                          "lost",   "parked",  "skipped"};
     struct batch_state *state = arg;
     uint64_t submitted = drover_pair_number (pairs, count, "submitted", 0);
-    drover_bytes_t phase = drover_pair_find (pairs, count, "state");
 
     state->id = drover_pair_number (pairs, count, "id", 0);
-    state->open = phase.len == 4 && memcmp (phase.ptr, "open", 4) == 0;
+    state->open = show_is (pairs, count, "state", "open");
     state->total = drover_pair_number (pairs, count, "total", submitted);
     state->done = drover_pair_number (pairs, count, "done", 0);
     state->cancelled = drover_pair_number (pairs, count, "cancelled", 0);

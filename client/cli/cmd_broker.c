@@ -9,6 +9,7 @@
 #include "client/cli/programs.h"
 #include "client/cli/say.h"
 #include "client/cli/session.h"
+#include "client/cli/show.h"
 
 static const char command[] = "broker";
 
@@ -29,11 +30,8 @@ struct left {       /* what a broker has not finished */
 static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
 {
     struct left *left = arg;
-    drover_bytes_t state = drover_pair_find (pairs, count, "state");
-    bool over = (state.len == 8 && memcmp (state.ptr, "finished", 8) == 0) ||
-                (state.len == 9 && memcmp (state.ptr, "cancelled", 9) == 0);
 
-    if (over)
+    if (show_is_over (pairs, count))
         return 0;
     left->batch = drover_pair_number (pairs, count, "id", 0);
     left->tasks += drover_pair_number (pairs, count, "waiting", 0) +
@@ -43,9 +41,7 @@ static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
 
 static int take_status (const drover_pair_t *pairs, size_t count, void *arg)
 {
-    drover_bytes_t kind = drover_pair_find (pairs, count, "durability");
-
-    ((struct left *)arg)->memory = kind.len == 6 && memcmp (kind.ptr, "memory", 6) == 0;
+    ((struct left *)arg)->memory = show_is (pairs, count, "durability", "memory");
     return 0;
 }
 

@@ -3,13 +3,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/cli/batches.h"
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
 #include "client/cli/json_out.h"
 #include "client/cli/say.h"
+#include "client/cli/show.h"
 #include "common/base/mem.h"
 
 static const char command[] = "forget";
@@ -23,19 +23,11 @@ struct forget {
     uint64_t forgotten;
 };
 
-static bool is_over (const drover_pair_t *pairs, size_t count)
-{
-    drover_bytes_t state = drover_pair_find (pairs, count, "state");
-
-    return (state.len == 8 && memcmp (state.ptr, "finished", 8) == 0) ||
-           (state.len == 9 && memcmp (state.ptr, "cancelled", 9) == 0);
-}
-
 static int add_batch (const drover_pair_t *pairs, size_t count, void *arg)
 {
     struct forget *f = arg;
 
-    if (!is_over (pairs, count) || !drover_pair_number (pairs, count, "detached", 0) ||
+    if (!show_is_over (pairs, count) || !drover_pair_number (pairs, count, "detached", 0) ||
         drover_pair_number (pairs, count, "ended_ms", 0) < f->older_ms)
         return 0;
     if ((f->count & (f->count - 1)) == 0) /* room in powers of two */

@@ -19,6 +19,7 @@
 #include "client/cli/durations.h"
 #include "client/cli/say.h"
 #include "client/cli/session.h"
+#include "client/cli/show.h"
 #include "client/cli/signals.h"
 #include "client/cli/sink.h"
 #include "client/cli/task.h"
@@ -125,13 +126,9 @@ static void on_state (struct run *r, const drover_event_t *event)
     drover_pair_t pairs[32];
     size_t at = 0;
     int n = drover_reply_record (event, &at, pairs, 32);
-    drover_bytes_t state;
 
     r->state_ref = 0;
-    if (n <= 0)
-        return;
-    state = drover_pair_find (pairs, (size_t)n < 32 ? (size_t)n : 32, "state");
-    if (state.len == 7 && memcmp (state.ptr, "waiting", 7) == 0)
+    if (n > 0 && show_is (pairs, (size_t)n < 32 ? (size_t)n : 32, "state", "waiting"))
         run_cancel (r, false);
 }
 

@@ -75,6 +75,19 @@ size_t show_field (const drover_pair_t *pairs, size_t count, const char *field, 
     return strlen (out);
 }
 
+bool show_is (const drover_pair_t *pairs, size_t count, const char *field, const char *word)
+{
+    drover_bytes_t value = drover_pair_find (pairs, count, field);
+
+    return value.len == strlen (word) && memcmp (value.ptr, word, value.len) == 0;
+}
+
+bool show_is_over (const drover_pair_t *pairs, size_t count)
+{
+    return show_is (pairs, count, "state", "finished") ||
+           show_is (pairs, count, "state", "cancelled");
+}
+
 void show_headings (struct table *t, const struct show_column *columns, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -20,6 +20,12 @@ struct show_column {
 size_t show_field (const drover_pair_t *pairs, size_t count, const char *field, char *out,
                    size_t size);
 
+/* Whether a field of a record is that word. */
+bool show_is (const drover_pair_t *pairs, size_t count, const char *field, const char *word);
+
+/* Whether a batch has come to its end, or to one. */
+bool show_is_over (const drover_pair_t *pairs, size_t count);
+
 /* The headings of a table, and one record as its next row. */
 void show_headings (struct table *t, const struct show_column *columns, size_t count);
 void show_row (struct table *t, const struct show_column *columns, size_t column_count,

@@ -74,7 +74,7 @@ void handle_send (drover_t *h)
     struct wire_frames f;
     int64_t now = clock_mono_us ();
     while (h->link && session_next (h->core.session, now, &f)) {
-        FAULT_POINT_OF ("client-sends", wire_name (f.frame[0].ptr[2]));
+        FAULT_POINT_OF ("client-sends", wire_name (wire_frames_kind (&f)));
         if (link_send (h->link, 0, &f) != 0) {
             session_unsent (h->core.session, &f);
             return;

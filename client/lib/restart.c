@@ -279,8 +279,7 @@ static const char *why_unknown (const struct core *c)
     if (session_was_given_up (c->session))
         return "the broker had no connection from here for too long, and cancelled it";
     return "the broker does not know it: its state is older than what it acknowledged, or it had "
-           "no "
-           "connection from here for too long";
+           "no connection from here for too long";
 }
 
 /* What the broker has of it is not to run on: nobody would take its results. */

@@ -6,9 +6,10 @@
  *                               which process it was. So one process ends, once, whoever inherits
  *                               the environment and whoever is started again.
  *     DROVER_FAULT_DIR=DIR      ends the process that passes a point of which there is a file
- * DIR/NAME, which it removes just before Each process counts for itself. A point that is passed
- * with something of a kind in hand is NAME-KIND, as "broker-takes-ROWS". tests/campaign T2 ends a
- * process at each of them.
+ *                               DIR/NAME, which it removes just before.
+ *
+ * Each process counts for itself. A point that is passed with something of a kind in hand is
+ * NAME-KIND, as "broker-takes-ROWS". tests/campaign T2 ends a process at each of them.
  */
 #ifndef DROVER_BASE_FAULTPOINT_H
 #define DROVER_BASE_FAULTPOINT_H

@@ -183,8 +183,8 @@ void chan_post_first_take (struct chan *c, struct wire_frames *f)
  * limit of its own. */
 static bool minds_no_window (const struct node *n)
 {
-    const uint8_t *head = n->frames.frame[0].ptr;
-    return head[2] == WIRE_INPUT || head[2] == WIRE_SIGNAL || head[2] == WIRE_CLOSE;
+    enum wire_kind kind = wire_frames_kind (&n->frames);
+    return kind == WIRE_INPUT || kind == WIRE_SIGNAL || kind == WIRE_CLOSE;
 }
 
 /* One message may always be on its way, however large it is, unless the window is shut. */

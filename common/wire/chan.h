@@ -106,8 +106,8 @@ typedef bool chan_sift_fn (void *arg, const struct wire_frames *f);
 void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg);
 
 /* The other side's window, from WELCOME or ACK. Either 0: no bulk goes out, but INPUT, SIGNAL and
- * CLOSE that nothing else stands before. With nothing of the
- * bulk lane on its way, one message may go, however large it is. */
+ * CLOSE that nothing else stands before. With nothing of the bulk lane on its way, one message may
+ * go, however large it is. */
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes);
 
 /* Bytes queued and unacknowledged in both lanes; whether another message in the bulk lane would

@@ -2,7 +2,9 @@
  * of the wire, so that they cannot drift apart. */
 #include "common/wire/outcome.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "common/wire/pack.h"
 #include "common/wire/scan.h"
@@ -170,6 +172,12 @@ int outcome_read (struct bytes body, size_t *at, struct outcome *o)
     *o = from_plain (&p);
     *at = next;
     return 1;
+}
+
+void outcome_limit_words (char *text, size_t size, uint64_t limit_ms)
+{
+    snprintf (text, size, "time limit of %" PRIu64 ".%03" PRIu64 " s", limit_ms / 1000,
+              limit_ms % 1000);
 }
 
 const char *outcome_name (enum outcome_how how)

@@ -55,6 +55,9 @@ void outcome_pack (struct buf *out, const struct outcome *o);
  * body. */
 int outcome_read (struct bytes body, size_t *at, struct outcome *o);
 
+/* The reason of a row that ran into its time limit. */
+void outcome_limit_words (char *text, size_t size, uint64_t limit_ms);
+
 /* "done", "failed", ... */
 const char *outcome_name (enum outcome_how how);
 

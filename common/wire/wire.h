@@ -162,6 +162,12 @@ struct wire_frames {
     unsigned count;
 };
 
+/* The kind of a message that wire_encode() made, or that was checked. */
+static inline enum wire_kind wire_frames_kind (const struct wire_frames *f)
+{
+    return (enum wire_kind)f->frame[0].ptr[2];
+}
+
 /* Decode frames; the message keeps references of its own. On failure `w` is empty, and `*code` (may
  * be NULL) is WIRE_MALFORMED or WIRE_UNSUPPORTED; w->kind is the kind byte where there was one, and
  * of an unsupported message of our version `seq` and `ack` are there as well: it takes its number.

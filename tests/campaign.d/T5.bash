@@ -10,22 +10,6 @@ t5_evil() {
     echo 'if [ {} = 3 ]; then (sleep 600 &); setsid sleep 600 & (setsid sh -c "trap : TERM; sleep 600; :" &); sleep 600 </dev/null >/dev/null 2>&1 & fi; sleep 0.01'
 }
 
-# Below the launcher, the agent is who has threads (ZeroMQ's); the others are executors.
-t5_one() {
-    local pid kind
-    for pid in $(pgrep -P "$WORKER_PID"); do
-        kind=executor
-        [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ] || kind=agent
-        [ "$kind" = "$1" ] || continue
-        echo "$pid"
-        return
-    done
-}
-
-t5_has() {
-    [ -n "$(t5_one "$1")" ]
-}
-
 t5_client() {
     local status=0
     seq "$2" | drover foreach --json "$effect; $(t5_evil); echo {}" >"$R/$1.json" 2>"$T/log/$1.err" &
@@ -50,8 +34,8 @@ t5_combination() {
     for victim in $victims; do
         case $victim in
         broker) pids+=("$BROKER_PID") ;;
-        agent) wait_until t5_has agent && pids+=("$(t5_one agent)") ;;
-        executor) wait_until t5_has executor && pids+=("$(t5_one executor)") ;;
+        agent) pids+=("$(wait_for_part "$WORKER_PID" agent)") ;;
+        executor) pids+=("$(wait_for_part "$WORKER_PID" executor)") ;;
         client) pids+=("$(cat "$T/$name.pid")") ;;
         esac
     done
@@ -115,7 +99,7 @@ t5_death() {
         (setsid sh -c 'trap : TERM; sleep $naptime; :' &); sleep $naptime </dev/null >/dev/null 2>&1 &
         sleep $naptime; : {}" ::: 1 >/dev/null
     wait_until t5_naps 6
-    case $1 in agent | both) pids+=("$(t5_one agent)") ;; esac
+    case $1 in agent | both) pids+=("$(part_of "$WORKER_PID" agent)") ;; esac
     case $1 in launcher | both) pids+=("$WORKER_PID") ;; esac
     begun=$(now_ms)
     kill -9 "${pids[@]}"

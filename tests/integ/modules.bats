@@ -198,6 +198,8 @@ C
     says "$T/err" "others may write to $T/modules/open.so: chmod go-w"
     says "$T/err" "cannot load $T/modules/readme.so"
     same "$(wc -l <"$T/err")" 5
+    drover-worker --private --sweep >"$T/out" 2>&1 # it has no use for them, and does not look
+    same "$(grep -c "$T/modules" "$T/out")" 0
     chmod go+w "$T/modules"
     refused 2 "others may write to $T/modules: chmod go-w" drover-worker --list-functions
     refused 2 "No such file" drover-worker --modules "$T/nowhere"

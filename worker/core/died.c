@@ -1,7 +1,6 @@
 /* Died: an executor ended. The row it was running gets the outcome that its end explains; rows it
  * had not started run elsewhere, as if they had never been handed over.
  */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,13 +40,6 @@ static void explain_function (const struct batch *b, const struct job *j, int wa
     }
 }
 
-/* In the words that an executor has for a command. */
-static void explain_limit (const struct spec *s, char *text, size_t size)
-{
-    uint64_t ms = s ? s->msg.m.spec.timeout_ms : 0;
-    snprintf (text, size, "time limit of %" PRIu64 ".%03" PRIu64 " s", ms / 1000, ms % 1000);
-}
-
 /* How the running row ended, by what ended its executor. */
 static void explain (const struct executor *e, const struct job *j, int wait_status,
                      struct outcome *o, char *text, size_t size)
@@ -62,7 +54,8 @@ static void explain (const struct executor *e, const struct job *j, int wait_sta
         break;
     case DOOM_TIMEOUT:
         o->how = OUTCOME_TIMEOUT;
-        explain_limit (batch_spec (e->batch, j->rows.spec), text, size);
+        outcome_limit_words (text, size,
+                             batch_spec (e->batch, j->rows.spec)->msg.m.spec.timeout_ms);
         break;
     case DOOM_LOST:
         o->how = OUTCOME_LOST;

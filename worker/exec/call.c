@@ -95,25 +95,17 @@ static int64_t number (const drover_call_t *call, enum drover_number which)
  * the agent is gone. */
 static int send_piece (struct call *c, struct capture *cap, size_t over, bool ended)
 {
-    struct bytes piece;
-    uint64_t offset;
+    struct wire w;
     if (c->broken)
         return -1;
-    if (!capture_piece (cap, over, ended, &piece, &offset))
+    if (!capture_output (cap, over, ended, &w))
         return 0;
-    if (piece.len > WIRE_PIECE_MAX)
-        piece.len = WIRE_PIECE_MAX;
-    struct wire w = {.kind = WIRE_OUTPUT};
-    w.m.output = (struct msg_output){
-        .batch = c->row.batch,
-        .row = c->row.row,
-        .attempt = c->row.attempt,
-        .stream = cap == &c->out ? DROVER_STREAM_OUT : DROVER_STREAM_ERR,
-        .offset = offset,
-    };
-    w.body[0] = slice_borrowed (piece.ptr, piece.len);
+    w.m.output.batch = c->row.batch;
+    w.m.output.row = c->row.row;
+    w.m.output.attempt = c->row.attempt;
+    w.m.output.stream = cap == &c->out ? DROVER_STREAM_OUT : DROVER_STREAM_ERR;
     c->broken = framing_post (c->stream, &w, NULL) || framing_flush_all (c->stream, NULL);
-    capture_sent (cap, piece.len);
+    capture_sent (cap, w.body[0].len);
     return c->broken ? -1 : 1;
 }
 

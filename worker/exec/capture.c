@@ -179,6 +179,20 @@ void capture_sent (struct capture *c, size_t len)
     c->ring_len -= len;
 }
 
+bool capture_output (const struct capture *c, size_t over, bool ended, struct wire *w)
+{
+    struct bytes piece;
+    uint64_t offset;
+    if (!capture_piece (c, over, ended, &piece, &offset))
+        return false;
+    if (piece.len > WIRE_PIECE_MAX)
+        piece.len = WIRE_PIECE_MAX;
+    *w = (struct wire){.kind = WIRE_OUTPUT};
+    w->m.output.offset = offset;
+    w->body[0] = slice_borrowed (piece.ptr, piece.len);
+    return true;
+}
+
 bool capture_rest (const struct capture *c, struct bytes *rest)
 {
     if (c->len + c->ring_len > CAPTURE_SEND || (c->len && c->ring_len) ||

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/base/bytes.h"
+#include "common/wire/wire.h"
 
 #define CAPTURE_SEND (64u << 10) /* more than this is sent before the task has ended */
 
@@ -63,6 +64,10 @@ void capture_close (struct capture *c);
 bool capture_piece (const struct capture *c, size_t over, bool ended, struct bytes *piece,
                     uint64_t *offset);
 void capture_sent (struct capture *c, size_t len);
+
+/* The next piece as an OUTPUT message, at most WIRE_PIECE_MAX of it: its offset and body (borrowed)
+ * are filled. capture_sent() its length. */
+bool capture_output (const struct capture *c, size_t over, bool ended, struct wire *w);
 
 /* After the end, with at most CAPTURE_SEND bytes waiting, in one piece: the rest for the outcome.
  */

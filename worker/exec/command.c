@@ -11,7 +11,6 @@
 #include "worker/exec/command.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,22 +127,16 @@ static bool stream_has_room (const struct command *c)
 /* One piece of a stream, if more than `over` bytes of it wait and there is room. */
 static bool post_piece (struct command *c, struct capture *cap, size_t over, bool ended)
 {
-    struct bytes piece;
-    uint64_t offset;
-    if (!stream_has_room (c) || !capture_piece (cap, over, ended, &piece, &offset))
+    struct wire w;
+    if (!stream_has_room (c) || !capture_output (cap, over, ended, &w))
         return false;
-    if (piece.len > WIRE_PIECE_MAX)
-        piece.len = WIRE_PIECE_MAX;
-    struct wire w = {.kind = WIRE_OUTPUT};
-    w.m.output = (struct msg_output){.batch = c->batch,
-                                     .row = c->o.row,
-                                     .attempt = c->o.attempt,
-                                     .stream = cap == &c->out ? 1 : 2,
-                                     .offset = offset};
-    w.body[0] = slice_borrowed (piece.ptr, piece.len);
+    w.m.output.batch = c->batch;
+    w.m.output.row = c->o.row;
+    w.m.output.attempt = c->o.attempt;
+    w.m.output.stream = cap == &c->out ? 1 : 2;
     if (framing_post (c->stream, &w, NULL))
         return false; /* no memory now; it waits */
-    capture_sent (cap, piece.len);
+    capture_sent (cap, w.body[0].len);
     return true;
 }
 
@@ -247,8 +240,7 @@ static void mind_time (struct command *c, int64_t now_us)
     if (c->main && now_us >= c->deadline_us) {
         c->deadline_us = CLOCK_NEVER;
         if (!c->ending.begun)
-            snprintf (c->reason, sizeof c->reason, "time limit of %" PRIu64 ".%03" PRIu64 " s",
-                      c->timeout_ms / 1000, c->timeout_ms % 1000);
+            outcome_limit_words (c->reason, sizeof c->reason, c->timeout_ms);
         ending_begin (&c->ending, OUTCOME_TIMEOUT, (unsigned)c->steps, c->grace_ms, false, now_us);
     }
     int sig = ending_signal (&c->ending, now_us);

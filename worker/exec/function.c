@@ -99,7 +99,8 @@ static int add_outcome (struct server *s, uint64_t batch, const struct outcome *
 }
 
 /* The task's exit status. */
-static unsigned call_row (struct server *s, const struct target *t, struct bytes body, size_t *at)
+static unsigned call_function (struct server *s, const struct target *t, struct bytes body,
+                               size_t *at)
 {
     drover_call_t *call = &s->call.base;
     if (values_read (&s->call.values, body, at))
@@ -122,7 +123,7 @@ static int run_row (struct server *s, const struct target *t, struct bytes body,
     row.row += place;
     row.deadline_us = t->timeout_ms ? start_us + (int64_t)t->timeout_ms * US_PER_MS : CLOCK_NEVER;
     call_begin (&s->call, &row);
-    unsigned status = call_row (s, t, body, at);
+    unsigned status = call_function (s, t, body, at);
     s->now_us = clock_mono_us ();
     struct outcome o = {
         .row = row.row,
