@@ -179,8 +179,8 @@ END
 @test "worker list shows workers, worker drain empties one, which then leaves" {
     local first=$WORKER_PID status=0
     start_worker --name two
-    two() { drover worker list | grep -q '^two'; }
-    wait_until two
+    both() { [ "$(drover worker list | grep -c ready)" = 2 ]; }
+    wait_until both
     ends_with 0 drover worker list --json
     same "$(wc -l <"$T/out")" 2
     submitted 'touch on-{}; sleep 1; echo {}' ::: 1 2 3 4
