@@ -275,6 +275,8 @@ bool quota_is_crammed (const struct sched *s, const struct batch *b);
 
 /* --- workers.c: what a worker says --- */
 struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello);
+/* It said BYE: rows of grants that it had not acknowledged by then never came, and wait again. */
+void worker_left (struct sched *s, struct worker *w, int64_t now, struct effects *fx);
 void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx);
 void worker_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,
                         struct effects *fx);

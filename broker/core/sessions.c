@@ -158,6 +158,8 @@ void session_end (struct sched *s, struct session *se, int64_t now, struct effec
         HASH_DELETE (by_name, s->by_name, se);
     session_set_route (s, se, 0);
     if (se->worker) {
+        if (se->said_bye)
+            worker_left (s, se->worker, now, fx);
         worker_gone (s, se->worker, !se->said_bye && !se->astray, now, fx);
         record_left (s, se, fx);
     }

@@ -142,6 +142,36 @@ static void free_tables (struct worker *w)
     }
 }
 
+struct unread {
+    struct sched *s;
+    struct worker *w;
+    int64_t now;
+    struct effects *fx;
+};
+
+static void take_back_unread (void *arg, const struct wire_frames *f)
+{
+    const struct unread *u = arg;
+    struct wire m;
+    if (wire_frames_kind (f) != WIRE_GRANT || wire_decode (&m, f, NULL, NULL) < 0)
+        return;
+    const struct msg_grant *g = &m.m.grant;
+    struct lease *l = lease_find (u->w, g->batch);
+    if (l && g->count) {
+        struct batch *b = l->batch;
+        lease_give_back (u->s, l, g->first, g->first + g->count, u->fx);
+        lease_drop_if_empty (u->s, l);
+        batch_progress (u->s, b, u->now);
+    }
+    wire_fini (&m);
+}
+
+void worker_left (struct sched *s, struct worker *w, int64_t now, struct effects *fx)
+{
+    struct unread u = {s, w, now, fx};
+    chan_look (w->session->chan, take_back_unread, &u);
+}
+
 void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx)
 {
     if (counts)

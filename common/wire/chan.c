@@ -463,6 +463,22 @@ void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg)
     sift (c, &c->lane[LANE_BULK], drop, arg);
 }
 
+static void look_at (const struct queue *q, chan_look_fn *look, void *arg)
+{
+    const struct node *n;
+    STAILQ_FOREACH (n, q, link)
+        look (arg, &n->frames);
+}
+
+void chan_look (const struct chan *c, chan_look_fn *look, void *arg)
+{
+    look_at (&c->sent, look, arg);
+    look_at (&c->first, look, arg);
+    look_at (&c->again, look, arg);
+    look_at (&c->lane[LANE_CONTROL], look, arg);
+    look_at (&c->lane[LANE_BULK], look, arg);
+}
+
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes)
 {
     c->window_msgs = window_msgs;

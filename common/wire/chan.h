@@ -105,6 +105,11 @@ void chan_post_first_take (struct chan *c, struct wire_frames *f);
 typedef bool chan_sift_fn (void *arg, const struct wire_frames *f);
 void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg);
 
+/* Show each message that the other side has not acknowledged, on its way or waiting, in no certain
+ * order. */
+typedef void chan_look_fn (void *arg, const struct wire_frames *f);
+void chan_look (const struct chan *c, chan_look_fn *look, void *arg);
+
 /* The other side's window, from WELCOME or ACK. Either 0: no bulk goes out, but INPUT, SIGNAL and
  * CLOSE that nothing else stands before. With nothing of the bulk lane on its way, one message may
  * go, however large it is. */

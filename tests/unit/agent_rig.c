@@ -156,7 +156,8 @@ static void broker_receives (struct rig *r, struct wire_frames *f)
         if (w.kind == WIRE_HOLD)
             keep_hold (r, &w);
         else
-            assert_false (r->holding && w.seq); /* nothing comes before it */
+            assert_false (r->holding && w.seq);     /* nothing comes before it, */
+        assert_false (r->kinds[WIRE_BYE] && w.seq); /* nor behind the end */
         wire_fini (&r->last[w.kind]);
         r->last[w.kind] = w;
         return;

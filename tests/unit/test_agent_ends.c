@@ -421,6 +421,22 @@ static void a_worker_that_said_bye_sleeps_until_the_answer_is_due (void **state)
     rig_free (&r);
 }
 
+static void rows_that_come_when_the_time_is_over_go_back_before_the_goodbye (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 1, 0);
+    rig_acknowledge (r);
+    rig_event (r, &TERM);
+    rig_event (r, &TERM);
+    r->now += 3 * US_PER_S; /* it was stopped, and reads before it looks at the clock */
+    rig_grant (r, 1, 0, 3, 1, 0, 1);
+    assert_int_equal (r->kinds[WIRE_BYE], 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal (r->row[i].returned, 1);
+    rig_free (&r);
+}
+
 static void term_waits_for_running_rows_and_their_acknowledgement (void **state)
 {
     (void)state;
@@ -518,6 +534,7 @@ int main (void)
         cmocka_unit_test (term_gives_a_drained_worker_its_time_limit),
         cmocka_unit_test (idle_worker_leaves_at_term),
         cmocka_unit_test (a_worker_that_said_bye_sleeps_until_the_answer_is_due),
+        cmocka_unit_test (rows_that_come_when_the_time_is_over_go_back_before_the_goodbye),
         cmocka_unit_test (term_waits_for_running_rows_and_their_acknowledgement),
         cmocka_unit_test (rows_over_the_drain_time_are_killed_and_left_to_the_goodbye),
         cmocka_unit_test (second_term_does_not_wait),

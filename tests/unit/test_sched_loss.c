@@ -242,6 +242,64 @@ static void at_most_once_rows_end_as_lost (void **state)
     bed_free (&b);
 }
 
+/* A worker says BYE while a grant is on its way: by the number that BYE acknowledges it never came.
+ */
+static void rows_of_a_grant_that_a_leaving_worker_never_got_wait_again (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    struct wire bye = {.kind = WIRE_BYE};
+    client_open (c, 1, BATCH_AT_MOST_ONCE, 0, 0);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 1);
+    bed_settle (b);
+    struct view *v = client_view (c, 1);
+    assert_int_equal (worker_held (w, v->id), 1);
+    w->deaf = true;
+    client_rows (c, 1, 3);
+    client_close (c, 1);
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).granted, 4);
+    peer_say (w, &bye);
+    bed_settle (b);
+    peer_free (w);
+    assert_int_equal (bed_figures (b).waiting, 3);
+    bed_worker (b, "w2", 2);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.lost, 1); /* it may have started the one */
+    assert_int_equal (v->end.done, 3);
+    for (uint64_t row = 1; row < 4; row++)
+        assert_int_equal (view_got (v, row)->attempt, 1);
+    bed_free (&b);
+}
+
+/* Nor did one come that has not left the broker: the window of the worker is shut. */
+static void
+rows_of_a_grant_that_waits_for_its_window_wait_again_when_its_worker_leaves (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct wire shut = {.kind = WIRE_ACK};
+    struct wire bye = {.kind = WIRE_BYE};
+    peer_say (w, &shut);
+    bed_settle (b);
+    struct view *v = client_submit (c, 1, BATCH_AT_MOST_ONCE, 0, 2);
+    bed_settle (b);
+    assert_int_equal (bed_figures (b).granted, 2);
+    assert_int_equal (worker_held (w, 0), 0);
+    peer_say (w, &bye);
+    bed_settle (b);
+    peer_free (w);
+    bed_worker (b, "w2", 2);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.done, 2);
+    bed_free (&b);
+}
+
 static void a_new_agent_replaces_the_session_of_the_dead_one_at_once (void **state)
 {
     (void)state;
@@ -503,6 +561,9 @@ int main (void)
         cmocka_unit_test (a_row_is_parked_after_three_losses),
         cmocka_unit_test (a_worker_that_says_goodbye_counts_as_no_loss),
         cmocka_unit_test (at_most_once_rows_end_as_lost),
+        cmocka_unit_test (rows_of_a_grant_that_a_leaving_worker_never_got_wait_again),
+        cmocka_unit_test (
+            rows_of_a_grant_that_waits_for_its_window_wait_again_when_its_worker_leaves),
         cmocka_unit_test (a_new_agent_replaces_the_session_of_the_dead_one_at_once),
         cmocka_unit_test (a_client_cannot_replace_a_worker),
         cmocka_unit_test (a_worker_is_not_judged_by_our_own_lag),

@@ -70,7 +70,8 @@ struct session {
     bool ack_now;
     bool ack_asked; /* the broker waits for it */
     uint64_t unacked_msgs, unacked_bytes;
-    int64_t over_us; /* LEAVING: how long the answer to BYE is waited for */
+    bool bye_due;    /* LEAVING: BYE has not left */
+    int64_t over_us; /* ... and how long its answer is waited for */
     bool warned;     /* that the broker does not answer */
     int64_t warn_at_us;
     unsigned malformed;

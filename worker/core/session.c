@@ -542,6 +542,15 @@ static bool acknowledge (struct session *s, struct wire_frames *out)
     return true;
 }
 
+/* The last word, behind what went back only now. By the number that it acknowledges the broker
+ * knows which grants never came. */
+static bool goodbye (struct session *s, struct wire_frames *out)
+{
+    struct wire bye = {.kind = WIRE_BYE, .ack = chan_ack_number (s->chan)};
+    s->bye_due = false;
+    return wire_encode (&bye, out, NULL) == 0;
+}
+
 bool session_transmit (struct session *s, struct wire_frames *out)
 {
     if (s->has_back) {
@@ -551,15 +560,14 @@ bool session_transmit (struct session *s, struct wire_frames *out)
     }
     if (next_unnumbered (s, out))
         return true;
-    if (s->state != SESSION_LIVE)
-        return false;
-    return chan_next (s->chan, out) || acknowledge (s, out);
+    if (s->state == SESSION_LIVE)
+        return chan_next (s->chan, out) || acknowledge (s, out);
+    return s->bye_due && (chan_next (s->chan, out) || goodbye (s, out));
 }
 
-static void say_bye (struct session *s, int64_t now)
+static void leave (struct session *s, int64_t now)
 {
-    struct wire bye = {.kind = WIRE_BYE};
-    say (s, &bye);
+    s->bye_due = true;
     s->state = SESSION_LEAVING;
     s->over_us = now + GOODBYE_US;
 }
@@ -570,7 +578,7 @@ bool session_leave (struct session *s, int64_t by_us, int64_t now)
     if (s->state == SESSION_CALLING && ready)
         s->state = SESSION_OVER;
     else if (s->state == SESSION_LIVE && ready)
-        say_bye (s, now);
+        leave (s, now);
     else if (s->state == SESSION_LEAVING && now >= s->over_us)
         s->state = SESSION_OVER;
     return s->state == SESSION_OVER;
