@@ -26,6 +26,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/leases.c \
 	broker/core/live.c \
 	broker/core/odd.c \
+	broker/core/order.c \
 	broker/core/peers.h \
 	broker/core/place.c \
 	broker/core/quarantine.c \

@@ -398,6 +398,8 @@ enum drover_batch_flag {
     DROVER_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
     DROVER_AT_MOST_ONCE = 2, /* a row that may have started is never run again */
     DROVER_EACH_SPEC = 4,    /* row r runs as spec r */
+    DROVER_ORDERED = 8,      /* rows of one key run one after another, in the order in which they
+                                were added; implies DROVER_EXCLUSIVE. drover_batch_add_keyed() */
     DROVER_INPUT = 16,       /* rows get live input */
     DROVER_EXCLUSIVE = 32    /* never two runs of a row at one time, not even where a worker was cut
                                 off: it ends the row before another worker may have it */
@@ -459,6 +461,13 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
  * drover_batch_room() first. */
 int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
                           drover_error_t *e);
+
+/* The same for a batch with DROVER_ORDERED, where each row has a key (copied, up to 32 KiB, may be
+ * empty): a row starts when the one before it of the same key has its outcome, whatever that is,
+ * and after all its runs. Rows of other keys do not wait for it. Rows that drover_retry() runs
+ * again go behind all of their key that have not ended. */
+int64_t drover_batch_add_keyed (drover_batch_t *b, int spec, drover_bytes_t key,
+                                const drover_bytes_t *values, size_t count, drover_error_t *e);
 
 /* How many rows may be added now without piling up memory. 0: wait for DROVER_EVENT_ROOM. */
 uint64_t drover_batch_room (drover_batch_t *b);

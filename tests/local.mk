@@ -69,6 +69,7 @@ unit_tests = \
 	tests/unit/test_sched_readers \
 	tests/unit/test_sched_reopen \
 	tests/unit/test_sched_replay \
+	tests/unit/test_sched_order \
 	tests/unit/test_sched_retry \
 	tests/unit/test_sched_restart \
 	tests/unit/test_sched_session \
@@ -184,6 +185,8 @@ tests_unit_test_sched_reopen_SOURCES = tests/unit/test_sched_reopen.c $(RESTART_
 tests_unit_test_sched_reopen_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_replay_SOURCES = tests/unit/test_sched_replay.c $(SCHED_BED)
 tests_unit_test_sched_replay_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_order_SOURCES = tests/unit/test_sched_order.c $(SCHED_BED)
+tests_unit_test_sched_order_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_retry_SOURCES = tests/unit/test_sched_retry.c $(SCHED_BED)
 tests_unit_test_sched_retry_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_restart_SOURCES = tests/unit/test_sched_restart.c $(RESTART_RIG)
@@ -267,6 +270,7 @@ tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/host.c tests/sim/host.h \
 	tests/sim/inbox.c tests/sim/inbox.h \
 	tests/sim/ledger.c tests/sim/ledger.h \
+	tests/sim/turns.c tests/sim/turns.h \
 	tests/sim/main.c \
 	tests/sim/moments.c tests/sim/moments.h \
 	tests/sim/net.c tests/sim/net.h \
@@ -285,7 +289,7 @@ tests_sim_sim_LDADD = $(SIM_PARTS) common/libwire.la common/libmodel.la common/l
 # its face, so that the names within do not meet.
 OBJCOPY = objcopy
 SIM_CLIENT = core_init core_fini core_deadline core_idle core_message core_tick core_next core_open \
-	core_attach core_ask core_drop core_forget core_flush core_reply_record batch_add_spec \
+	core_attach core_ask core_drop core_forget core_flush core_reply_record batch_add_keyed batch_add_spec \
 	batch_add batch_close batch_input batch_room session_bye session_connected session_next \
 	session_over session_ping session_post session_reconnect session_state session_token \
 	session_unsent store_init store_fini
@@ -327,6 +331,7 @@ integ_tests = \
 	tests/integ/hosts.bats \
 	tests/integ/invoke.bats \
 	tests/integ/modules.bats \
+	tests/integ/ordered.bats \
 	tests/integ/output.bats \
 	tests/integ/poison.bats \
 	tests/integ/private.bats \

@@ -73,8 +73,9 @@ void rows_wait (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
 uint64_t rows_unwait (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
 /* Those that wait and may share a worker. */
 uint64_t rows_free (const struct batch *b);
-/* Those that wait for a worker or for a time. */
+/* Those that wait for a worker, for a time, or for another row. */
 uint64_t rows_waiting (const struct batch *b);
+bool row_waits (const struct batch *b, uint64_t row);
 /* Whether so many workers were lost with it that it is to run alone. */
 bool row_needs_alone (const struct batch *b, uint64_t row);
 /* Another worker is to have it. */

@@ -1,8 +1,8 @@
 /* batch: a batch, its rows as they came, its results, and which of its rows a worker holds. Private
  * to broker/core; core.h has all of it.
  *
- * Rows of a batch are in exactly one of: chunk not complete, waiting, later, out in one lease,
- * finished. sched_check() proves it.
+ * Rows of a batch are in exactly one of: chunk not complete, held, waiting, later, out in one
+ * lease, finished. sched_check() proves it.
  */
 #ifndef DROVER_BROKER_CORE_BATCH_H
 #define DROVER_BROKER_CORE_BATCH_H
@@ -26,6 +26,12 @@ struct worker;
 struct session;
 struct sched;
 
+/* A row's place among those of its key; there while the row's bytes are. order.c. */
+struct turn {
+    uint64_t key;            /* a hash of it */
+    uint32_t before, behind; /* rows of the key that are not finished, + 1; 0: none */
+};
+
 /* Consecutive rows as they came. */
 struct chunk {
     uint64_t first;
@@ -34,8 +40,8 @@ struct chunk {
     uint64_t kept; /* rows whose bytes are needed: those, and what may be retried */
     uint64_t spec;
     uint64_t stage;
-    struct slice body; /* empty where the row came in parts */
-    struct slice keys;
+    struct slice body;   /* empty where the row came in parts */
+    struct turn *turns;  /* of each row, in an ordered batch */
     struct slice *parts; /* of a single large row */
     size_t n_parts;
     uint64_t total;  /* of the parts */
@@ -87,12 +93,14 @@ struct batch {
     size_t last_found;     /* chunk that the last lookup gave */
     uint64_t submitted;    /* rows that have come */
     struct ranges waiting;
-    struct ranges picky;  /* of these, those that prefer some worker: waiting.c */
-    struct ranges alone;  /* ... and those that are to run alone: alone.c */
-    uint64_t fresh_from;  /* those that wait and are in neither begin here, or behind */
-    struct ranges later;  /* these wait for a time first: due.c */
-    struct ranges doomed; /* were cancelled one by one while they were out */
-    uint64_t granted;     /* rows out in leases */
+    struct ranges picky;      /* of these, those that prefer some worker: waiting.c */
+    struct ranges alone;      /* ... and those that are to run alone: alone.c */
+    uint64_t fresh_from;      /* those that wait and are in neither begin here, or behind */
+    struct ranges later;      /* these wait for a time first: due.c */
+    struct ranges held;       /* these wait for another row of their key: order.c */
+    struct key_queue *queues; /* ordered: those of each key that are not finished */
+    struct ranges doomed;     /* were cancelled one by one while they were out */
+    uint64_t granted;         /* rows out in leases */
     uint64_t finished;
     uint64_t counts[OUTCOME_KINDS];
     struct ranges ended_as[OUTCOME_KINDS]; /* detached: rows that may be retried, by outcome */
@@ -225,6 +233,23 @@ void batch_cancel_replay (struct batch *b, const struct msg_cancel *m);
 void batch_cancel_again (struct sched *s, struct lease *l);
 /* Rows that wait though they are not wanted, after a replay, end. */
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx);
+
+/* --- order.c: batches with BATCH_ORDERED; the others never come here, but where it says so --- */
+/* Whether ROWS bring a key for each row. */
+int order_check_keys (const struct wire *w, struct err *e);
+/* The places of the rows of a new chunk; as long as its bytes. */
+struct turn *order_turns (const struct wire *w);
+/* Any batch: rows that are in no set, behind all of their keys that are not finished. They wait
+ * when it is their turn. */
+void order_join (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi);
+/* Any batch: the row has its outcome; whoever is behind it may run. */
+void order_leave (struct sched *s, struct batch *b, uint64_t row);
+/* Any batch: what ran of the row may go on until then. */
+void order_hold_until (struct sched *s, struct batch *b, uint64_t row, int64_t until_us);
+/* What is taken by the keys, beside the rows. */
+uint64_t order_bytes (const struct batch *b);
+int order_check (const struct batch *b, struct err *e);
+void order_free (struct sched *s, struct batch *b);
 
 /* --- chunks.c --- */
 int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e);

@@ -151,6 +151,8 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     if (!s->replaying)
         b->open.m.open.opened_ms = sched_wall_ms (s, now);
     b->flags = m->flags;
+    if (b->flags & BATCH_ORDERED) /* two runs of one row would be two of its key */
+        b->flags |= BATCH_EXCLUSIVE;
     b->jobs = m->jobs;
     b->priority = m->priority;
     b->runs = m->runs ? m->runs : 1;
@@ -198,6 +200,7 @@ static void free_parts (struct sched *s, struct batch *b)
     }
     ranges_fini (&b->waiting);
     ranges_fini (&b->later);
+    ranges_fini (&b->held);
     ranges_fini (&b->picky);
     ranges_fini (&b->alone);
     ranges_fini (&b->doomed);
@@ -268,6 +271,7 @@ void batch_free (struct sched *s, struct batch **bp)
     }
     unready (s, b);
     chunks_free (s, b);
+    order_free (s, b);
     LIST_REMOVE (b, owned_link);
     quota_leave (s, b);
     HASH_DEL (s->batches, b);

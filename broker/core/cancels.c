@@ -19,12 +19,20 @@ static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint6
                             struct effects *fx)
 {
     struct range r;
+    const char *reason = b->reason ? b->reason : "";
+    while ((r = ranges_from (&b->held, lo)),
+           r.lo < r.hi && r.lo < hi) { /* first: none gets a turn */
+        if (r.hi > hi)
+            r.hi = hi;
+        ranges_remove (&b->held, r.lo, r.hi);
+        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, reason, fx);
+    }
     due_now (s, b, lo, hi);
     while ((r = ranges_from (&b->waiting, lo)), r.lo < r.hi && r.lo < hi) {
         if (r.hi > hi)
             r.hi = hi;
         rows_unwait (s, b, r.lo, r.hi);
-        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
+        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, reason, fx);
     }
 }
 

@@ -33,7 +33,7 @@ static int check_rows (const struct batch *b, struct ranges *seen, struct err *e
     uint64_t out = 0;
     uint64_t slots = b->slots.count;
     take_into (seen, &b->waiting);
-    if (take_into (seen, &b->later) < 0)
+    if (take_into (seen, &b->later) < 0 || take_into (seen, &b->held) < 0)
         return err_set (e, EPROTO, "batch %" PRIu64 ": a row waits twice", b->id);
     LIST_FOREACH (l, &b->leases, b_link) {
         if (check_lease (l, seen, e) < 0)
@@ -166,12 +166,17 @@ static int check_kept (const struct sched *s, struct err *e)
     return bytes == s->kept_bytes ? 0 : err_set (e, EPROTO, "kept bytes are counted wrong");
 }
 
+static uint64_t chunk_size (const struct chunk *c)
+{
+    return c->body.len + c->have + (c->turns ? c->count * sizeof *c->turns : 0);
+}
+
 static uint64_t bytes_of_batch (const struct batch *b)
 {
-    uint64_t bytes = b->log_bytes;
+    uint64_t bytes = b->log_bytes + order_bytes (b);
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
         if (b->chunks[i].kept)
-            bytes += b->chunks[i].body.len + b->chunks[i].keys.len + b->chunks[i].have;
+            bytes += chunk_size (&b->chunks[i]);
     return bytes;
 }
 
@@ -190,6 +195,8 @@ static int check_batch (const struct sched *s, const struct batch *b, struct err
         rc = check_slots (b, e);
     if (rc == 0)
         rc = check_waiting (s, b, e);
+    if (rc == 0)
+        rc = order_check (b, e);
     ranges_fini (&seen);
     if (rc == 0 && sum != b->finished)
         rc = err_set (e, EPROTO, "batch %" PRIu64 ": outcomes are counted wrong", b->id);
@@ -204,7 +211,7 @@ static int check_client (const struct client *c, struct err *e)
     const struct batch *b;
     LIST_FOREACH (b, &c->owned, owned_link) {
         tasks += b->submitted - b->finished;
-        bytes += chunks_bytes (b);
+        bytes += chunks_bytes (b) + order_bytes (b);
         batches++;
     }
     if (tasks != c->tasks || bytes != c->bytes || batches != c->batches)

@@ -15,14 +15,15 @@
 
 static size_t chunk_bytes (const struct chunk *c)
 {
-    return c->body.len + c->keys.len + c->have;
+    return c->body.len + c->have + (c->turns ? c->count * sizeof *c->turns : 0);
 }
 
 static void chunk_release (struct sched *s, struct batch *b, struct chunk *c)
 {
     quota_bytes (s, b, -(int64_t)chunk_bytes (c));
     slice_fini (&c->body);
-    slice_fini (&c->keys);
+    free (c->turns);
+    c->turns = NULL;
     for (size_t i = 0; i < c->n_parts; i++)
         slice_fini (&c->parts[i]);
     free (c->parts);
@@ -64,7 +65,7 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
         c->spec = m->spec;
         c->stage = m->stage;
         c->total = m->total;
-        c->keys = slice_keep (&w->body[1]);
+        c->turns = b->flags & BATCH_ORDERED ? order_turns (w) : NULL;
     } else if (b->chunk_tail > b->chunk_head) {
         c = &b->chunks[b->chunk_tail - 1];
     }
@@ -73,7 +74,7 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
     c->parts = mem_resize (c->parts, c->n_parts + 1, sizeof *c->parts);
     c->parts[c->n_parts++] = slice_keep (&w->body[0]);
     c->have += w->body[0].len;
-    quota_bytes (s, b, (int64_t)(w->body[0].len + (m->offset ? 0 : c->keys.len)));
+    quota_bytes (s, b, (int64_t)(m->offset ? w->body[0].len : chunk_bytes (c)));
     return 0;
 }
 
@@ -88,18 +89,20 @@ const struct chunk *chunk_half (const struct batch *b)
 int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
 {
     const struct msg_rows *m = &w->m.rows;
+    bool ordered = b->flags & BATCH_ORDERED;
+    if (ordered && !m->offset && order_check_keys (w, e) < 0)
+        return -1;
     if (m->total)
         return add_part (s, b, w, e);
     if (rows_check (bytes_of (w->body[0].ptr, w->body[0].len), m->count, e) < 0)
         return -1;
-    struct slice keys = w->body[1];
     struct chunk *c = append (b);
     c->first = m->first;
     c->count = c->open = c->kept = m->count;
     c->spec = m->spec;
     c->stage = m->stage;
     c->body = slice_keep (&w->body[0]);
-    c->keys = slice_keep (&keys);
+    c->turns = ordered ? order_turns (w) : NULL;
     c->at_row = m->first;
     quota_bytes (s, b, (int64_t)chunk_bytes (c));
     return 0;

@@ -41,6 +41,12 @@ static void put_lease (struct buf *out, const struct lease *l)
     buf_puts (out, "\n");
 }
 
+static uint64_t hash_of_turns (const struct chunk *c)
+{
+    return XXH3_64bits (c->turns ? (const char *)c->turns : "",
+                        c->turns ? c->count * sizeof *c->turns : 0);
+}
+
 static void put_chunks (struct buf *out, const struct batch *b)
 {
     for (size_t i = 0; i < b->n_hashes; i++)
@@ -50,8 +56,9 @@ static void put_chunks (struct buf *out, const struct batch *b)
         if (c->kept)
             buf_printf (out,
                         "  chunk first=%" PRIu64 " count=%" PRIu64 " open=%" PRIu64 " kept=%" PRIu64
-                        " have=%" PRIu64 " body=%016" PRIx64 "\n",
-                        c->first, c->count, c->open, c->kept, c->have, hash_of (&c->body));
+                        " have=%" PRIu64 " body=%016" PRIx64 " turns=%016" PRIx64 "\n",
+                        c->first, c->count, c->open, c->kept, c->have, hash_of (&c->body),
+                        hash_of_turns (c));
     }
 }
 
@@ -70,8 +77,10 @@ static void put_odd (struct buf *out, const struct batch *b)
         all[n++] = odd;
     qsort (all, n, sizeof *all, by_row);
     for (size_t i = 0; i < n; i++)
-        buf_printf (out, "  row %" PRIu64 " attempt=%u losses=%u runs=%u\n", all[i]->row,
-                    all[i]->attempt, all[i]->losses, all[i]->runs);
+        if (all[i]->attempt > 1 || all[i]->losses ||
+            all[i]->runs) /* else it waited for a time only */
+            buf_printf (out, "  row %" PRIu64 " attempt=%u losses=%u runs=%u\n", all[i]->row,
+                        all[i]->attempt, all[i]->losses, all[i]->runs);
     free (all);
 }
 
@@ -150,6 +159,7 @@ static void put_batch (struct buf *out, const struct batch *b)
                 b->ended ? " ended" : "", b->reason ? b->reason : "", b->finished, b->granted,
                 b->next_record, b->confirmed, b->est_us, b->cpus);
     put_waiting (out, b);
+    put_ranges (out, "held", &b->held);
     put_ranges (out, "slots", &b->slots);
     put_ranges (out, "again", &b->again);
     put_doomed (out, b);

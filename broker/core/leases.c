@@ -134,6 +134,8 @@ static void end_lost (const struct loss *x, uint64_t row, enum outcome_how how)
 static void lose_row (const struct loss *x, uint64_t row)
 {
     enum outcome_how how = row_lost (x, row);
+    if (x->from_us > x->now)
+        order_hold_until (x->s, x->b, row, x->from_us);
     if (how != OUTCOME_DONE && !x->s->replaying)
         end_lost (x, row, how);
     else if (x->from_us > x->now)

@@ -82,8 +82,7 @@ bool live_from_client (struct sched *s, struct batch *b, const struct wire *w)
 {
     struct worker *wk = holder (b, row_of (w));
     bool there = wk && !worker_is_away (wk);
-    bool finished = row_of (w) < b->submitted && !wk && !ranges_has (&b->waiting, row_of (w)) &&
-                    !ranges_has (&b->later, row_of (w));
+    bool finished = row_of (w) < b->submitted && !wk && !row_waits (b, row_of (w));
     if (there && is_choked (s, wk, w))
         return false;
     if (there)

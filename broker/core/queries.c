@@ -375,6 +375,7 @@ static void answer_tasks (struct answer *a, const struct batch *b, const struct 
     p.task = mem_zalloc (p.count * sizeof *p.task);
     fill_open (&p, &b->waiting, NULL);
     fill_open (&p, &b->later, NULL);
+    fill_open (&p, &b->held, NULL);
     const struct lease *l;
     LIST_FOREACH (l, &b->leases, b_link)
         fill_open (&p, &l->out, l);

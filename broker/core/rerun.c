@@ -8,7 +8,7 @@
 
 #include "broker/core/core.h"
 
-static void wait_again (struct sched *s, struct batch *b, enum outcome_how how, struct range r)
+static void reopen (struct sched *s, struct batch *b, enum outcome_how how, struct range r)
 {
     uint64_t n = r.hi - r.lo;
     ranges_remove (&b->ended_as[how], r.lo, r.hi);
@@ -23,14 +23,23 @@ static void wait_again (struct sched *s, struct batch *b, enum outcome_how how, 
         odd->attempt++;
         odd_forgive (odd);
     }
-    rows_wait (s, b, r.lo, r.hi);
+}
+
+/* In the order of their numbers, however they ended. */
+static uint64_t wait_again (struct sched *s, struct batch *b, struct ranges *rows)
+{
+    uint64_t n = rows->count;
+    for (size_t i = 0; i < rows->n; i++)
+        order_join (s, b, rows->at[i].lo, rows->at[i].hi);
+    ranges_fini (rows);
+    return n;
 }
 
 uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *m)
 {
     uint64_t lo = m->count ? m->first : 0;
     uint64_t hi = m->count && m->count < UINT64_MAX - lo ? lo + m->count : UINT64_MAX;
-    uint64_t n = 0;
+    struct ranges rows = {0};
     for (int how = OUTCOME_DONE + 1; how < OUTCOME_KINDS; how++) {
         struct range r;
         if (!(m->hows >> how & 1))
@@ -38,10 +47,11 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
         while ((r = ranges_from (&b->ended_as[how], lo)), r.lo < r.hi && r.lo < hi) {
             if (r.hi > hi)
                 r.hi = hi;
-            wait_again (s, b, (enum outcome_how)how, r);
-            n += r.hi - r.lo;
+            reopen (s, b, (enum outcome_how)how, r);
+            ranges_add (&rows, r.lo, r.hi);
         }
     }
+    uint64_t n = wait_again (s, b, &rows);
     if (!n)
         return 0;
     retention_leave (s, b);

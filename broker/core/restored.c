@@ -181,6 +181,14 @@ static bool is_astray (const struct sched *s, const struct batch *b, const struc
     return b ? m->born && m->born != b->open.m.open.opened_ms : m->batch >= s->next_batch;
 }
 
+/* It runs rows before which others of their keys come that are not known to have ended: the state
+ * went back, and those may not begin before these are gone. */
+static bool holds_behind (const struct batch *b, const struct msg_hold *m)
+{
+    uint64_t hi = m->count < UINT64_MAX - m->first ? m->first + m->count : UINT64_MAX;
+    return ranges_meets (&b->held, m->first, hi);
+}
+
 static void name_rows (struct sched *s, struct worker *w, const struct msg_hold *m,
                        struct effects *fx)
 {
@@ -207,6 +215,8 @@ static void name_rows (struct sched *s, struct worker *w, const struct msg_hold 
         refuse (s, w, m->batch, at, own.at[i].lo);
         at = own.at[i].hi;
     }
+    if (b && holds_behind (b, m)) /* by then it has ended them */
+        s->exclusive_us = s->now_us + s->cfg.lost_us;
     refuse (s, w, m->batch, at,
             m->count < UINT64_MAX - m->first ? m->first + m->count : UINT64_MAX);
     ranges_fini (&own);

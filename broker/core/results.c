@@ -160,6 +160,7 @@ static void count_outcome (struct sched *s, struct batch *b, const struct outcom
     } else {
         odd_drop (s, b, o->row);
     }
+    order_leave (s, b, o->row);
     chunks_finish (s, b, o->row, 1, keep);
     if (!STAILQ_EMPTY (&b->early))
         live_taken (s, b, o->row, UINT64_MAX);
@@ -216,8 +217,7 @@ struct tally {
  * not known which attempt ended it.) */
 static bool is_duplicate (const struct batch *b, const struct outcome *o)
 {
-    if (o->row >= b->submitted || ranges_has (&b->waiting, o->row) ||
-        ranges_has (&b->later, o->row))
+    if (o->row >= b->submitted || row_waits (b, o->row))
         return false;
     const struct lease *l;
     LIST_FOREACH (l, &b->leases, b_link)
@@ -375,7 +375,8 @@ static int take_record (struct sched *s, struct batch *b, struct lease *l, struc
         if (!l)
             due_now (s, b, o.row, o.row + 1);
         if ((l ? ranges_remove (&l->out, o.row, o.row + 1)
-               : rows_unwait (s, b, o.row, o.row + 1)) != 1)
+               : rows_unwait (s, b, o.row, o.row + 1) +
+                     ranges_remove (&b->held, o.row, o.row + 1)) != 1)
             return err_set (e, EINVAL, "row %" PRIu64 " ends, but was not %s", o.row,
                             l ? "granted" : "waiting");
         b->granted -= l != NULL;

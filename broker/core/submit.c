@@ -182,7 +182,7 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
     if (!chunk_half (b)) {
         b->submitted = m->first + m->count;
         quota_tasks (s, b, (int64_t)m->count);
-        rows_wait (s, b, m->first, b->submitted);
+        order_join (s, b, m->first, b->submitted);
     }
     record_said (s, b, w, fx);
     batch_set_ready (s, b);

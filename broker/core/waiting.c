@@ -57,7 +57,13 @@ uint64_t rows_free (const struct batch *b)
 
 uint64_t rows_waiting (const struct batch *b)
 {
-    return b->waiting.count + b->later.count;
+    return b->waiting.count + b->later.count + b->held.count;
+}
+
+bool row_waits (const struct batch *b, uint64_t row)
+{
+    return ranges_has (&b->waiting, row) || ranges_has (&b->later, row) ||
+           ranges_has (&b->held, row);
 }
 
 /* Of `r` what lies before the set; where it begins within the set, r.lo moves behind that. */

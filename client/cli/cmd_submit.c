@@ -152,7 +152,7 @@ static void withdraw (struct submit *s)
 static int submit_all (struct submit *s)
 {
     drover_batch_options_t options = {.name = s->rows.name,
-                                      .flags = DROVER_DETACHED,
+                                      .flags = DROVER_DETACHED | runner_flags (&s->rows),
                                       .key = s->rows.key,
                                       .whole_chunks = s->rows.key != NULL,
                                       .jobs = s->rows.jobs,

@@ -204,6 +204,17 @@ static int take_function (void *into, const char *value, struct err *e)
     return 0;
 }
 
+static int take_order_by (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    if (!*value)
+        return err_set (e, EINVAL, "'' is no key: write --order-by {1} or the like");
+    if (strstr (value, "{%}"))
+        return err_set (e, EINVAL, "'%s': the slot of a task is not known beforehand", value);
+    o->order_by = value;
+    return 0;
+}
+
 static int take_cpus (void *into, const char *value, struct err *e)
 {
     struct foreach_opts *o = into;
@@ -376,6 +387,7 @@ static const struct option_row rows[] = {
     {"max-replace-args", 'N', VALUE, OPTS_INPUT, TAKE (max_replace_args)},
     {"maxreplaceargs", 0, VALUE, OPTS_INPUT, TAKE (max_replace_args)},
     {"function", 0, VALUE, OPTS_INPUT, TAKE (function)},
+    {"order-by", 0, VALUE, OPTS_INPUT, TAKE (order_by)},
     {"dry-run", 0, NONE, OPTS_INPUT, FLAG (dry_run)},
     {"dryrun", 0, NONE, OPTS_INPUT, FLAG (dry_run)},
     {"dr", 0, NONE, OPTS_INPUT, FLAG (dry_run)},

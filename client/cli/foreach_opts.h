@@ -39,6 +39,7 @@ struct foreach_opts {
     unsigned command_flags; /* enum drover_command_flag */
     const char *replace;    /* -I, or NULL */
     const char *function;   /* --function, or NULL; then there are no words */
+    const char *order_by;   /* --order-by, or NULL */
     struct joblimit jobs;   /* -j */
     unsigned priority;      /* 1-100; 0: not given */
     const char *name;       /* --name of the batch, or NULL */

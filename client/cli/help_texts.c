@@ -18,7 +18,8 @@
     "  -E S  -r, --no-run-if-empty  --trim n|l|r|lr|rl  --link\n"                                  \
     "  -n, --max-args N  -N, --max-replace-args N   values a task\n"                               \
     "  -I S                 what stands for the value, in place of {}\n"                           \
-    "  -q, --quote          no shell syntax is live in the command\n"
+    "  -q, --quote          no shell syntax is live in the command\n"                              \
+    "  --order-by KEY       tasks of one KEY, as '{2}', run one after another, in order\n"
 
 #define LIMITS                                                                                     \
     "  -j, --jobs N         tasks at one time: N, +N, -N, N%, 0 (as many as possible)\n"           \

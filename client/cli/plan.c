@@ -85,6 +85,19 @@ static int err_of (struct err *e, const drover_error_t *from)
     return err_set (e, EINVAL, "%s", from->text);
 }
 
+static int compile_key (struct plan *p, const char *const *names, struct err *e)
+{
+    const char *const words[] = {p->opts->order_by, NULL};
+    drover_command_options_t options = {.words = words,
+                                        .flags = DROVER_COMMAND_RAW | DROVER_COMMAND_NO_APPEND,
+                                        .replace = p->opts->replace,
+                                        .names = names};
+    drover_error_t why = {0};
+
+    p->key = drover_command_new (&options, &why);
+    return p->key ? 0 : err_set (e, EINVAL, "--order-by: %s", why.text);
+}
+
 static int compile (struct plan *p, const char *const *names, struct err *e)
 {
     const struct foreach_opts *o = p->opts;
@@ -100,10 +113,9 @@ static int compile (struct plan *p, const char *const *names, struct err *e)
     p->command = drover_command_new (&options, &why);
     if (!p->command)
         return err_of (e, &why);
-    if (!o->tag)
-        return 0;
-    p->tag = drover_command_new (&tag, &why);
-    return p->tag ? 0 : err_of (e, &why);
+    if (o->tag && !(p->tag = drover_command_new (&tag, &why)))
+        return err_of (e, &why);
+    return o->order_by ? compile_key (p, names, e) : 0;
 }
 
 static int make_spec (struct plan *p, struct err *e)
@@ -169,6 +181,7 @@ int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
 void plan_fini (struct plan *p)
 {
     drover_spec_free (&p->spec);
+    drover_command_free (&p->key);
     drover_command_free (&p->tag);
     drover_command_free (&p->command);
     jobs_free (&p->jobs);
@@ -257,7 +270,8 @@ struct runner_opts plan_runner (struct plan *p)
                             .retrying = o->retrying,
                             .keep_order = o->keep_order,
                             .summary = !o->session.quiet && (o->summary || isatty (STDERR_FILENO)),
-                            .tag = p->tag};
+                            .tag = p->tag,
+                            .order_by = p->key};
 
     r.session.slots = p->slots;
     return r;

@@ -19,6 +19,7 @@ struct plan {
     struct jobs *jobs;
     drover_command_t *command; /* of a function: as it is shown */
     drover_command_t *tag;     /* NULL: none */
+    drover_command_t *key;     /* --order-by; NULL: none */
     drover_spec_t *spec;
     unsigned slots;           /* of a private worker; 0: its default */
     unsigned limit;           /* of tasks at one time on a shared broker; 0: none */

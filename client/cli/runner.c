@@ -202,6 +202,25 @@ static int err_of (struct err *e, const drover_error_t *from)
 /* Called for each row that was added; other than 0 stops. */
 typedef int added_fn (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count);
 
+unsigned runner_flags (const struct runner_opts *o)
+{
+    return o->order_by ? DROVER_ORDERED : 0;
+}
+
+static int64_t add_row (const struct runner_opts *o, drover_batch_t *batch, int spec,
+                        const drover_bytes_t *values, size_t count, drover_error_t *e)
+{
+    const char *text;
+    size_t len;
+
+    if (!o->order_by)
+        return drover_batch_add (batch, spec, values, count, e);
+    if (drover_command_expand (o->order_by, values, count, drover_batch_rows (batch) + 1, 1, &text,
+                               &len, e) < 0)
+        return -1;
+    return drover_batch_add_keyed (batch, spec, (drover_bytes_t){text, len}, values, count, e);
+}
+
 /* Rows from the input to the batch, at most `most`: as runner_feed(), and 1: there may be more. */
 static int take_rows (const struct runner_opts *o, drover_batch_t *batch, int spec, uint64_t most,
                       struct runner *r, added_fn *added, struct err *e)
@@ -221,7 +240,7 @@ static int take_rows (const struct runner_opts *o, drover_batch_t *batch, int sp
             return err_of (e, &why);
         if (got != 1)
             return got;
-        row = drover_batch_add (batch, spec, values, count, &why);
+        row = add_row (o, batch, spec, values, count, &why);
         if (row < 0 && why.code == DROVER_ETOOBIG)
             return err_set (e, E2BIG, "task %" PRIu64 ": %s", drover_batch_rows (batch) + 1,
                             why.text);
@@ -391,6 +410,7 @@ static int status_of (const struct runner *r)
 static int open_batch (struct runner *r)
 {
     drover_batch_options_t options = {.name = r->opts->name,
+                                      .flags = runner_flags (r->opts),
                                       .jobs = drover_is_private (r->h) ? 0 : r->opts->jobs,
                                       .priority = r->opts->priority,
                                       .deadline_ms = r->opts->deadline_ms,

@@ -40,11 +40,15 @@ struct runner_opts {
     struct retrying retrying;
     bool keep_order;
     bool summary;
-    drover_command_t *tag; /* or NULL */
+    drover_command_t *tag;      /* or NULL */
+    drover_command_t *order_by; /* what makes the keys of the rows; NULL: they have none */
 };
 
 /* Run it all. Everything that goes wrong has been said. Returns the exit status. */
 int runner_run (const struct runner_opts *o);
+
+/* The flags of the batch: enum drover_batch_flag. */
+unsigned runner_flags (const struct runner_opts *o);
 
 /* Feed the rows of `o` to a batch without waiting for outcomes, as far as there is room: 0 all rows
  * are in and the batch is closed, 2 the input has nothing yet, 3 there is no room, -1 with an

@@ -30,6 +30,7 @@ void batch_init (struct batch *b, struct session *session, struct store *store, 
     b->opening.open.batch = open ? handle : 0;
     b->flags = open ? open->flags : 0;
     buf_init (&b->chunk, BATCH_CHUNK_MAX + WIRE_PIECE_MAX);
+    buf_init (&b->keys, BATCH_CHUNK_MAX + BATCH_KEY_MAX + VALUE_HEAD);
 }
 
 void batch_fini (struct batch *b)
@@ -44,6 +45,7 @@ void batch_fini (struct batch *b)
     partials_fini (&b->partials, b->store);
     ranges_fini (&b->done);
     buf_fini (&b->chunk);
+    buf_fini (&b->keys);
 }
 
 int batch_post (struct batch *b, enum chan_lane lane, const struct wire *w, struct err *e)
@@ -102,16 +104,32 @@ int batch_flush (struct batch *b, struct err *e)
         return 0;
     struct wire w = rows_message (b, b->chunk_spec, b->chunk_first, b->chunk_count);
     w.body[0] = slice_of_take (blob_copy (b->chunk.bytes, b->chunk.len));
-    if (!w.body[0].blob)
-        return err_set (e, ENOMEM, "no memory for a chunk of %zu bytes", b->chunk.len);
-    int rc = batch_post (b, LANE_BULK, &w, e);
+    if (b->keys.len)
+        w.body[1] = slice_of_take (blob_copy (b->keys.bytes, b->keys.len));
+    bool kept = w.body[0].blob && (!b->keys.len || w.body[1].blob);
+    int rc = kept ? batch_post (b, LANE_BULK, &w, e)
+                  : err_set (e, ENOMEM, "no memory for a chunk of %zu bytes", b->chunk.len);
     slice_fini (&w.body[0]);
+    slice_fini (&w.body[1]);
     if (rc != 0)
         return -1;
     b->chunks++;
     b->chunk_count = 0;
     buf_clear (&b->chunk);
+    buf_clear (&b->keys);
     return 0;
+}
+
+static int pack_key (struct buf *to, const struct bytes *key, struct err *e)
+{
+    size_t before = to->len;
+    if (key)
+        row_value (to, *key);
+    if (!to->failed)
+        return 0;
+    to->len = before;
+    to->failed = false;
+    return err_set (e, ENOMEM, "no memory for the key of a row");
 }
 
 static int pack_row (struct buf *to, const struct bytes *values, size_t count, struct err *e)
@@ -127,8 +145,9 @@ static int pack_row (struct buf *to, const struct bytes *values, size_t count, s
     return err_set (e, ENOMEM, "no memory for a row");
 }
 
-/* Either all parts are posted or none. */
-static int post_parts (struct batch *b, struct wire *w, const struct slice *row, struct err *e)
+/* Either all parts are posted or none. The key goes with the first. */
+static int post_parts (struct batch *b, struct wire *w, const struct slice *row,
+                       const struct slice *key, struct err *e)
 {
     size_t piece = session_piece (b->session);
     size_t parts = (row->len + piece - 1) / piece;
@@ -141,6 +160,7 @@ static int post_parts (struct batch *b, struct wire *w, const struct slice *row,
         size_t len = row->len - at < piece ? row->len - at : piece;
         w->m.rows.offset = at;
         w->body[0] = slice_sub (row, at, len);
+        w->body[1] = i ? (struct slice){0} : *key;
         rc = wire_encode (w, &f[i], e);
         slice_fini (&w->body[0]);
     }
@@ -154,23 +174,29 @@ static int post_parts (struct batch *b, struct wire *w, const struct slice *row,
     return rc;
 }
 
-static int add_large (struct batch *b, int spec, const struct bytes *values, size_t count,
-                      struct err *e)
+static int add_large (struct batch *b, int spec, const struct bytes *key,
+                      const struct bytes *values, size_t count, struct err *e)
 {
-    struct buf packed;
+    struct buf packed, keys;
     if (batch_flush (b, e) != 0)
         return -1;
     buf_init (&packed, WIRE_ROW_MAX);
+    buf_init (&keys, BATCH_KEY_MAX + VALUE_HEAD);
     struct wire w = rows_message (b, spec, b->rows, 1);
     struct slice row = {0};
-    int rc = pack_row (&packed, values, count, e);
+    int rc = pack_key (&keys, key, e);
+    if (rc == 0)
+        rc = pack_row (&packed, values, count, e);
     if (rc == 0) {
+        struct slice first = slice_borrowed (keys.bytes, keys.len);
         row = buf_take_slice (&packed);
         w.m.rows.total = row.len;
-        rc = row.ptr ? post_parts (b, &w, &row, e) : err_set (e, ENOMEM, "no memory for a row");
+        rc = row.ptr ? post_parts (b, &w, &row, &first, e)
+                     : err_set (e, ENOMEM, "no memory for a row");
     }
     slice_fini (&row);
     buf_fini (&packed);
+    buf_fini (&keys);
     if (rc == 0)
         b->chunks++;
     return rc;
@@ -184,16 +210,21 @@ static bool fits_chunk (const struct batch *b, int spec, size_t size)
     if (b->flags & BATCH_EACH_SPEC)
         next += (int64_t)b->chunk_count;
     return spec == next && b->chunk_count < BATCH_CHUNK_ROWS &&
-           b->chunk.len + size <= BATCH_CHUNK_MAX;
+           b->chunk.len + b->keys.len + size <= BATCH_CHUNK_MAX;
 }
 
-static int add_small (struct batch *b, int spec, const struct bytes *values, size_t count,
-                      size_t size, struct err *e)
+static int add_small (struct batch *b, int spec, const struct bytes *key,
+                      const struct bytes *values, size_t count, size_t size, struct err *e)
 {
-    if (!fits_chunk (b, spec, size) && batch_flush (b, e) != 0)
+    if (!fits_chunk (b, spec, size + (key ? VALUE_HEAD + key->len : 0)) && batch_flush (b, e) != 0)
         return -1;
-    if (pack_row (&b->chunk, values, count, e) != 0)
+    size_t keys = b->keys.len;
+    if (pack_key (&b->keys, key, e) != 0)
         return -1;
+    if (pack_row (&b->chunk, values, count, e) != 0) {
+        b->keys.len = keys;
+        return -1;
+    }
     if (b->chunk_count++ == 0) {
         b->chunk_first = b->rows;
         b->chunk_spec = spec;
@@ -225,10 +256,29 @@ static int row_too_big (const struct bytes *values, size_t count, struct err *e)
                     WIRE_ROW_MAX - VALUE_HEAD * (1 + count));
 }
 
+static int check_key (const struct batch *b, const struct bytes *key, struct err *e)
+{
+    bool ordered = b->flags & BATCH_ORDERED;
+    if (ordered != (key != NULL))
+        return err_set (e, EINVAL,
+                        ordered ? "each row of an ordered batch needs a key"
+                                : "the batch is not ordered: its rows have no keys");
+    if (key && key->len > BATCH_KEY_MAX)
+        return err_set (e, EMSGSIZE, "an ordering key is %zu bytes long, the limit is %zu",
+                        key->len, BATCH_KEY_MAX);
+    return 0;
+}
+
 int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t count,
                    struct err *e)
 {
-    if (may_submit (b, e) != 0)
+    return batch_add_keyed (b, spec, NULL, values, count, e);
+}
+
+int64_t batch_add_keyed (struct batch *b, int spec, const struct bytes *key,
+                         const struct bytes *values, size_t count, struct err *e)
+{
+    if (may_submit (b, e) != 0 || check_key (b, key, e) != 0)
         return -1;
     if (spec < 0 || spec >= b->specs)
         return err_set (e, EINVAL, "there is no spec %d: the batch has %d", spec, b->specs);
@@ -241,8 +291,8 @@ int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t
     size_t size = packed_size (values, count);
     if (!size)
         return row_too_big (values, count, e);
-    int rc = size > WIRE_PIECE_MAX ? add_large (b, spec, values, count, e)
-                                   : add_small (b, spec, values, count, size, e);
+    int rc = size > WIRE_PIECE_MAX ? add_large (b, spec, key, values, count, e)
+                                   : add_small (b, spec, key, values, count, size, e);
     return rc == 0 ? (int64_t)b->rows++ : -1;
 }
 

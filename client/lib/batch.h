@@ -26,6 +26,7 @@
 #define BATCH_BACKLOG_MAX ((size_t)1 << 20) /* bytes posted and not acknowledged, before a wait */
 #define BATCH_INPUT_WINDOW ((uint64_t)256 << 10) /* live input beyond what the task has taken */
 #define BATCH_SPECS_MAX 1000000
+#define BATCH_KEY_MAX ((size_t)32 << 10) /* bytes of an ordering key */
 #define BATCH_CONFIRM_RECORDS                                                                      \
     1000 /* delivered records are confirmed when there are so many, ...                            \
           */
@@ -60,6 +61,7 @@ struct batch {
 
     int specs;
     struct buf chunk; /* rows that have not left */
+    struct buf keys;  /* ... and their ordering keys */
     uint64_t chunk_first;
     uint64_t chunk_count;
     int chunk_spec; /* of its first row */
@@ -102,6 +104,10 @@ int batch_add_spec (struct batch *b, struct wire *spec, struct err *e);
 /* The row's number, or -1: EINVAL, EMSGSIZE (names limit and size), ENOMEM. */
 int64_t batch_add (struct batch *b, int spec, const struct bytes *values, size_t count,
                    struct err *e);
+
+/* The same in a batch with BATCH_ORDERED, where each row has a key. NULL: it has none. */
+int64_t batch_add_keyed (struct batch *b, int spec, const struct bytes *key,
+                         const struct bytes *values, size_t count, struct err *e);
 
 /* Let a partly filled chunk go. -1 only when there is no memory; then it is still there. */
 int batch_flush (struct batch *b, struct err *e);

@@ -18,6 +18,7 @@
 _Static_assert((int)DROVER_DETACHED == (int)BATCH_DETACHED, "flags");
 _Static_assert((int)DROVER_AT_MOST_ONCE == (int)BATCH_AT_MOST_ONCE, "flags");
 _Static_assert((int)DROVER_EACH_SPEC == (int)BATCH_EACH_SPEC, "flags");
+_Static_assert((int)DROVER_ORDERED == (int)BATCH_ORDERED, "flags");
 _Static_assert((int)DROVER_INPUT == (int)BATCH_INPUT, "flags");
 _Static_assert((int)DROVER_EXCLUSIVE == (int)BATCH_EXCLUSIVE, "flags");
 _Static_assert((int)DROVER_RETRY_FAILED == (int)RETRY_FAILED, "retries");
@@ -166,37 +167,37 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
     return number < 0 ? fail (b->h, &why, e) : number;
 }
 
-static int64_t add_many (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
-                         struct err *why)
+static int64_t add_many (drover_batch_t *b, int spec, const struct bytes *key,
+                         const drover_bytes_t *values, size_t count, struct err *why)
 {
     struct bytes *own = calloc (count, sizeof *own);
     if (!own)
         return err_set (why, ENOMEM, "no memory for %zu values", count);
     for (size_t i = 0; i < count; i++)
         own[i] = bytes_of (values[i].ptr, values[i].len);
-    int64_t row = batch_add (&b->b, spec, own, count, why);
+    int64_t row = batch_add_keyed (&b->b, spec, key, own, count, why);
     free (own);
     return row;
 }
 
-static int64_t add_few (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
-                        struct err *why)
+static int64_t add_few (drover_batch_t *b, int spec, const struct bytes *key,
+                        const drover_bytes_t *values, size_t count, struct err *why)
 {
     struct bytes own[FEW];
     for (size_t i = 0; i < count; i++)
         own[i] = bytes_of (values[i].ptr, values[i].len);
-    return batch_add (&b->b, spec, own, count, why);
+    return batch_add_keyed (&b->b, spec, key, own, count, why);
 }
 
-int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
-                          drover_error_t *e)
+static int64_t add (drover_batch_t *b, int spec, const struct bytes *key,
+                    const drover_bytes_t *values, size_t count, drover_error_t *e)
 {
     struct err why;
     why.code = 0;
     uint64_t chunks = b->b.chunks;
     bool first = b->b.chunk_count == 0;
-    int64_t row = count > FEW ? add_many (b, spec, values, count, &why)
-                              : add_few (b, spec, values, count, &why);
+    int64_t row = count > FEW ? add_many (b, spec, key, values, count, &why)
+                              : add_few (b, spec, key, values, count, &why);
     if (row < 0)
         return fail (b->h, &why, e);
     if (b->b.chunks != chunks)
@@ -204,6 +205,19 @@ int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *val
     if (first || b->b.chunks != chunks)
         handle_settle (b->h);
     return row;
+}
+
+int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,
+                          drover_error_t *e)
+{
+    return add (b, spec, NULL, values, count, e);
+}
+
+int64_t drover_batch_add_keyed (drover_batch_t *b, int spec, drover_bytes_t key,
+                                const drover_bytes_t *values, size_t count, drover_error_t *e)
+{
+    struct bytes own = bytes_of (key.ptr, key.len);
+    return add (b, spec, &own, values, count, e);
 }
 
 uint64_t drover_batch_room (drover_batch_t *b)

@@ -74,3 +74,9 @@ int64_t row_read (struct bytes body, size_t *at, struct bytes *values, size_t ma
     *at = p;
     return count;
 }
+
+int key_read (struct bytes body, size_t *at, struct bytes *key)
+{
+    struct bytes skipped;
+    return scan_bytes (body, at, key ? key : &skipped);
+}

@@ -31,4 +31,8 @@ size_t rows_length (struct bytes body, uint64_t count);
  * many the row has and moves *at behind it. -1 at the end of the body, or where there is no row. */
 int64_t row_read (struct bytes body, size_t *at, struct bytes *values, size_t max);
 
+/* Ordering keys are bins one behind the other, without arrays around them: the next one, at *at,
+ * which moves behind it. 0; -1 at the end, or where there is none. `key` may be NULL. */
+int key_read (struct bytes body, size_t *at, struct bytes *key);
+
 #endif

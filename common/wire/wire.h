@@ -37,7 +37,7 @@ enum wire_sender {
 };
 enum wire_feature {
     FEATURE_PARTS = 1,
-    FEATURE_KEYS = 2,
+    FEATURE_KEYS = 2, /* ordering keys */
     FEATURE_COMMANDS = 4,
     FEATURE_DURABLE = 8, /* of a broker: it comes back with all it acknowledged */
 };
@@ -46,7 +46,7 @@ enum wire_batch_flag {
     BATCH_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
     BATCH_AT_MOST_ONCE = 2, /* a row that may have started is never run again */
     BATCH_EACH_SPEC = 4,    /* row r runs as spec r */
-    BATCH_ORDERED = 8,      /* rows of equal key run one after another */
+    BATCH_ORDERED = 8,      /* rows of equal key run one after another; exclusive, too */
     BATCH_INPUT = 16,       /* a row may get live input */
     BATCH_EXCLUSIVE = 32,   /* never two attempts of a row at one time */
 };

@@ -279,6 +279,7 @@ static void start (struct exec *x, struct run *r)
                       .jobs = spec->tag.jobs,
                       .once = spec->tag.once,
                       .exclusive = spec->tag.exclusive,
+                      .keys = spec->tag.keys,
                       .poison = is_poison (x, r),
                       .again = spec->tag.again};
     x->start_us = host_clock (x->host);

@@ -10,6 +10,7 @@
 #include "tests/sim/bench.h"
 #include "tests/sim/host.h"
 #include "tests/sim/store_test.h"
+#include "tests/sim/turns.h"
 
 enum {
     ENDS_MAX = 64,
@@ -78,6 +79,7 @@ struct ledger {
     struct token *tokens;
     struct ended *ended;
     struct retried *retried;
+    struct turns *turns;
     uint64_t highest;   /* batch of which a row started */
     uint64_t void_upto; /* ... if its batch is lower than that */
     unsigned lost;      /* workers, by no fault of a row */
@@ -136,6 +138,7 @@ void ledger_free (struct ledger **lp)
     forget_rows (l);
     forget_ended (l);
     forget_retried (l);
+    turns_forget (&l->turns);
     HASH_ITER (hh, l->tokens, t, tmp) {
         HASH_DEL (l->tokens, t);
         free (t);
@@ -186,6 +189,7 @@ void ledger_amnesty (struct sim *s)
     }
     forget_rows (s->ledger);
     forget_ended (s->ledger);
+    turns_forget (&s->ledger->turns);
     s->ledger->innocents = 0;
     for (struct token *t = s->ledger->tokens; t; t = t->hh.next)
         t->void_us = CLOCK_NEVER;
@@ -238,14 +242,20 @@ void ledger_unfence (struct sim *s, uint64_t token)
 
 #define ROW(o) (int)(o)->row, (int)((o)->batch & 0xffffffff)
 
+static bool excludes (const struct order *x, const struct order *o)
+{
+    return o->keys ? x->row % o->keys == o->row % o->keys : x->row == o->row;
+}
+
 static void check_exclusive (struct sim *s, const struct host *h, const struct order *o)
 {
     const struct execution *x;
     LIST_FOREACH (x, &s->ledger->running, link)
-        if (x->order.batch == o->batch && x->order.row == o->row && !x->void_ &&
+        if (x->order.batch == o->batch && excludes (&x->order, o) && !x->void_ &&
             !host_stood_still (x->host))
-            sim_fail (s, "row %d of batch %d is exclusive, and starts at %s while it runs at %s",
-                      ROW (o), host_name (h), host_name (x->host));
+            sim_fail (s,
+                      "row %d of batch %d is exclusive, and starts at %s while row %d runs at %s",
+                      ROW (o), host_name (h), (int)x->order.row, host_name (x->host));
 }
 
 /* Against what else runs now. */
@@ -370,6 +380,8 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
         check_others (s, h, o);
         check_past (s, p, o);
         check_cancelled (s, o);
+        if (o->keys && !x->void_)
+            turns_start (s, &s->ledger->turns, o);
         p->token = o->token;
         p->free = false;
         p->poison = o->poison;

@@ -88,6 +88,7 @@ static void add_row (struct user *u, struct job *j)
     static const char large[LARGE_ROW];
     struct err e;
     struct bytes value = bytes_str ("a value");
+    char text[16];
     uint64_t row = j->b.rows;
     bool each = j->flags & BATCH_EACH_SPEC;
     if (each)
@@ -96,7 +97,9 @@ static void add_row (struct user *u, struct job *j)
         value = bytes_of (large, sizeof large);
     if (row == j->other_row)
         value = bytes_str ("another value");
-    if (batch_add (&j->b, each ? (int)row : 0, &value, 1, &e) < 0)
+    snprintf (text, sizeof text, "%d", (int)(row % (j->tag.keys ? j->tag.keys : 1)));
+    const struct bytes key = bytes_str (text);
+    if (batch_add_keyed (&j->b, each ? (int)row : 0, j->tag.keys ? &key : NULL, &value, 1, &e) < 0)
         sim_fail (u->s, "%s: %s", u->name, e.text);
     sim_count (u->s, COUNT_ROWS);
 }

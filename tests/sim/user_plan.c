@@ -3,7 +3,7 @@
 
 #include "tests/sim/user_inner.h"
 
-enum { FEED_MAX = 2000, EACH_SPEC_MAX = 30, TIGHT_MAX = 10, FEW = 10, CPUS_MAX = 7 };
+enum { FEED_MAX = 2000, EACH_SPEC_MAX = 30, TIGHT_MAX = 10, FEW = 10, CPUS_MAX = 7, KEYS_MAX = 20 };
 
 static void plan_flags (struct sim *s, struct job *j)
 {
@@ -29,6 +29,10 @@ static void plan_flags (struct sim *s, struct job *j)
     if (sim_chance (s, 120)) {
         j->flags |= BATCH_EXCLUSIVE;
         j->spec_flags |= SPEC_EXCLUSIVE;
+    }
+    if (sim_chance (s, 120)) {
+        j->flags |= BATCH_ORDERED;
+        j->tag.keys = 1 + (unsigned)sim_below (s, KEYS_MAX);
     }
 }
 
@@ -67,7 +71,7 @@ static void plan_tag (struct sim *s, struct job *j)
 {
     j->tag.jobs = (unsigned)j->jobs;
     j->tag.once = (j->flags & BATCH_AT_MOST_ONCE) != 0;
-    j->tag.exclusive = (j->flags & BATCH_EXCLUSIVE) != 0;
+    j->tag.exclusive = (j->flags & (BATCH_EXCLUSIVE | BATCH_ORDERED)) != 0;
     j->tag.fragile = sim_chance (s, 200);
     j->tag.poison = j->plan < 60 && sim_chance (s, 40);
     j->tag.long_rows = j->plan < 20 && sim_chance (s, 60);

@@ -42,6 +42,7 @@ struct view { /* a client's batch */
     uint64_t size[VIEW_CHUNKS];
     size_t n_specs;
     bool opened, closed;
+    uint64_t n_keys; /* of an ordered batch: row R has key R % that; 0: 3 */
     char key[24];
     uint64_t known, known_chunks; /* as OPENED said */
     struct ranges done;

@@ -299,15 +299,25 @@ void client_spec (struct peer *c, uint64_t handle, uint64_t spec, enum wire_form
     v->command[v->n_specs++] = slice_keep (&command);
 }
 
+static void put_key (struct buf *keys, const struct view *v, uint64_t row)
+{
+    char text[32];
+    snprintf (text, sizeof text, "key %d", (int)(row % (v->n_keys ? v->n_keys : 3)));
+    if (v->open.flags & BATCH_ORDERED)
+        row_value (keys, bytes_str (text));
+}
+
 static void say_rows (struct peer *c, struct view *v, uint64_t chunk, uint64_t first)
 {
-    struct buf body;
+    struct buf body, keys;
     char text[32];
     buf_init (&body, SIZE_MAX);
+    buf_init (&keys, SIZE_MAX);
     for (uint64_t i = 0; i < v->size[chunk]; i++) {
         snprintf (text, sizeof text, "row %d", (int)(first + i));
         row_begin (&body, 1);
         row_value (&body, bytes_str (text));
+        put_key (&keys, v, first + i);
     }
     struct wire w = {.kind = WIRE_ROWS};
     w.m.rows.batch = v->handle;
@@ -315,8 +325,10 @@ static void say_rows (struct peer *c, struct view *v, uint64_t chunk, uint64_t f
     w.m.rows.first = first;
     w.m.rows.count = v->size[chunk];
     w.body[0] = buf_take_slice (&body);
+    w.body[1] = buf_take_slice (&keys);
     peer_post (c, &w);
     slice_fini (&w.body[0]);
+    slice_fini (&w.body[1]);
 }
 
 void client_rows (struct peer *c, uint64_t handle, uint64_t count)

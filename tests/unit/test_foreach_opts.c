@@ -265,10 +265,10 @@ static void what_comes_later_is_told_from_what_is_unknown (void **state)
 {
     (void)state;
     static const char *const later[] = {
-        "--joblog",     "--jl",       "--results", "--res",   "--halt",      "--halt-on-error",
-        "--wd",         "--workdir",  "--block",   "--delay", "--env",       "--nice",
-        "--recend",     "--recstart", "-s",        "-L",      "--tagstring", "--order-by",
-        "--block-size", "--max-chars"};
+        "--joblog",   "--jl",       "--results", "--res",   "--halt",      "--halt-on-error",
+        "--wd",       "--workdir",  "--block",   "--delay", "--env",       "--nice",
+        "--recend",   "--recstart", "-s",        "-L",      "--tagstring", "--block-size",
+        "--max-chars"};
     static const char *const alone[] = {
         "-u",         "--ungroup", "--lb",          "--line-buffer",
         "-v",         "-t",        "--verbose",     "-X",

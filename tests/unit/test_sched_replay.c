@@ -122,13 +122,16 @@ static void submit (struct history *h)
                                      BATCH_DETACHED,
                                      BATCH_AT_MOST_ONCE,
                                      BATCH_DETACHED | BATCH_AT_MOST_ONCE,
-                                     BATCH_EXCLUSIVE};
+                                     BATCH_EXCLUSIVE,
+                                     BATCH_ORDERED,
+                                     BATCH_ORDERED | BATCH_DETACHED,
+                                     BATCH_ORDERED | BATCH_AT_MOST_ONCE};
     struct peer *c = some_client (h);
     uint64_t handle = ++h->handle;
     if (c->n_views >= VIEWS_MAX / 2)
         return;
     struct msg_open m = {.batch = handle,
-                         .flags = FLAGS[roll (h, 6)],
+                         .flags = FLAGS[roll (h, sizeof FLAGS / sizeof *FLAGS)],
                          .jobs = roll (h, 5),
                          .priority = roll (h, 3),
                          .runs = roll (h, 4),
