@@ -133,6 +133,12 @@ start_worker() {
     WORKER_PID=$JOB_PID
 }
 
+# printed NAME: what the job printed, without what drover has to say: for how long there was no worker
+# is a matter of time.
+printed() {
+    grep -v '^drover ' "$T/log/$1"
+}
+
 # use_broker: all that drover does from here on goes to the broker in $BROKER.
 use_broker() {
     export DROVER_BROKER=$BROKER

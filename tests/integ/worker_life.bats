@@ -56,7 +56,7 @@ agent() {
     same "$(wc -l <started)" 1
     start_worker
     wait "$foreach"
-    same "$(cat "$T/log"/foreach)" "$(printf 'a\nb')"
+    same "$(printed foreach)" "$(printf 'a\nb')"
 }
 
 @test "a task over the drain time is killed, and runs again elsewhere" {
@@ -71,7 +71,7 @@ agent() {
     start_worker
     wait "$foreach"
     same "$(wc -l <started)" 2
-    same "$(cat "$T/log/foreach")" a
+    same "$(printed foreach)" a
 }
 
 @test "a second TERM does not wait" {
@@ -94,7 +94,7 @@ agent() {
     touch quick
     kill -KILL "$(agent)"
     wait "$foreach"
-    same "$(cat "$T/log/foreach")" a
+    same "$(printed foreach)" a
 }
 
 @test "an executor killed with -9 costs its task and nothing else" {
