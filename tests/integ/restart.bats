@@ -166,6 +166,16 @@ ended() {
     same "$(grep -c "^[123]$" "$T/log/foreach")" 3
 }
 
+@test "an idle worker that is stopped together with its broker leaves at once" {
+    add_worker
+    wait_until has_workers 1
+    local since=$SECONDS
+    kill -TERM "$WORKER_PID" "$BROKER_PID"
+    ended "$BROKER_PID"
+    ended "$WORKER_PID"
+    [ $((SECONDS - since)) -lt 25 ] # of the 30 that --drain-timeout is
+}
+
 @test "run has its live input and output whole" {
     add_worker
     wait_until has_workers 1

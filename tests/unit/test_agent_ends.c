@@ -492,17 +492,74 @@ static void worker_without_a_broker_leaves_at_term (void **state)
     rig_free (&r);
 }
 
-static void worker_whose_broker_is_away_leaves_after_a_while (void **state)
+static void the_broker_stops (struct rig *r)
+{
+    struct wire bye = {.kind = WIRE_BYE, .m.bye = {.code = WIRE_STOPPING}};
+    rig_say (r, &bye);
+    r->deaf = true;
+}
+
+static void idle_worker_leaves_at_term_though_its_broker_has_stopped (void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct rig *r = rig_connected (1);
+        if (first)
+            the_broker_stops (r);
+        rig_event (r, &TERM);
+        if (!first)
+            the_broker_stops (r);
+        assert_true (r->exited);
+        assert_int_equal (r->status, 0);
+        rig_free (&r);
+    }
+}
+
+static void worker_whose_broker_does_not_answer_leaves_when_it_is_known_to_be_away (void **state)
 {
     (void)state;
     struct rig *r = rig_connected (1);
     r->deaf = true;
-    rig_pass (r, 10 * US_PER_S);
     rig_event (r, &TERM);
-    rig_pass (r, 6 * US_PER_S);
+    assert_false (r->exited);
+    rig_pass (r, 7 * US_PER_S);
     assert_true (r->exited);
     assert_int_equal (r->status, 0);
     rig_free (&r);
+}
+
+/* They are worth a wait: the broker may be back, and would run these rows again. */
+static void worker_with_outcomes_waits_a_while_for_a_broker_that_has_stopped (void **state)
+{
+    (void)state;
+    struct rig *r = rig_running (FORM_SHELL, 1);
+    the_broker_stops (r);
+    rig_finish (r, 1, OUTCOME_DONE, 1000);
+    rig_event (r, &TERM);
+    rig_pass (r, 4 * US_PER_S);
+    assert_false (r->exited);
+    rig_pass (r, 2 * US_PER_S);
+    assert_true (r->exited);
+    assert_int_equal (r->status, 0);
+    rig_free (&r);
+}
+
+/* Of rows that were killed only BYE tells that they have run. */
+static void worker_that_killed_or_gives_back_rows_waits_a_while_as_well (void **state)
+{
+    (void)state;
+    for (uint64_t count = 1; count <= 3; count += 2) {
+        struct rig *r = rig_running (FORM_SHELL, count);
+        the_broker_stops (r);
+        rig_event (r, &TERM);
+        rig_event (r, &TERM);
+        rig_die (r, 1, SIGKILL);
+        rig_pass (r, US_PER_S);
+        assert_false (r->exited);
+        rig_pass (r, 2 * US_PER_S);
+        assert_true (r->exited);
+        rig_free (&r);
+    }
 }
 
 int main (void)
@@ -539,7 +596,10 @@ int main (void)
         cmocka_unit_test (rows_over_the_drain_time_are_killed_and_left_to_the_goodbye),
         cmocka_unit_test (second_term_does_not_wait),
         cmocka_unit_test (worker_without_a_broker_leaves_at_term),
-        cmocka_unit_test (worker_whose_broker_is_away_leaves_after_a_while),
+        cmocka_unit_test (idle_worker_leaves_at_term_though_its_broker_has_stopped),
+        cmocka_unit_test (worker_whose_broker_does_not_answer_leaves_when_it_is_known_to_be_away),
+        cmocka_unit_test (worker_with_outcomes_waits_a_while_for_a_broker_that_has_stopped),
+        cmocka_unit_test (worker_that_killed_or_gives_back_rows_waits_a_while_as_well),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -105,9 +105,10 @@ void session_post_first (struct session *s, const struct wire *w);
 void session_post_in (struct session *s, enum chan_lane lane, const struct wire *w);
 void session_end_turn (struct session *s, int64_t now);
 bool session_transmit (struct session *s, struct wire_frames *out);
-/* Say BYE once everything else is acknowledged; over at by_us at the latest. True when it is over.
- */
-bool session_leave (struct session *s, int64_t by_us, int64_t now);
+/* Say BYE once everything else is acknowledged; over at by_us at the latest. A broker that is away
+ * is waited for only with something that it would miss: outcomes, rows that go back, or (`killed`)
+ * rows that BYE answers for. True when it is over. */
+bool session_leave (struct session *s, bool killed, int64_t by_us, int64_t now);
 int64_t session_deadline (const struct session *s);
 
 /* --- batches ------------------------------------------------------------------------------------

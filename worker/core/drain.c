@@ -82,7 +82,7 @@ static void leave (struct agent *a, int64_t now, struct agent_effects *fx)
         if (a->session.state == SESSION_LIVE && a->leave_by_us < a->drain_by_us)
             a->leave_by_us = a->drain_by_us; /* a slow line may take the time there is */
     }
-    if (!session_leave (&a->session, a->leave_by_us, now))
+    if (!session_leave (&a->session, a->silenced.n > 0, a->leave_by_us, now))
         return;
     fx_log (fx, LOG_INFO, "left");
     fx_exit (fx, 0);

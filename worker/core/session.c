@@ -572,9 +572,25 @@ static void leave (struct session *s, int64_t now)
     s->over_us = now + GOODBYE_US;
 }
 
-bool session_leave (struct session *s, int64_t by_us, int64_t now)
+static void look_for_debts (void *arg, const struct wire_frames *f)
 {
-    bool ready = now >= by_us || chan_idle (s->chan) || !s->token;
+    enum wire_kind kind = wire_frames_kind (f);
+    *(bool *)arg |= kind == WIRE_RESULTS || kind == WIRE_RETURNED;
+}
+
+/* Whether a broker that comes back would miss something: it knows of its own rows that they are
+ * ours, and not how they ended. That we drain is told by our absence. */
+static bool owes (const struct session *s)
+{
+    bool found = false;
+    chan_look (s->chan, look_for_debts, &found);
+    return found;
+}
+
+bool session_leave (struct session *s, bool killed, int64_t by_us, int64_t now)
+{
+    bool away = s->state == SESSION_CALLING;
+    bool ready = now >= by_us || !s->token || (away ? !killed && !owes (s) : chan_idle (s->chan));
     if (s->state == SESSION_CALLING && ready)
         s->state = SESSION_OVER;
     else if (s->state == SESSION_LIVE && ready)
