@@ -392,6 +392,7 @@ bool bench_power_loss (struct sim *s)
     sim_trace (s, "the broker's machine loses power");
     if (safe < b->disk->held) {
         s->counts[COUNT_FORGOTTEN] += b->disk->held - safe;
+        s->went_back = true;
         ledger_amnesty (s);
         user_void_promises (s);
     }

@@ -270,7 +270,7 @@ static struct entry *welcome (struct sim *s, uint64_t route, const struct msg_we
 /* Its session ends without a silence: only where the disk has forgotten what it had promised. */
 static void fenced (struct sim *s, struct entry *en)
 {
-    if (!s->counts[COUNT_FORGOTTEN])
+    if (!s->went_back)
         sim_fail (s, "%s is fenced, and nothing was forgotten", en->name);
     en->left = true;
 }

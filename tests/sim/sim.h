@@ -37,6 +37,7 @@ struct sim {
     bool tight;       /* little room in the broker: submissions are held back */
     bool big;         /* many rows: none of them is looked at by itself */
     bool calm;        /* no more faults: everything must finish */
+    bool went_back;   /* a power loss took commits that had held */
     int64_t now;
     struct events *events;
     struct net *net;

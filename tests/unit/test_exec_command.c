@@ -331,6 +331,19 @@ static void input_that_nobody_reads_is_thrown_away (void **state)
     assert_int_equal (sh ("true")->o.status, 0);
 }
 
+static void task_of_which_input_is_missing_is_lost (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig, &(struct exec_spec){.line = "cat", .flags = SPEC_LIVE_INPUT});
+    exec_run (&rig, 0, 0, NULL);
+    exec_input (&rig, 0, 0, "one\n", 4, false);
+    exec_input (&rig, 0, 8, "three\n", 6, true);
+    exec_await (&rig, rig.outcomes + 1);
+    assert_int_equal (rig.last.o.how, OUTCOME_LOST);
+    assert_int_equal (sh ("true")->o.status, 0);
+}
+
 static void several_rows_run_one_after_another (void **state)
 {
     (void)state;
@@ -392,6 +405,7 @@ int main (void)
         cmocka_unit_test (input_that_is_said_again_is_passed_over_and_counted_again),
         cmocka_unit_test (input_that_was_taken_is_counted_while_nothing_else_happens),
         cmocka_unit_test (input_that_nobody_reads_is_thrown_away),
+        cmocka_unit_test (task_of_which_input_is_missing_is_lost),
         cmocka_unit_test (several_rows_run_one_after_another),
         cmocka_unit_test (a_spec_that_is_forgotten_or_broken_fails_its_rows),
         cmocka_unit_test (stderr_can_be_merged),

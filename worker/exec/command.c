@@ -542,21 +542,26 @@ void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t
                   m->grace_ms ? m->grace_ms : c->grace_ms, m->kill, now_us);
 }
 
-void command_lapse (struct command *c, bool kill, int64_t now_us)
+static void lose (struct command *c, const char *why, bool kill, int64_t now_us)
 {
-    if (!c->main && !(c->phase == DRAINING && c->ending.begun))
-        return;
     if (!c->ending.begun)
-        snprintf (c->reason, sizeof c->reason,
-                  "exclusive: ended by its executor, as its worker had stopped");
+        snprintf (c->reason, sizeof c->reason, "%s", why);
     ending_begin (&c->ending, OUTCOME_LOST, (unsigned)c->steps, c->grace_ms, kill, now_us);
 }
 
-void command_input (struct command *c, const struct msg_input *m, struct bytes bytes)
+void command_lapse (struct command *c, bool kill, int64_t now_us)
+{
+    if (c->main || (c->phase == DRAINING && c->ending.begun))
+        lose (c, "exclusive: ended by its executor, as its worker had stopped", kill, now_us);
+}
+
+void command_input (struct command *c, const struct msg_input *m, struct bytes bytes,
+                    int64_t now_us)
 {
     if (!is_mine (c, m->batch, m->row))
         return;
-    input_add (&c->in, m->offset, bytes, m->eof);
+    if (!input_add (&c->in, m->offset, bytes, m->eof) && c->main)
+        lose (c, "some of its live input was lost", false, now_us);
     post_input_taken (c); /* there may be no next turn for long */
 }
 

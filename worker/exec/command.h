@@ -53,7 +53,10 @@ void command_turn (struct command *c, int64_t now_us);
 void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t now_us);
 /* The lease of the running row has passed (lease.h): TERM, or KILL; its outcome is `lost`. */
 void command_lapse (struct command *c, bool kill, int64_t now_us);
-void command_input (struct command *c, const struct msg_input *m, struct bytes bytes);
+/* Where some of it is missing the task would wait for ever: it is ended, and its outcome is `lost`.
+ */
+void command_input (struct command *c, const struct msg_input *m, struct bytes bytes,
+                    int64_t now_us);
 void command_signal (struct command *c, const struct msg_signal *m);
 
 /* Why this executor can run no further task: an enum executor_exit, or 0 while it can. */

@@ -132,7 +132,7 @@ static int handle (struct executor *x, struct wire *w, int64_t now_us)
         command_cancel (x->command, &w->m.cancel_rows, now_us);
         return 0;
     case WIRE_INPUT:
-        command_input (x->command, &w->m.input, bytes_of (w->body[0].ptr, w->body[0].len));
+        command_input (x->command, &w->m.input, bytes_of (w->body[0].ptr, w->body[0].len), now_us);
         return 0;
     case WIRE_SIGNAL:
         command_signal (x->command, &w->m.signal);

@@ -11,7 +11,8 @@
  *                Rows not yet claimed are not its business: recall them (control_recall).
  *                For commands only; a function is cancelled by control_cancel(), and by killing its
  *                executor, when the agent makes the outcome.
- *   INPUT        live stdin of the running row (SPEC_LIVE_INPUT), in order of offset, after its RUN
+ *   INPUT        live stdin of the running row (SPEC_LIVE_INPUT), in order of offset, after its
+ *                RUN; a row that reads, and of which some is missing, ends as `lost`
  *   SIGNAL       to the process group of the running row
  *   FORGET       drops the specs of a batch
  * To the agent:

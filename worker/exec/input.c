@@ -57,21 +57,22 @@ void input_write (struct input *in)
         close_pipe (in);
 }
 
-void input_add (struct input *in, uint64_t offset, struct bytes bytes, bool eof)
+bool input_add (struct input *in, uint64_t offset, struct bytes bytes, bool eof)
 {
     if (offset > in->came)
-        return;
+        return in->fd < 0 || in->eof;
     uint64_t seen = in->came - offset;
     if (seen)
         in->told = UINT64_MAX; /* who says it again has not heard how much was taken */
     if (in->eof || seen > bytes.len)
-        return;
+        return true;
     bytes = bytes_of (bytes.ptr + seen, bytes.len - seen);
     in->came += bytes.len;
     in->eof = eof;
     if (in->fd < 0 || buf_append (&in->waiting, bytes.ptr, bytes.len))
         close_pipe (in);
     input_write (in);
+    return true;
 }
 
 bool input_wants (const struct input *in)

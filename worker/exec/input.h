@@ -31,9 +31,10 @@ void input_fini (struct input *in);
 void input_start (struct input *in, int fd);
 
 /* Bytes from a message. What came before is passed over (a client says it again when its broker was
- * restarted); one that begins behind the last is not ours: ignored. More than INPUT_WAITING waiting
- * closes the pipe. Writes what the pipe takes. */
-void input_add (struct input *in, uint64_t offset, struct bytes bytes, bool eof);
+ * restarted). More than INPUT_WAITING waiting closes the pipe. Writes what the pipe takes.
+ * False, and nothing is taken: what comes before these bytes is missing, and the task still reads.
+ */
+bool input_add (struct input *in, uint64_t offset, struct bytes bytes, bool eof);
 
 /* Write on, when poll() says POLLOUT (or POLLERR). */
 void input_write (struct input *in);
