@@ -184,11 +184,11 @@ static void join (const struct said *m, struct batch *b)
     opened (m, sub);
 }
 
-/* Who cancelled before all was said, and opens it again behind a restart. Somebody new compares,
- * and has read nothing. */
+/* Its own client, behind a restart: what was cancelled before all was said is still its batch.
+ * Somebody new compares, and has read nothing. */
 static bool is_back (const struct batch *b, const struct msg_open *o)
 {
-    return b->awaited && (o->record || !o->compare);
+    return b->awaited && (o->again || o->record || !o->compare);
 }
 
 static void on_open (const struct said *m)
@@ -383,9 +383,23 @@ static bool too_much (const struct said *m, uint64_t ref)
     return true;
 }
 
+/* Of a client that has given the batch up. */
+static void cancel_unasked (const struct said *m)
+{
+    const struct msg_cancel *c = &m->w->m.cancel;
+    struct sub *sub = client_sub (m->c, c->batch);
+    struct batch *b = c->id ? batch_find (m->s, c->id) : sub ? sub->batch : NULL;
+    if (b && !b->ended)
+        batch_cancel (m->s, b, c, m->now, m->fx);
+}
+
 static void on_cancel (const struct said *m)
 {
     const struct msg_cancel *c = &m->w->m.cancel;
+    if (!c->ref) {
+        cancel_unasked (m);
+        return;
+    }
     struct batch *b = named_batch (m, c->id, c->batch, c->ref);
     if (!b || too_much (m, c->ref) || (!b->ended && degraded_refuses (m->s, m->c, c->ref)))
         return;

@@ -38,6 +38,8 @@ static bool needs_record (struct session *se, const struct wire *w)
         return adds (se->client, w->m.rows.batch, w);
     case WIRE_CLOSE:
         return adds (se->client, w->m.close.batch, w);
+    case WIRE_CANCEL:
+        return !w->m.cancel.ref;
     case WIRE_RESULTS:
     case WIRE_OUTPUT:
     case WIRE_RETURNED:

@@ -59,11 +59,12 @@ void quota_leave (struct sched *s, struct batch *b)
     judge (s, c);
 }
 
+/* (A row may be larger than any window, and fill the quota at once.) */
 bool quota_is_crammed (const struct sched *s, const struct batch *b)
 {
     const struct client *c = b->client;
-    return c->session && !chunk_half (b) &&
-           c->bytes > s->cfg.client_bytes + SLACK_WINDOWS * s->cfg.window_bytes;
+    uint64_t slack = SLACK_WINDOWS * s->cfg.window_bytes + WIRE_ROW_MAX;
+    return c->session && !chunk_half (b) && c->bytes > s->cfg.client_bytes + slack;
 }
 
 bool quota_refuses (const struct sched *s, const struct client *c, struct quota_limit *over)

@@ -140,11 +140,13 @@ static void survey (struct core *c)
 /* --- what is said ------------------------------------------------------------------------------
  */
 
-static void say_open (struct core *c, const struct opening *o, uint64_t record, bool compare)
+static void say_open (struct core *c, const struct opening *o, uint64_t record, bool compare,
+                      bool again)
 {
     struct wire w = {.kind = WIRE_OPEN, .m.open = o->open};
     w.m.open.record = record;
     w.m.open.compare = compare;
+    w.m.open.again = again;
     session_post_first (c->session, &w);
 }
 
@@ -166,7 +168,7 @@ static void open_again (struct core *c, struct batch *b)
         b->kept_chunks = b->waits.chunk;
     b->confirmed = 0;
     b->reopening = true;
-    say_open (c, &b->opening, b->record, is_compared (b));
+    say_open (c, &b->opening, b->record, is_compared (b), b->kept_open);
     batch_inputs_again (b);
 }
 
@@ -208,7 +210,7 @@ static void ghosts_again (struct core *c)
     for (g = LIST_FIRST (&c->ghosts); g; g = next) {
         next = LIST_NEXT (g, link);
         if (g->waits)
-            say_open (c, &g->opening, g->record, false);
+            say_open (c, &g->opening, g->record, false, false);
         else
             free_ghost (g);
     }
@@ -282,7 +284,8 @@ static const char *why_unknown (const struct core *c)
            "no connection from here for too long";
 }
 
-/* What the broker has of it is not to run on: nobody would take its results. */
+/* What the broker has of it is not to run on: nobody would take its results. (A request could be
+ * refused, and who detaches cannot ask again.) */
 static void give_up (struct core *c, struct batch *b, const char *why)
 {
     struct wire cancel = {.kind = WIRE_CANCEL};
@@ -294,7 +297,6 @@ static void give_up (struct core *c, struct batch *b, const char *why)
         if (q->handle == b->handle)
             core_answer_request (c, q, WIRE_LOST, why);
     }
-    cancel.m.cancel.ref = ++c->requests.last;
     cancel.m.cancel.batch = b->handle;
     cancel.m.cancel.reason = bytes_str (why);
     detach.m.detach.batch = b->handle;

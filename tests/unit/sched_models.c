@@ -359,6 +359,7 @@ void client_close (struct peer *c, uint64_t handle)
 static void reopen (struct peer *c, struct view *v)
 {
     uint64_t first = 0;
+    v->open.again = v->id != 0;
     say_open (c, v);
     for (size_t i = 0; i < v->n_specs; i++)
         say_spec (c, &v->spec[i], &v->command[i]);

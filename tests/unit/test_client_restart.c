@@ -57,6 +57,7 @@ static void a_batch_is_opened_again_by_its_key_and_goes_on (void **state)
     assert_int_equal (w.seq, 1);
     assert_int_equal (w.m.open.batch, batch.handle);
     assert_int_equal (w.m.open.record, 1);
+    assert_int_equal (w.m.open.again, 1);
     assert_memory_equal (w.m.open.key.ptr, "key", 3);
     wire_fini (&w);
     expect_leave (0);
@@ -83,6 +84,8 @@ static void what_was_not_acknowledged_follows_in_order (void **state)
     for (uint64_t i = 0; i < 5; i++) {
         struct wire w = expect_leaves (kinds[i]);
         assert_int_equal (w.seq, kinds[i] ? i + 1 : 0);
+        if (w.kind == WIRE_OPEN)
+            assert_int_equal (w.m.open.again, 0);
         wire_fini (&w);
     }
     connected ();

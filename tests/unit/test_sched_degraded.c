@@ -78,6 +78,34 @@ static void what_is_submitted_to_a_full_disk_comes_later (void **state)
     bed_free (&b);
 }
 
+/* Nobody else would end it: it is neither closed nor its client gone. */
+static void what_a_client_gives_up_while_the_disk_is_full_ends_later (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    struct peer *other = bed_client (b, "other");
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 2);
+    bed_settle (b);
+    t->full = true;
+    client_open (other, 2, 0, 0, 50);
+    bed_turn (b);
+    ping_all (b);
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = 1};
+    struct wire detach = {.kind = WIRE_DETACH, .m.detach.batch = 1};
+    peer_post (c, &cancel);
+    peer_post (c, &detach);
+    pass (b, 3);
+    assert_int_equal (bed_figures (b).waiting, 2);
+    t->full = false;
+    pass (b, 6);
+    assert_int_equal (bed_figures (b).waiting, 0);
+    bed_free (&b);
+}
+
 static void who_leaves_a_full_disk_is_gone_when_it_can_be_written (void **state)
 {
     (void)state;
@@ -116,6 +144,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_full_disk_refuses_new_work_in_words_and_nothing_else),
         cmocka_unit_test (what_is_submitted_to_a_full_disk_comes_later),
+        cmocka_unit_test (what_a_client_gives_up_while_the_disk_is_full_ends_later),
         cmocka_unit_test (who_leaves_a_full_disk_is_gone_when_it_can_be_written),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -309,6 +309,31 @@ static void what_was_cancelled_half_said_is_its_clients_behind_a_restart (void *
     bed_free (&b);
 }
 
+/* Also where nothing of it was read, and others might say the same. */
+static void what_passed_its_deadline_half_said_is_its_clients_behind_a_restart (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    client_open_as (c, &(struct msg_open){.batch = 1,
+                                          .flags = BATCH_DETACHED,
+                                          .priority = 50,
+                                          .deadline_ms = 1000,
+                                          .compare = 1});
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 2);
+    bed_settle (b);
+    uint64_t id = client_view (c, 1)->id;
+    bed_restart (b, t);
+    bed_pass (b, 2 * US_PER_S);
+    peer_back (c, false);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->known, 1);
+    assert_int_equal (client_view (c, 1)->id, id);
+    bed_free (&b);
+}
+
 /* An attached batch that waits for its client behind a restart, with a result that is not read, and
  * another client that has its key and says something else. */
 static struct bed *bed_with_an_impostor (struct peer **c1, struct peer **c2)
@@ -375,6 +400,7 @@ int main (void)
         cmocka_unit_test (half_a_submission_leaves_its_key_to_the_next),
         cmocka_unit_test (half_a_submission_that_may_run_once_keeps_its_key),
         cmocka_unit_test (what_was_cancelled_half_said_is_its_clients_behind_a_restart),
+        cmocka_unit_test (what_passed_its_deadline_half_said_is_its_clients_behind_a_restart),
         cmocka_unit_test (who_is_refused_after_a_restart_leaves_the_batch_to_its_client),
         cmocka_unit_test (a_batch_that_only_refused_clients_opened_again_ends_with_the_grace),
     };

@@ -65,6 +65,29 @@ static void large_row_in_parts_is_granted_in_parts (void **state)
     bed_free (&b);
 }
 
+/* It was said before the client could hear that the row had filled its quota. */
+static void what_follows_a_large_row_is_let_in_with_it (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = PIECE / 2;
+    cfg.window_bytes = 4096;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 1);
+    open_one (c, 1);
+    for (uint64_t piece = 0; piece < PIECES; piece++)
+        post_part (c, 1, 0, 0, piece, false);
+    client_view (c, 1)->rows = client_view (c, 1)->chunks = 1;
+    client_rows (c, 1, 1);
+    client_close (c, 1);
+    bed_run (b, 1000);
+    assert_int_equal (c->n_errors, 0);
+    assert_int_equal (client_view (c, 1)->end.done, 2);
+    bed_free (&b);
+}
+
 static void a_large_row_that_began_is_let_in_though_the_queue_is_full (void **state)
 {
     (void)state;
@@ -300,6 +323,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (large_row_in_parts_is_granted_in_parts),
         cmocka_unit_test (a_large_row_that_began_is_let_in_though_the_queue_is_full),
+        cmocka_unit_test (what_follows_a_large_row_is_let_in_with_it),
         cmocka_unit_test (and_so_it_is_after_a_restart),
         cmocka_unit_test (a_large_row_of_a_lost_worker_is_granted_whole_again),
         cmocka_unit_test (a_row_of_which_parts_are_missing_lets_nothing_follow),
