@@ -258,6 +258,7 @@ tests_fuzz_fuzz_wire_LDADD = $(FUZZ_WIRE)
 
 tests_sim_sim_SOURCES = broker/turn.c broker/turn.h \
 	tests/sim/bench.c tests/sim/bench.h \
+	tests/sim/careless.c tests/sim/careless.h \
 	tests/sim/counts.h \
 	tests/sim/cover.c tests/sim/cover.h \
 	tests/sim/events.c tests/sim/events.h \
@@ -405,6 +406,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign \
 	tests/sim/mutate \
 	tests/sim/mutants/01-acknowledge-before-commit.patch \
+	tests/sim/mutants/02-accept-a-fenced-result.patch \
 	tests/sim/mutants/03-forget-one-range-at-a-loss.patch \
 	tests/sim/mutants/04-run-again-on-a-mere-disconnect.patch \
 	tests/sim/mutants/05-count-a-duplicate-result-twice.patch \

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "common/base/mem.h"
+#include "tests/sim/careless.h"
 #include "tests/sim/cover.h"
 #include "tests/sim/exec.h"
 #include "tests/sim/net.h"
@@ -33,7 +34,9 @@ struct host {
     struct happenings mail;       /* from the broker */
     bool deaf;                    /* reads nothing from executors */
     uint64_t token;
-    bool lost; /* for ever */
+    uint64_t broker;           /* that welcomed it last */
+    struct careless *careless; /* NULL: it is not */
+    bool lost;                 /* for ever */
     bool termed;
     bool lagged;
     int64_t paused_until;
@@ -270,6 +273,8 @@ static void apply (struct host *h, struct agent_effect *x)
         break; /* see page_lease() */
     case AGENT_DO_TOKEN:
         h->token = x->token;
+        if (h->careless)
+            careless_joins (h->careless, h->broker, h->token);
         break;
     case AGENT_DO_LOG:
         sim_trace (s, "%s: %s", h->name, x->text);
@@ -296,6 +301,8 @@ static bool transmit (struct host *h)
 {
     struct wire_frames f;
     while (agent_transmit (h->agent, &f)) {
+        if (h->careless && !h->s->calm)
+            h->s->counts[COUNT_STALE] += careless_says (h->careless, &f);
         if (net_to_broker (h->s, h->conn, &f) < 0) {
             agent_unsent_take (h->agent, &f);
             return false;
@@ -314,6 +321,8 @@ static void read_one (struct host *h, struct happening *p, struct agent_effects 
         cover_met (h->s->cover, p->ev.executor ? AT_AGENT : AT_WORKER, state_at_worker (h->agent),
                    w.kind);
     h->termed |= p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_DRAIN;
+    if (p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_WELCOME)
+        h->broker = w.m.welcome.broker;
     p->ev.message = &w;
     agent_step (h->agent, &p->ev, host_clock (h), fx);
     wire_fini (&w);
@@ -423,6 +432,7 @@ struct host *host_new (struct sim *s, unsigned index, unsigned slots, bool helpe
     h->next = CLOCK_NEVER;
     h->clock = sim_clock_new (s);
     snprintf (h->name, sizeof h->name, "%s%u", helper ? "helper" : "w", index);
+    h->careless = !s->big && sim_chance (s, 500) ? careless_new () : NULL;
     STAILQ_INIT (&h->happenings);
     STAILQ_INIT (&h->mail);
     begin (s, h, 0);
@@ -438,6 +448,7 @@ void host_free (struct host **hp)
     drop (&h->happenings);
     drop (&h->mail);
     agent_free (&h->agent);
+    careless_free (&h->careless);
     for (uint32_t i = 0; i < h->n_execs; i++)
         exec_free (&h->execs[i]);
     free (h->execs);

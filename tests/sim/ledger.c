@@ -540,6 +540,15 @@ void ledger_retried (struct sim *s, uint64_t batch)
             pardon (p);
 }
 
+/* Of a row that is run again on request, who reads on is told of earlier attempts as well. */
+void ledger_told (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt)
+{
+    const struct past *p = find (s->ledger, batch, row);
+    if (p && attempt < p->attempt && !ledger_retries (s, batch))
+        sim_fail (s, "row %d of batch %d is told as ended by attempt %d, and attempt %d had begun",
+                  (int)row, (int)(batch & 0xffffffff), (int)attempt, (int)p->attempt);
+}
+
 static bool ended_as (const struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt,
                       unsigned how)
 {

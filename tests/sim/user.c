@@ -16,6 +16,11 @@ static void wake_at (struct user *u, int64_t when);
 
 /* --- turns --- */
 
+static bool is_open (const struct user *u)
+{
+    return session_state (u->core.session) == SESSION_OPEN;
+}
+
 static void read_mail (struct user *u)
 {
     struct letter *l;
@@ -28,8 +33,10 @@ static void read_mail (struct user *u)
         if (!u->s->big)
             cover_met (u->s->cover, AT_CLIENT, state_at_client (&u->core, u->bye_us), w.kind);
         u->told_bye |= w.kind == WIRE_BYE;
+        bool open = is_open (u);
         core_message (&u->core, user_clock (u), &w);
-        u->heard_us = user_clock (u);
+        if (open || is_open (u))
+            u->heard_us = user_clock (u);
         wire_frames_fini (&l->f);
         free (l);
     }

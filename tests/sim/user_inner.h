@@ -94,7 +94,7 @@ struct user {
     int64_t hasty_us; /* ... or then, whatever is under way; CLOCK_NEVER */
     struct sim_clock clock;
     int64_t lost_us;
-    int64_t heard_us; /* by its clock */
+    int64_t heard_us; /* of its broker, in a session; by its clock */
     struct core core;
     struct store store;
     struct conn *conn;

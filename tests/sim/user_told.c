@@ -125,6 +125,8 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
     struct sim *s = u->s;
     if (r->how == DROVER_DONE || r->how == DROVER_TIMEOUT || r->how == DROVER_FAILED)
         check_ran (u, j, r);
+    if (r->how != DROVER_BROKER_LOST)
+        ledger_told (s, job_batch (j), r->row, r->attempt);
     if (r->how == DROVER_CANCELLED && !may_be_cancelled (u, j))
         sim_fail (s, "row %d of batch %d was cancelled, and nobody asked for that", (int)r->row,
                   (int)j->id);
@@ -134,7 +136,8 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
                   (int)j->id);
     if (r->how == DROVER_PARKED)
         told_parked (u, j, r);
-    if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)))
+    if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)) &&
+        !(j->flags & BATCH_EXCLUSIVE && may_be_cancelled (u, j)))
         sim_fail (s, "row %d of batch %d is lost, and could have run again", (int)r->row,
                   (int)j->id);
 }
