@@ -93,8 +93,9 @@ void restored_back (struct sched *s, struct session *se, const struct wire *hell
     w->slots = hello->m.hello.slots;
     w->holding = true;
     w->hold_us = now;
-    /* a store that lost its last commits does not know the newest share: no number comes twice */
-    w->shares += SHARES_A_LIFE;
+    /* a store that lost its last commits does not know the newest share, nor does this life know
+     * what one told that was lost with them: no number comes twice, which would join two shares */
+    w->shares = sched_random (s) / SHARES_A_LIFE * SHARES_A_LIFE;
     workers_count_slots (s);
 }
 

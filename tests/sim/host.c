@@ -83,6 +83,11 @@ int64_t host_clock (struct host *h)
     return sim_clock_read (h->s, &h->clock);
 }
 
+bool host_lags (const struct host *h)
+{
+    return h->lagged;
+}
+
 bool host_stood_still (const struct host *h)
 {
     return h->lagged || h->s->now < h->paused_until + JUST_NOW_US;

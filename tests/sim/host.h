@@ -25,7 +25,9 @@ int64_t host_clock (struct host *h);
 void host_said (struct sim *s, struct host *h, uint32_t executor, const struct wire *w);
 void host_poison (struct sim *s, struct host *h);
 
-/* Its agent cannot keep time: it stands still, or has a moment ago, or its clock has lagged. */
+/* Its clock has lagged: promises that count on clocks do not hold there. Its agent cannot keep
+ * time: that, or it stands still, or has a moment ago. */
+bool host_lags (const struct host *h);
 bool host_stood_still (const struct host *h);
 
 /* Faults: false where there is nothing to be hit. The agent dies with its executors, and another

@@ -374,7 +374,7 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
                (int)o->attempt, (int)o->slot);
     struct past *p = x->past;
     bool counts = !is_fenced (s, x);
-    if (o->exclusive && !x->void_)
+    if (o->exclusive && !x->void_ && !host_lags (h))
         check_exclusive (s, h, o);
     if (counts) {
         check_others (s, h, o);

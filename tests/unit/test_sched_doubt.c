@@ -82,6 +82,24 @@ static void the_next_life_doubts_as_well (void **state)
     bed_free (&d.b);
 }
 
+/* Slot numbers of the first would count in the second, and are somebody else's there. */
+static void no_two_lives_tell_a_worker_one_share (void **state)
+{
+    (void)state;
+    struct doubt d = grants (2);
+    uint64_t told[2];
+    for (int life = 0; life < 2; life++) {
+        d.b->cfg.seed++;
+        lose_power (d.b, d.t, d.before);
+        peer_back (d.w, false);
+        bed_settle (d.b);
+        assert_int_equal (bed_figures (d.b).granted, 2);
+        told[life] = d.w->shares[0].number;
+    }
+    assert_true (told[0] != told[1]);
+    bed_free (&d.b);
+}
+
 static void nobody_waits_for_a_worker_that_is_given_up (void **state)
 {
     (void)state;
@@ -139,6 +157,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_was_granted_and_forgotten_is_not_given_to_others),
         cmocka_unit_test (the_next_life_doubts_as_well),
+        cmocka_unit_test (no_two_lives_tell_a_worker_one_share),
         cmocka_unit_test (nobody_waits_for_a_worker_that_is_given_up),
         cmocka_unit_test (a_killed_broker_leaves_no_doubt),
         cmocka_unit_test (rows_of_a_lost_batch_are_not_taken_for_those_of_another),

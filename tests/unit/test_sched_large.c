@@ -82,6 +82,7 @@ static void what_follows_a_large_row_is_let_in_with_it (void **state)
     client_view (c, 1)->rows = client_view (c, 1)->chunks = 1;
     client_rows (c, 1, 1);
     client_close (c, 1);
+    bed_settle (b);
     bed_run (b, 1000);
     assert_int_equal (c->n_errors, 0);
     assert_int_equal (client_view (c, 1)->end.done, 2);
