@@ -16,6 +16,9 @@
  *         ...
  *     drover_close (&h);
  *
+ * Tasks as futures, waiting for several of them, cancel sources and continuations: drover_task.h,
+ * which this file includes.
+ *
  * Conventions. A function that can fail returns 0 or -1 (or a pointer or NULL) and fills the
  * drover_error_t given last, which may be NULL. A call that fails took nothing and changed nothing.
  * Arguments are borrowed: the library copies what it keeps. x_free (&x) takes NULL and sets the
@@ -44,6 +47,7 @@ typedef struct drover drover_t;                 /* a session with a broker */
 typedef struct drover_batch drover_batch_t;     /* tasks submitted together; lives in its handle */
 typedef struct drover_spec drover_spec_t;       /* what a task runs, and how */
 typedef struct drover_command drover_command_t; /* a compiled command template */
+typedef struct drover_cancel_source drover_cancel_source_t; /* ends many tasks: drover_task.h */
 
 /* Bytes that somebody else owns; may hold NUL, are not terminated. */
 typedef struct drover_bytes {
@@ -68,7 +72,8 @@ enum drover_code {
     DROVER_ELOST,      /* the broker is gone, and with it the session */
     DROVER_EPROTOCOL,  /* the broker said something that it may not */
     DROVER_ESTOPPED,   /* a callback asked to stop */
-    DROVER_EINTR       /* a signal handler ran while it waited */
+    DROVER_EINTR,      /* a signal handler ran while it waited */
+    DROVER_ECANCELLED  /* the cancel source of a wait was cancelled */
 };
 
 /* What went wrong: a code, and one line for people. */
@@ -439,6 +444,7 @@ typedef struct drover_batch_options {
                               default */
     uint64_t max_pending;  /* unfinished rows above which drover_batch_room() says 0; 0: no limit */
     void *user;            /* for the caller: drover_batch_user() */
+    drover_cancel_source_t *cancel; /* the whole batch is cancelled with it; NULL: none */
 } drover_batch_options_t;
 
 /* Open a batch. Options may be NULL. It belongs to the handle; drover_batch_free() gives it back
@@ -614,5 +620,7 @@ int drover_invoke (drover_t *h, const drover_spec_t *const *specs, size_t count,
 #ifdef __cplusplus
 }
 #endif
+
+#include "drover_task.h"
 
 #endif

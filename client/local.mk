@@ -9,6 +9,8 @@ client_libclient_la_SOURCES = \
 	client/lib/batch.c \
 	client/lib/batch.h \
 	client/lib/batch_api.c \
+	client/lib/cancel_source.c \
+	client/lib/cancel_source.h \
 	client/lib/command.c \
 	client/lib/command.h \
 	client/lib/core.c \
@@ -44,7 +46,16 @@ client_libclient_la_SOURCES = \
 	client/lib/spill.c \
 	client/lib/spill.h \
 	client/lib/stream.c \
-	client/lib/stream.h
+	client/lib/stream.h \
+	client/lib/task.c \
+	client/lib/task.h \
+	client/lib/task_result.c \
+	client/lib/task_result.h \
+	client/lib/task_rows.c \
+	client/lib/task_rows.h \
+	client/lib/then.c \
+	client/lib/when.c \
+	client/lib/when.h
 
 client_libcli_a_SOURCES = \
 	client/cli/batch_table.c \
@@ -137,10 +148,10 @@ client_libcli_a_SOURCES = \
 	client/cli/task.h
 
 lib_LTLIBRARIES += client/libdrover.la
-include_HEADERS += client/drover.h
+include_HEADERS += client/drover.h client/drover_task.h
 pkgconfig_DATA = client/libdrover.pc
 
-client_libdrover_la_SOURCES = client/drover.h
+client_libdrover_la_SOURCES = client/drover.h client/drover_task.h
 client_libdrover_la_LIBADD = client/libclient.la \
 	common/libnet.la common/libwire.la common/libmodel.la common/libbase.la
 client_libdrover_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 \

@@ -30,6 +30,8 @@ unit_tests = \
 	tests/unit/test_client_handle \
 	tests/unit/test_client_restart \
 	tests/unit/test_client_session \
+	tests/unit/test_client_tasks \
+	tests/unit/test_client_then \
 	tests/unit/test_exec_cgroup \
 	tests/unit/test_exec_command \
 	tests/unit/test_exec_end \
@@ -110,7 +112,13 @@ tests_unit_test_client_core_SOURCES = tests/unit/test_client_core.c $(CLIENT_RIG
 tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_restart_SOURCES = tests/unit/test_client_restart.c $(CLIENT_RIG)
 tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
+ECHO_BROKER = tests/unit/echo_broker.c tests/unit/echo_broker.h
+tests_unit_test_client_handle_SOURCES = tests/unit/test_client_handle.c $(ECHO_BROKER)
 tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_tasks_SOURCES = tests/unit/test_client_tasks.c $(ECHO_BROKER)
+tests_unit_test_client_tasks_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_then_SOURCES = tests/unit/test_client_then.c $(ECHO_BROKER)
+tests_unit_test_client_then_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_retrying_LDADD = $(UNIT_CLI)

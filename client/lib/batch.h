@@ -52,12 +52,15 @@ struct batch {
     bool follow;
     bool opened; /* the broker said its number */
     bool closed;
-    bool over;         /* the broker has no more to say about it, or is gone */
-    bool ended;        /* END was delivered */
-    bool live_output;  /* pieces are delivered as they come */
-    bool cuts_output;  /* a spec keeps only so much of it */
-    bool whole_chunks; /* they leave when they are full, and at the end */
-    bool wants_room;   /* was told to wait */
+    bool over;          /* the broker has no more to say about it, or is gone */
+    bool ended;         /* END was delivered */
+    bool live_output;   /* pieces are delivered as they come */
+    bool cuts_output;   /* a spec keeps only so much of it */
+    bool whole_chunks;  /* they leave when they are full, and at the end */
+    bool wants_room;    /* was told to wait */
+    bool futures;       /* each row has one, and no result is an event */
+    bool all_done;      /* by the broker's count at its end */
+    uint64_t end_state; /* enum wire_batch_state, when it is over */
 
     int specs;
     struct buf chunk; /* rows that have not left */

@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
 #include "client/lib/handle.h"
 #include "client/lib/spec.h"
+#include "client/lib/task_rows.h"
 #include "common/base/mem.h"
 
 #define FEW 16 /* values that are converted without an allocation */
@@ -117,6 +119,8 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
     b->b.max_pending = o->max_pending;
     b->b.whole_chunks = o->whole_chunks != 0;
     LIST_INSERT_HEAD (&h->batches, b, link);
+    if (binding_add_batch (b, o->cancel, e) != 0)
+        drover_batch_free (&b);
     handle_settle (h);
     return b;
 }
@@ -143,6 +147,10 @@ void drover_batch_free (drover_batch_t **bp)
     if (!b)
         return;
     *bp = NULL;
+    if (rows_put_off_free (b))
+        return;
+    rows_fini (b);
+    binding_drop_batch (b);
     core_forget (&b->h->core, &b->b);
     LIST_REMOVE (b, link);
     free (b);
@@ -160,6 +168,9 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
         return fault_set (e, DROVER_ETOOBIG,
                           "the command is empty, or too long to be kept (%u bytes at the most)",
                           WIRE_FRAME_MAX);
+    if (b->b.futures && s->m.flags & (SPEC_LIVE_OUTPUT | SPEC_LIVE_INPUT))
+        return fault_set (e, DROVER_EINVAL,
+                          "a task with live input or output is for drover_batch_add()");
     struct wire w = {.kind = WIRE_SPEC, .m.spec = s->m, .body = {s->command, s->environment}};
     if (b->b.flags & BATCH_EXCLUSIVE)
         w.m.spec.flags |= SPEC_EXCLUSIVE;
@@ -189,7 +200,7 @@ static int64_t add_few (drover_batch_t *b, int spec, const struct bytes *key,
     return batch_add_keyed (&b->b, spec, key, own, count, why);
 }
 
-static int64_t add (drover_batch_t *b, int spec, const struct bytes *key,
+int64_t handle_add (drover_batch_t *b, int spec, const struct bytes *key,
                     const drover_bytes_t *values, size_t count, drover_error_t *e)
 {
     struct err why;
@@ -205,6 +216,15 @@ static int64_t add (drover_batch_t *b, int spec, const struct bytes *key,
     if (first || b->b.chunks != chunks)
         handle_settle (b->h);
     return row;
+}
+
+static int64_t add (drover_batch_t *b, int spec, const struct bytes *key,
+                    const drover_bytes_t *values, size_t count, drover_error_t *e)
+{
+    if (b->b.futures)
+        return fault_set (e, DROVER_EINVAL,
+                          "rows of this batch are futures: drover_batch_task() adds them");
+    return handle_add (b, spec, key, values, count, e);
 }
 
 int64_t drover_batch_add (drover_batch_t *b, int spec, const drover_bytes_t *values, size_t count,

@@ -25,14 +25,24 @@ static struct batch *batch_of (struct core *c, uint64_t handle)
     return b && !b->over ? b : NULL;
 }
 
+/* Results, and the pieces of output before them, go to the futures of their rows, if these have
+ * any.
+ */
+static bool is_of_future (enum item_kind kind, const struct batch *b)
+{
+    return b && b->futures &&
+           (kind == ITEM_RESULTS || kind == ITEM_OUTPUT || kind == ITEM_UNFINISHED);
+}
+
 /* Queue something of our own; `text` is copied. */
 static struct item *put (struct core *c, enum item_kind kind, struct batch *b, const char *text)
 {
     struct item *i = mem_zalloc (sizeof *i);
     i->kind = kind;
     i->batch = b;
+    i->of_future = is_of_future (kind, b);
     i->text = text ? mem_strdup (text) : NULL;
-    TAILQ_INSERT_TAIL (&c->items, i, link);
+    TAILQ_INSERT_TAIL (i->of_future ? &c->futures : &c->items, i, link);
     return i;
 }
 
@@ -64,10 +74,18 @@ static void put_reply (struct core *c, uint64_t ref, enum wire_code code, const 
     i->w.m.reply.text = bytes_str (i->text);
 }
 
+static void answer (struct core *c, const struct request *q, enum wire_code code, const char *text)
+{
+    if (!q->quiet)
+        put_reply (c, q->ref, code, text);
+}
+
 /* The broker will say no more about it. */
-static void set_over (struct core *c, struct batch *b)
+static void set_over (struct core *c, struct batch *b, uint64_t state, bool all_done)
 {
     b->over = true;
+    b->end_state = state;
+    b->all_done = all_done;
     c->n_busy -= opening_waits (&b->opening);
     opening_done (&b->opening);
 }
@@ -76,7 +94,7 @@ static void set_over (struct core *c, struct batch *b)
 static void end_here (struct core *c, struct batch *b, enum outcome_how how,
                       enum wire_batch_state state, const char *why)
 {
-    set_over (c, b);
+    set_over (c, b, state, false);
     struct item *rows = put (c, ITEM_UNFINISHED, b, why);
     rows->how = how;
     struct item *end = put (c, ITEM_END, b, why);
@@ -153,7 +171,7 @@ static void on_end (struct core *c, struct wire *w)
         b->put_off--;
         return;
     }
-    set_over (c, b);
+    set_over (c, b, w->m.end.state, w->m.end.done == w->m.end.total);
     if (!b->attached && w->m.end.state != BATCH_RUNNING) {
         struct item *rows = put (c, ITEM_UNFINISHED, b, NULL);
         rows->text = mem_strndup ((const char *)w->m.end.reason.ptr, w->m.end.reason.len);
@@ -181,9 +199,11 @@ static void on_reply (struct core *c, struct wire *w)
         w->m.reply.code = WIRE_MALFORMED;
     }
     q->begun = true;
+    bool quiet = q->quiet;
     if (!w->m.reply.more)
         requests_forget (&c->requests, q);
-    put_message (c, ITEM_REPLY, NULL, w);
+    if (!quiet)
+        put_message (c, ITEM_REPLY, NULL, w);
 }
 
 static void on_input_taken (struct core *c, struct wire *w)
@@ -304,7 +324,7 @@ static void answer_all (struct core *c, enum wire_code code, const char *why)
 {
     struct request *q, *next;
     HASH_ITER (hh, c->requests.by_ref, q, next) {
-        put_reply (c, q->ref, code, why);
+        answer (c, q, code, why);
         requests_forget (&c->requests, q);
     }
 }
@@ -362,7 +382,7 @@ static void begin_again (struct core *c)
             request_again (q, c->session);
             continue;
         }
-        put_reply (c, q->ref, WIRE_LOST, "the broker lost this session");
+        answer (c, q, WIRE_LOST, "the broker lost this session");
         requests_forget (&c->requests, q);
     }
 }
@@ -536,6 +556,15 @@ uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *
     return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
 }
 
+int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e)
+{
+    uint64_t ref = core_ask (c, w, handle, e);
+    if (!ref)
+        return -1;
+    requests_find (&c->requests, ref)->quiet = true;
+    return 0;
+}
+
 void core_cancel_unopened (struct core *c, struct batch *b, const char *reason)
 {
     struct request *q, *next;
@@ -549,7 +578,7 @@ void core_cancel_unopened (struct core *c, struct batch *b, const char *reason)
 
 void core_answer_request (struct core *c, struct request *q, enum wire_code code, const char *text)
 {
-    put_reply (c, q->ref, code, text);
+    answer (c, q, code, text);
     requests_forget (&c->requests, q);
 }
 
@@ -581,6 +610,7 @@ void core_init (struct core *c, const struct session_config *config, struct stor
 {
     *c = (struct core){.store = store, .session = session_new (config, now)};
     TAILQ_INIT (&c->items);
+    TAILQ_INIT (&c->futures);
     LIST_INIT (&c->ghosts);
 }
 
@@ -601,6 +631,8 @@ void core_fini (struct core *c)
     deliver_end (c);
     while (!TAILQ_EMPTY (&c->items))
         deliver_drop (c, TAILQ_FIRST (&c->items));
+    while (!TAILQ_EMPTY (&c->futures))
+        deliver_drop (c, TAILQ_FIRST (&c->futures));
     result_unref (&c->result);
     HASH_CLEAR (hh, c->batches); /* their memory is the callers' */
     requests_fini (&c->requests);

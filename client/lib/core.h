@@ -34,8 +34,9 @@ struct core {
     struct batch *batches; /* uthash by handle */
     uint64_t last_handle;
     struct requests requests;
-    struct items items; /* what is to be delivered */
-    size_t queued;      /* bytes of messages in them */
+    struct items items;   /* what is to be delivered */
+    struct items futures; /* results of batches whose rows are futures: core_next_future() */
+    size_t queued;        /* bytes of messages in both */
     struct ghosts ghosts;
     unsigned n_busy; /* batches that wait for a broker that is busy */
     bool told_away;  /* the user was told that the broker does not answer */
@@ -84,6 +85,11 @@ void core_notice (struct core *c, enum drover_note code, const char *text);
 int core_next (struct core *c, const struct batch *only, const drover_event_t **event,
                struct err *e);
 
+/* The next result of a batch whose rows are futures (batch.h): as core_next(), which passes these
+ * by. One that cannot be kept for want of room on the disk is still there for the next call. */
+int core_next_future (struct core *c, const drover_event_t **event, struct err *e);
+bool core_has_futures (const struct core *c);
+
 /* Whether core_next() would find something (perhaps what turns out to be nothing). */
 bool core_has_events (const struct core *c, const struct batch *only);
 
@@ -103,6 +109,9 @@ bool core_has_unsent (const struct core *c);
 /* Ask the broker: the ref, or 0. `handle`: of the batch it is about, where the message names it so.
  */
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e);
+
+/* The same where nobody wants to see the answer: 0, or -1. */
+int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e);
 
 /* Answer a request from here: a new one, or this one. */
 void core_answer_request (struct core *c, struct request *q, enum wire_code code, const char *text);

@@ -48,12 +48,22 @@ static void free_item (struct core *c, struct item *i)
 
 void deliver_drop (struct core *c, struct item *i)
 {
-    TAILQ_REMOVE (&c->items, i, link);
+    TAILQ_REMOVE (i->of_future ? &c->futures : &c->items, i, link);
     if (c->filling == i) {
         c->filling = NULL;
         result_fini (c->result);
     }
     free_item (c, i);
+}
+
+static void drop_batch (struct core *c, const struct items *list, const struct batch *b)
+{
+    struct item *i, *next;
+    for (i = TAILQ_FIRST (list); i; i = next) {
+        next = TAILQ_NEXT (i, link);
+        if (i->batch == b)
+            deliver_drop (c, i);
+    }
 }
 
 void deliver_forget (struct core *c, const struct batch *b)
@@ -62,12 +72,8 @@ void deliver_forget (struct core *c, const struct batch *b)
         seen (c->present);
         c->present->batch = NULL;
     }
-    struct item *i, *next;
-    for (i = TAILQ_FIRST (&c->items); i; i = next) {
-        next = TAILQ_NEXT (i, link);
-        if (i->batch == b)
-            deliver_drop (c, i);
-    }
+    drop_batch (c, &c->items, b);
+    drop_batch (c, &c->futures, b);
 }
 
 void deliver_end (struct core *c)
@@ -128,9 +134,11 @@ static int make_result (struct core *c, struct item *i, const struct outcome *o,
     }
     if (result_fill (r, o, e) != 0)
         return -1;
-    c->filling = NULL;
     r->pub.worker = c->worker;
     r->pub.host = c->host;
+    if (i->of_future && !result_is_small (r) && result_stand_alone (r, e) != 0)
+        return -1;
+    c->filling = NULL;
     c->event.result = &r->pub;
     c->event.row = o->row;
     return event (c, DROVER_EVENT_RESULT, i->batch);
@@ -327,13 +335,10 @@ static void make_present (struct core *c, struct item *i)
     c->present = i;
 }
 
-int core_next (struct core *c, const struct batch *only, const drover_event_t **event_out,
-               struct err *e)
+static int next_of (struct core *c, const struct items *list, const struct batch *only,
+                    const drover_event_t **event_out, struct err *e)
 {
-    deliver_end (c);
-    if (c->filling && only && c->filling->batch != only)
-        return err_set (e, EBUSY, "an event of another batch waits for room on the disk");
-    struct item *i = TAILQ_FIRST (&c->items);
+    struct item *i = TAILQ_FIRST (list);
     while (i) {
         struct item *after = TAILQ_NEXT (i, link);
         if (!only || i->batch == only) {
@@ -352,6 +357,28 @@ int core_next (struct core *c, const struct batch *only, const drover_event_t **
         i = after;
     }
     return 0;
+}
+
+int core_next (struct core *c, const struct batch *only, const drover_event_t **event_out,
+               struct err *e)
+{
+    if (c->filling && (c->filling->of_future || (only && c->filling->batch != only)))
+        return err_set (e, EBUSY, "an event of another batch waits for room on the disk");
+    deliver_end (c);
+    return next_of (c, &c->items, only, event_out, e);
+}
+
+int core_next_future (struct core *c, const drover_event_t **event_out, struct err *e)
+{
+    if (TAILQ_EMPTY (&c->futures) || (c->filling && !c->filling->of_future))
+        return 0;
+    deliver_end (c);
+    return next_of (c, &c->futures, NULL, event_out, e);
+}
+
+bool core_has_futures (const struct core *c)
+{
+    return !TAILQ_EMPTY (&c->futures);
 }
 
 bool core_has_events (const struct core *c, const struct batch *only)

@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
 #include "common/base/clock.h"
 #include "common/base/faultpoint.h"
@@ -110,6 +111,7 @@ void handle_turn (drover_t *h, bool all)
         core_tick (&h->core, now);
     if (session_reconnect (h->core.session) || now >= h->reconnect_at)
         reconnect (h, now);
+    bindings_look (h);
     core_flush (&h->core);
     handle_send (h);
 }
@@ -159,7 +161,8 @@ void handle_settle (drover_t *h)
 {
     if (!h->watched)
         return;
-    raise_event (h, has_work (h) || core_has_unsent (&h->core));
+    raise_event (h, has_work (h) || core_has_unsent (&h->core) || tasks_have_work (h) ||
+                        h->tasks.untaken);
     set_timer (h);
 }
 
@@ -169,6 +172,10 @@ bool handle_sleep (drover_t *h, int64_t until)
     int64_t at = next_deadline (h);
     if (until < at)
         at = until;
+    if (core_has_unsent (&h->core)) { /* what continuations ask for is behind this turn */
+        core_flush (&h->core);
+        handle_send (h);
+    }
     raise_event (h, false);
     if (h->watched)
         set_timer (h); /* one that has fired would wake us again and again */
@@ -203,21 +210,20 @@ int handle_wait (drover_t *h, bool (*done) (drover_t *h, void *arg), void *arg, 
                  drover_error_t *e)
 {
     int64_t until = handle_until (timeout_ms);
-    int rc = 0;
-    for (;;) {
+    int rc = tasks_may_wait (h, e);
+    while (rc == 0) {
         handle_turn (h, true);
-        if (done (h, arg))
+        if ((rc = tasks_serve (h, e)) != 0 || done (h, arg))
             break;
-        if ((rc = handle_alive (h, e)) != 0)
+        bool more = tasks_have_work (h) && clock_mono_us () < until;
+        if (!more && (rc = handle_alive (h, e)) != 0)
             break;
-        if (h->link && link_readable (h->link))
+        if (more || (h->link && link_readable (h->link)))
             continue;
         if (clock_mono_us () >= until)
             rc = fault_set (e, DROVER_ETIME, "%s: no answer in time", handle_name (h));
         else if (!handle_sleep (h, until))
             rc = fault_set (e, DROVER_EINTR, "interrupted by a signal");
-        if (rc != 0)
-            break;
     }
     handle_settle (h);
     return rc;
@@ -242,6 +248,17 @@ void drover_flush (drover_t *h)
     handle_settle (h);
 }
 
+/* Of a batch that the program does not know; what its broker has to tell the user it gets without
+ * the batch. */
+static bool is_hidden (drover_t *h)
+{
+    const drover_batch_t *b = h->core.event.batch;
+    if (!b || !b->hidden)
+        return false;
+    h->core.event.batch = NULL;
+    return h->core.event.kind != DROVER_EVENT_NOTICE;
+}
+
 /* Many events come out of one message: no turn for each, but one from time to time, so that what
  * the program answers to them leaves. */
 static int next_event (drover_t *h, const drover_event_t **event, drover_error_t *e)
@@ -249,7 +266,11 @@ static int next_event (drover_t *h, const drover_event_t **event, drover_error_t
     struct err why = {0};
     if (++h->served >= MESSAGES_A_TURN)
         handle_turn (h, false);
-    int rc = core_next (&h->core, NULL, event, &why);
+    if (tasks_may_wait (h, e) != 0 || tasks_serve (h, e) != 0)
+        return -1;
+    int rc;
+    while ((rc = core_next (&h->core, NULL, event, &why)) == 1 && is_hidden (h))
+        ;
     if (rc > 0)
         FAULT_POINT ("client-delivers");
     if (rc < 0)
@@ -270,7 +291,8 @@ int drover_next (drover_t *h, int64_t timeout_ms, const drover_event_t **event, 
             rc = next_event (h, event, e);
             if (rc != 0)
                 break;
-            bool again = has_work (h) || (clock_mono_us () < until && handle_sleep (h, until));
+            bool again = has_work (h) || (clock_mono_us () < until &&
+                                          (tasks_have_work (h) || handle_sleep (h, until)));
             if (!again)
                 break;
         }

@@ -14,6 +14,7 @@
 #include "client/drover.h"
 #include "client/lib/core.h"
 #include "client/lib/private.h"
+#include "client/lib/task.h"
 #include "common/net/link.h"
 
 struct drover_batch {
@@ -21,6 +22,11 @@ struct drover_batch {
     drover_t *h;
     void *user;
     LIST_ENTRY (drover_batch) link;
+    struct futures *futures; /* of its rows, or of itself; or NULL */
+    struct binding *binding; /* to a cancel source, or NULL */
+    LIST_ENTRY (drover_batch) bound;
+    bool hidden; /* the program does not know it (any more): no events */
+    bool freed;  /* by the program, and kept for its futures */
 };
 
 LIST_HEAD (drover_batches, drover_batch);
@@ -34,6 +40,7 @@ struct drover {
     char *name;
     char host[257];
     struct drover_batches batches;
+    struct tasks tasks;
     int epoll_fd;
     int timer_fd;
     int raised_fd;
@@ -58,12 +65,18 @@ void handle_settle (drover_t *h);
 bool handle_sleep (drover_t *h, int64_t until);
 
 /* Turns until `done (h, arg)`: 0; -1 with DROVER_ETIME, DROVER_ELOST or DROVER_EINTR. Events are
- * kept. */
+ * kept, futures go on. */
 int handle_wait (drover_t *h, bool (*done) (drover_t *h, void *arg), void *arg, int64_t timeout_ms,
                  drover_error_t *e);
 
 /* The time `timeout_ms` from now; negative: never. */
 int64_t handle_until (int64_t timeout_ms);
+
+/* drover_batch_add() and drover_batch_cancel() for the library itself: whatever becomes of the
+ * rows, and without an answer. `key`: of ordered batches, else NULL. */
+int64_t handle_add (drover_batch_t *b, int spec, const struct bytes *key,
+                    const drover_bytes_t *values, size_t count, drover_error_t *e);
+int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e);
 
 /* 0, or -1 with why the session is lost. */
 int handle_alive (const drover_t *h, drover_error_t *e);

@@ -30,6 +30,7 @@ struct item {
     char *text;           /* owned: what the strings of w point to, where it did not come */
     size_t at;            /* in the body, or the next row to look at */
     enum outcome_how how; /* of UNFINISHED */
+    bool of_future;       /* in the queue of those */
 };
 
 #endif

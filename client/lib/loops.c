@@ -18,9 +18,7 @@ struct running { /* a batch that is run to its end */
 static void cancel (struct running *r, const char *reason)
 {
     drover_cancel_options_t o = {.reason = reason};
-    uint64_t ref = drover_batch_cancel (r->b, &o, NULL);
-    if (ref)
-        core_drop (&r->h->core, ref, false);
+    handle_cancel (r->b, &o, NULL);
 }
 
 static void stop (struct running *r)

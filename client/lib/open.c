@@ -168,6 +168,7 @@ drover_t *drover_open (const drover_options_t *options, drover_error_t *e)
     h->epoll_fd = h->timer_fd = h->raised_fd = -1;
     h->reconnect_at = h->timer_at = CLOCK_NEVER;
     LIST_INIT (&h->batches);
+    tasks_init (&h->tasks);
     store_init (&h->store, o->spill_dir, size_or (o->task_memory, TASK_MEMORY),
                 size_or (o->memory, MEMORY));
     if (make_descriptors (h, e) != 0 || choose_broker (h, o, e) != 0)
@@ -237,8 +238,10 @@ void drover_close (drover_t **hp)
     if (!h)
         return;
     *hp = NULL;
+    h->tasks.closing = true;
     say_goodbye (h);
     bool linger = !h->private && h->core.session && !session_over (h->core.session);
+    tasks_fini (h);
     while (!LIST_EMPTY (&h->batches)) {
         drover_batch_t *b = LIST_FIRST (&h->batches);
         drover_batch_free (&b);

@@ -37,18 +37,40 @@ static struct wire cancel_message (const drover_cancel_options_t *options)
     return w;
 }
 
+/* Where the broker has not taken the batch yet, it has nothing to cancel. */
+static int cancel_unopened (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    if (!opening_waits (&b->b.opening))
+        return 0;
+    if (o && o->count)
+        return fault_set (e, DROVER_EBUSY, "the broker has not taken the batch yet");
+    core_cancel_unopened (&b->h->core, &b->b, o && o->reason ? o->reason : "");
+    return 0;
+}
+
+int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    struct wire w = cancel_message (o);
+    struct err why = {0};
+    w.m.cancel.batch = b->b.handle;
+    if (cancel_unopened (b, o, e) != 0)
+        return -1;
+    if (b->b.over)
+        return 0;
+    if (core_tell (&b->h->core, &w, b->b.handle, &why) != 0)
+        return handle_alive (b->h, e) != 0 ? -1 : fault_err (e, &why);
+    handle_send (b->h);
+    handle_settle (b->h);
+    return 0;
+}
+
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e)
 {
     struct wire w = cancel_message (options);
     w.m.cancel.batch = b->b.handle;
-    if (opening_waits (&b->b.opening) && w.m.cancel.count) {
-        fault_set (e, DROVER_EBUSY, "the broker has not taken the batch yet");
+    if (cancel_unopened (b, options, e) != 0)
         return 0;
-    }
-    if (opening_waits (&b->b.opening)) /* the broker has nothing to cancel */
-        core_cancel_unopened (&b->h->core, &b->b,
-                              options && options->reason ? options->reason : "");
     if (!b->b.over)
         return ask (b->h, &w, b->b.handle, e);
     uint64_t ref = core_answer (&b->h->core, WIRE_OK, "the batch is over");

@@ -7,6 +7,7 @@
 #include "client/lib/fault.h"
 #include "common/base/mem.h"
 
+#define SMALL 2048
 #define PINNED_PART 4 /* a kept result may pin a message of that many times its own bytes */
 
 static void show_stream (struct result *r, int i)
@@ -139,12 +140,12 @@ static bool worth_pinning (const struct result *r)
            r->store->memory + r->origin->len <= r->store->memory_limit;
 }
 
-static int copy_output (struct result *r, int i)
+static int copy_output (struct result *r, int i, struct err *e)
 {
     struct bytes b = shown (r, i);
     if (r->streamed[i] || b.len == 0)
         return 0;
-    if (stream_append (&r->stream[i], r->store, b, NULL) != 0)
+    if (stream_append (&r->stream[i], r->store, b, e) != 0)
         return -1;
     r->streamed[i] = true;
     show_stream (r, i);
@@ -160,20 +161,24 @@ static void own_names (struct result *r)
     r->pub.host = memcpy (r->names + worker, r->pub.host, host);
 }
 
-/* Let go of the message that it came in. */
-static int stand_alone (struct result *r)
+bool result_is_small (const struct result *r)
+{
+    return !r->streamed[0] && !r->streamed[1] && r->pub.out_len + r->pub.err_len <= SMALL;
+}
+
+int result_stand_alone (struct result *r, struct err *e)
 {
     if (r->origin && worth_pinning (r)) {
         r->body = slice_keep (r->origin);
         if (r->body.ptr != r->origin->ptr) { /* it was borrowed, and is a copy now */
             slice_fini (&r->body);
-            if (copy_output (r, 0) != 0 || copy_output (r, 1) != 0)
+            if (copy_output (r, 0, e) != 0 || copy_output (r, 1, e) != 0)
                 return -1;
         } else {
             r->counted = r->body.len;
             r->store->memory += r->counted;
         }
-    } else if (copy_output (r, 0) != 0 || copy_output (r, 1) != 0) {
+    } else if (copy_output (r, 0, e) != 0 || copy_output (r, 1, e) != 0) {
         return -1;
     }
     own_names (r);
@@ -184,7 +189,7 @@ static int stand_alone (struct result *r)
 drover_result_t *drover_result_keep (const drover_result_t *pub)
 {
     struct result *r = (struct result *)pub; /* the library's own, const only for the program */
-    if (!r->names && stand_alone (r) != 0)
+    if (!r->names && result_stand_alone (r, NULL) != 0)
         return NULL;
     r->refs++;
     return &r->pub;

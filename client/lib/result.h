@@ -36,6 +36,14 @@ void result_begin (struct result *r, struct store *store, const struct outcome *
  * written it fails, and may be called again. */
 int result_fill (struct result *r, const struct outcome *o, struct err *e);
 
+/* Whether its output is in the message it came in, and no more than a record of its own would take.
+ */
+bool result_is_small (const struct result *r);
+
+/* Let go of the message that it came in, and of the names. Where the file cannot be written it
+ * fails, and may be called again. */
+int result_stand_alone (struct result *r, struct err *e);
+
 /* Give back what it holds, and zero it but for its refs; not its own memory. */
 void result_fini (struct result *r);
 

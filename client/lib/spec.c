@@ -120,6 +120,18 @@ drover_spec_t *drover_spec_new_function (const char *name)
     return s;
 }
 
+struct drover_spec *spec_copy (const struct drover_spec *s)
+{
+    struct drover_spec *copy = mem_zalloc (sizeof *copy);
+    *copy = *s;
+    copy->dir = copy->shell = NULL;
+    drover_spec_dir (copy, s->dir);
+    drover_spec_shell (copy, s->shell);
+    copy->command = slice_keep (&s->command);
+    copy->environment = slice_keep (&s->environment);
+    return copy;
+}
+
 void drover_spec_free (drover_spec_t **s)
 {
     if (!*s)

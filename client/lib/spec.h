@@ -15,4 +15,7 @@ struct drover_spec {
     bool failed; /* something could not be kept: there was no memory, or it is too big */
 };
 
+/* The same again, for drover_spec_free(); command and environment are shared. */
+struct drover_spec *spec_copy (const struct drover_spec *s);
+
 #endif

@@ -5,9 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,222 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/drover.h"
-#include "common/net/link.h"
-#include "common/wire/outcome.h"
-#include "common/wire/rows.h"
-#include "common/wire/wire.h"
-
-#define PATIENCE_MS 10000
-
-struct broker {
-    pthread_t thread;
-    struct link *link;
-    int stop[2];
-    uint64_t route;
-    uint64_t sent;     /* numbered messages */
-    uint64_t received; /* likewise */
-    uint64_t record;
-    uint64_t rows;
-    _Atomic bool forget; /* answer with no_session until the next HELLO */
-    bool dumb;           /* after WELCOME */
-};
-
-static char dir[] = "/tmp/drover-test-XXXXXX";
-static char url[100];
-static struct broker broker;
-static drover_t *h;
-static drover_error_t error;
-
-static void say (struct broker *b, struct wire w)
-{
-    struct wire_frames f;
-    if (wire_numbered (w.kind))
-        w.seq = ++b->sent;
-    w.ack = b->received;
-    if (wire_encode (&w, &f, NULL) != 0)
-        abort ();
-    if (link_send (b->link, b->route, &f) != 0) {
-        if (errno != EHOSTUNREACH) /* a client may leave without waiting for answers */
-            abort ();
-        wire_frames_fini (&f);
-    }
-}
-
-static void on_hello (struct broker *b, const struct msg_hello *m)
-{
-    struct wire w = {.kind = WIRE_WELCOME};
-    b->forget = false;
-    w.m.welcome.major = WIRE_MAJOR;
-    w.m.welcome.broker = 1;
-    w.m.welcome.resumed = m->token != 0;
-    w.m.welcome.token = 7;
-    w.m.welcome.received = b->received;
-    w.m.welcome.window_msgs = 1000;
-    w.m.welcome.window_bytes = 4 << 20;
-    say (b, w);
-}
-
-/* Each row is answered with its first value. */
-static void on_rows (struct broker *b, const struct wire *w)
-{
-    struct buf body;
-    struct bytes in = bytes_of (w->body[0].ptr, w->body[0].len);
-    struct outcome o = {.row = w->m.rows.first, .attempt = 1};
-    size_t at = 0;
-    buf_init (&body, 8 << 20);
-    while (row_read (in, &at, &o.out, 1) >= 0) {
-        outcome_pack (&body, &o);
-        o.row++;
-        o.out = (struct bytes){NULL, 0};
-    }
-    struct wire r = {.kind = WIRE_RESULTS};
-    r.m.results.batch = w->m.rows.batch;
-    r.m.results.record = ++b->record;
-    r.m.results.count = w->m.rows.count;
-    r.body[0] = slice_borrowed (body.bytes, body.len);
-    say (b, r);
-    b->rows += w->m.rows.count;
-    buf_fini (&body);
-}
-
-static void on_query (struct broker *b, const struct msg_query *m)
-{
-    struct buf body;
-    for (int more = 2; more >= 0; more--) {
-        buf_init (&body, 1000);
-        row_begin (&body, 2);
-        row_value (&body, bytes_str ("more"));
-        row_value (&body, bytes_str (more ? "1" : "0"));
-        struct wire w = {.kind = WIRE_REPLY};
-        w.m.reply = (struct msg_reply){.ref = m->ref, .more = more > 0, .count = 1, .value = 9};
-        w.body[0] = slice_borrowed (body.bytes, body.len);
-        say (b, w);
-        buf_fini (&body);
-    }
-}
-
-static void on_close (struct broker *b, const struct msg_close *m)
-{
-    struct wire w = {.kind = WIRE_END };
-    w.m.end.batch = m->batch;
-    w.m.end.state = BATCH_FINISHED;
-    w.m.end.total = m->total;
-    say (b, w);
-}
-
-static void on_message (struct broker *b, const struct wire *w)
-{
-    if (w->kind != WIRE_HELLO && b->forget) {
-        say (b, (struct wire){.kind = WIRE_ERROR, .m.error = {.code = WIRE_NO_SESSION}});
-        return;
-    }
-    if (w->seq && w->seq != b->received + 1)
-        return;
-    if (w->seq)
-        b->received = w->seq;
-    if (w->kind == WIRE_OPEN)
-        b->record = 0;
-    if (b->dumb)
-        return;
-    switch (w->kind) {
-    case WIRE_HELLO:
-        on_hello (b, &w->m.hello);
-        break;
-    case WIRE_OPEN:
-        say (b, (struct wire){.kind = WIRE_OPENED,
-                              .m.opened = {.batch = w->m.open.batch, .id = 100 + w->m.open.batch}});
-        break;
-    case WIRE_ROWS:
-        on_rows (b, w);
-        break;
-    case WIRE_CLOSE:
-        on_close (b, &w->m.close);
-        break;
-    case WIRE_QUERY:
-        on_query (b, &w->m.query);
-        break;
-    case WIRE_PING:
-        say (b, (struct wire){.kind = WIRE_PONG, .m.pong = {.stamp = w->m.ping.stamp}});
-        break;
-    case WIRE_BYE:
-        say (b, (struct wire){.kind = WIRE_BYE_OK});
-        break;
-    default:
-        break;
-    }
-    say (b, (struct wire){.kind = WIRE_ACK, .m.ack = {.window_bytes = 4 << 20}});
-}
-
-static void read_all (struct broker *b)
-{
-    struct wire_frames f;
-    uint64_t route;
-    while (link_receive (b->link, &route, &f) == 1) {
-        struct wire w;
-        if (wire_decode (&w, &f, NULL, NULL) != 0)
-            abort ();
-        b->route = route;
-        on_message (b, &w);
-        wire_fini (&w);
-        wire_frames_fini (&f);
-    }
-}
-
-static void *serve (void *arg)
-{
-    struct broker *b = arg;
-    struct pollfd fds[2] = {{b->stop[0], POLLIN, 0}, {link_wait_fd (b->link), POLLIN, 0}};
-    for (;;) {
-        read_all (b);
-        if (link_readable (b->link))
-            continue;
-        poll (fds, 2, -1);
-        if (fds[0].revents)
-            return NULL;
-    }
-}
-
-static void stop_broker (void)
-{
-    if (!broker.link)
-        return;
-    close (broker.stop[1]);
-    pthread_join (broker.thread, NULL);
-    close (broker.stop[0]);
-    link_close (&broker.link, 0);
-}
-
-static int setup (void **state)
-{
-    (void)state;
-    strcpy (dir, "/tmp/drover-test-XXXXXX");
-    assert_non_null (mkdtemp (dir));
-    snprintf (url, sizeof url, "ipc://%s/s", dir);
-    broker = (struct broker){0};
-    broker.link = link_listen (url, -1, 0, NULL);
-    assert_non_null (broker.link);
-    assert_int_equal (pipe (broker.stop), 0);
-    assert_int_equal (pthread_create (&broker.thread, NULL, serve, &broker), 0);
-    drover_options_t o = {.broker = url, .name = "test"};
-    h = drover_open (&o, &error);
-    assert_non_null (h);
-    return 0;
-}
-
-static int teardown (void **state)
-{
-    (void)state;
-    drover_close (&h);
-    stop_broker ();
-    assert_int_equal (rmdir (dir), 0);
-    return 0;
-}
-
-static drover_spec_t *echo_spec (void)
-{
-    return drover_spec_new_function ("drover:echo");
-}
+#include "tests/unit/echo_broker.h"
 
 static void run_returns_what_the_task_returned (void **state)
 {
@@ -403,7 +186,7 @@ static void ping_tells_the_round_trip (void **state)
 static void two_handles_work_in_two_threads (void **state)
 {
     (void)state; /* the thread of the broker has a context of its own already: see that ours has */
-    drover_options_t o = {.broker = url};
+    drover_options_t o = {.broker = echo_url};
     drover_t *other = drover_open (&o, &error);
     assert_non_null (other);
     assert_int_not_equal (drover_fd (other), drover_fd (h));
@@ -453,7 +236,7 @@ static void which_broker_follows_option_environment_socket (void **state)
     (void)state;
     char found[200], own[200];
     drover_options_t o = {.broker = "tcp://option:1"};
-    setenv ("XDG_RUNTIME_DIR", dir, 1);
+    setenv ("XDG_RUNTIME_DIR", echo_dir, 1);
     setenv ("DROVER_BROKER", "tcp://environment:1", 1);
     assert_int_equal (drover_find_broker (&o, found, sizeof found, &error), 1);
     assert_string_equal (found, "tcp://option:1");
@@ -471,7 +254,7 @@ static void which_broker_follows_option_environment_socket (void **state)
     link_close (&l, 0);
     assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 0);
     char sub[100];
-    snprintf (sub, sizeof sub, "%s/drover", dir);
+    snprintf (sub, sizeof sub, "%s/drover", echo_dir);
     assert_int_equal (chmod (sub, 0755), 0);
     assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), -1);
     assert_int_equal (error.code, DROVER_EFORBIDDEN);
@@ -481,14 +264,14 @@ static void which_broker_follows_option_environment_socket (void **state)
 static void missing_programs_are_named (void **state)
 {
     (void)state;
-    setenv ("DROVER_BINDIR", dir, 1);
+    setenv ("DROVER_BINDIR", echo_dir, 1);
     drover_options_t o = {.flags = DROVER_OPEN_LOCAL};
     assert_null (drover_open (&o, &error));
     assert_int_equal (error.code, DROVER_ENOBROKER);
     assert_non_null (strstr (error.text, "drover-broker"));
-    assert_non_null (strstr (error.text, dir));
+    assert_non_null (strstr (error.text, echo_dir));
     o.flags = DROVER_OPEN_NO_PRIVATE;
-    setenv ("XDG_RUNTIME_DIR", dir, 1);
+    setenv ("XDG_RUNTIME_DIR", echo_dir, 1);
     unsetenv ("DROVER_BROKER");
     assert_null (drover_open (&o, &error));
     assert_int_equal (error.code, DROVER_ENOBROKER);
@@ -522,7 +305,7 @@ static void a_command_expands_as_the_worker_will (void **state)
     drover_command_free (&c);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown (f, echo_setup, echo_teardown)
 
 int main (void)
 {

@@ -1,0 +1,455 @@
+#include "client/lib/task_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/cancel_source.h"
+#include "client/lib/fault.h"
+#include "client/lib/spec.h"
+#include "common/base/mem.h"
+
+#define SPAN_MIN 16 /* rows in a new ring */
+
+/* The shared batch is replaced now and then, so that nobody keeps what was sent long ago: */
+#define SHARED_SPECS 1000
+#define SHARED_ROWS ((uint64_t)1 << 20)
+
+struct row_task { /* the future of a row */
+    struct drover_task t;
+    struct futures *of; /* while it is pending */
+    uint64_t row;
+};
+
+struct late_cancel {
+    STAILQ_ENTRY (late_cancel) link;
+    drover_cancel_options_t o;
+    char *reason;
+};
+
+static const struct task_kind ROW;
+
+/* --- which row is whose -------------------------------------------------------------------------
+ */
+
+static struct drover_task **slot (const struct futures *f, uint64_t row)
+{
+    return &f->rows[row & (f->size - 1)];
+}
+
+/* Room for the next row: the ring spans all from the first that is pending. */
+static void make_room (struct futures *f, uint64_t row)
+{
+    if (f->pending == 0)
+        f->first = row;
+    if (row - f->first < f->size)
+        return;
+    struct futures wider = {.size = f->size ? 2 * f->size : SPAN_MIN};
+    wider.rows = mem_zalloc (wider.size * sizeof (struct drover_task *));
+    for (uint64_t r = f->first; r < row; r++)
+        *slot (&wider, r) = *slot (f, r);
+    free (f->rows);
+    f->rows = wider.rows;
+    f->size = wider.size;
+}
+
+static void put (struct futures *f, uint64_t row, struct drover_task *t)
+{
+    make_room (f, row);
+    *slot (f, row) = task_ref (t);
+    f->pending++;
+}
+
+/* The future of a row, with the reference that was kept here; NULL: it has none (any more). */
+static struct drover_task *take (struct futures *f, uint64_t row)
+{
+    if (f->pending == 0 || row < f->first || row - f->first >= f->size)
+        return NULL;
+    struct drover_task *t = *slot (f, row);
+    if (!t)
+        return NULL;
+    *slot (f, row) = NULL;
+    f->pending--;
+    while (f->pending && !*slot (f, f->first))
+        f->first++;
+    ((struct row_task *)t)->of = NULL;
+    return t;
+}
+
+static struct futures *futures_of (drover_batch_t *b)
+{
+    if (!b->futures) {
+        b->futures = mem_zalloc (sizeof *b->futures);
+        b->futures->b = b;
+        STAILQ_INIT (&b->futures->late);
+        LIST_INSERT_HEAD (&b->h->tasks.futures, b->futures, link);
+    }
+    return b->futures;
+}
+
+void rows_settle (struct drover_batch *b, const drover_result_t *r)
+{
+    struct drover_task *t = b->futures ? take (b->futures, r->row) : NULL;
+    if (!t)
+        return;
+    if (t->refs > 1)
+        task_settle_result (t, r);
+    task_unref (&t);
+}
+
+/* --- cancelling ---------------------------------------------------------------------------------
+ */
+
+static void drop_late (struct futures *f)
+{
+    struct late_cancel *late;
+    while ((late = STAILQ_FIRST (&f->late))) {
+        STAILQ_REMOVE_HEAD (&f->late, link);
+        free (late->reason);
+        free (late);
+    }
+}
+
+/* The broker may still put the batch off, and then knows no row of it. */
+static void cancel_later (struct futures *f, const drover_cancel_options_t *o)
+{
+    struct late_cancel *late = mem_zalloc (sizeof *late);
+    late->o = *o;
+    late->reason = o->reason ? mem_strdup (o->reason) : NULL;
+    late->o.reason = late->reason;
+    STAILQ_INSERT_TAIL (&f->late, late, link);
+}
+
+static void send_late (struct futures *f)
+{
+    struct late_cancel *late;
+    STAILQ_FOREACH (late, &f->late, link)
+        handle_cancel (f->b, &late->o, NULL);
+    drop_late (f);
+}
+
+int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    drover_cancel_options_t rows = {0};
+    struct futures *f = run->f;
+    if (o)
+        rows = *o;
+    rows.first = run->first;
+    rows.count = run->count;
+    *run = (struct cancel_run){0};
+    if (!f || f->b->b.over)
+        return 0;
+    if (f->b->b.opened)
+        return handle_cancel (f->b, &rows, e);
+    cancel_later (f, &rows);
+    return 0;
+}
+
+int rows_cancel_add (struct cancel_run *run, struct drover_task *t,
+                     const drover_cancel_options_t *o, drover_error_t *e)
+{
+    if (t->settled)
+        return 0;
+    if (t->kind != &ROW)
+        return t->kind->cancel (t, o, e);
+    const struct row_task *r = (const struct row_task *)t;
+    if (run->f == r->of && r->row == run->first + run->count) {
+        run->count++;
+        return 0;
+    }
+    int rc = rows_cancel_flush (run, o, e);
+    *run = (struct cancel_run){r->of, r->row, 1};
+    return rc;
+}
+
+static int row_cancel (struct drover_task *t, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    struct cancel_run run = {0};
+    rows_cancel_add (&run, t, o, e);
+    return rows_cancel_flush (&run, o, e);
+}
+
+static void row_fini (struct drover_task *t)
+{
+    (void)t;
+}
+
+static const struct task_kind ROW = {.cancel = row_cancel, .fini = row_fini};
+
+/* --- a batch as a future ------------------------------------------------------------------------
+ */
+
+static int whole_cancel (struct drover_task *t, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    struct futures *f;
+    drover_cancel_options_t all = {0};
+    if (o)
+        all = *o;
+    all.first = all.count = 0;
+    LIST_FOREACH (f, &t->h->tasks.futures, link) {
+        if (f->whole == t)
+            return handle_cancel (f->b, &all, e);
+    }
+    return 0;
+}
+
+static const struct task_kind WHOLE = {.cancel = whole_cancel, .fini = row_fini};
+
+static bool is_over (const struct futures *f)
+{
+    return f->b->b.over && f->pending == 0;
+}
+
+static void settle_whole (struct futures *f)
+{
+    const struct batch *b = &f->b->b;
+    static const enum outcome_how hows[] = {
+        [BATCH_FINISHED] = OUTCOME_FAILED,
+        [BATCH_CANCELLED] = OUTCOME_CANCELLED,
+        [BATCH_BROKEN] = OUTCOME_BROKER_LOST,
+    };
+    enum outcome_how how = hows[b->end_state];
+    if (b->end_state != BATCH_BROKEN && b->all_done)
+        how = OUTCOME_DONE;
+    task_settle_own (f->whole, how, how == OUTCOME_DONE ? 0 : 1, 0,
+                     how == OUTCOME_FAILED ? "not all tasks of the batch are done" : "");
+}
+
+static bool whole_is_due (const struct futures *f)
+{
+    return f->whole && !f->whole->settled && is_over (f);
+}
+
+static bool is_unneeded (const struct futures *f)
+{
+    return f->b->freed && f->pending == 0 && (!f->whole || f->whole->settled);
+}
+
+bool rows_have_work (const struct futures *f)
+{
+    return (!STAILQ_EMPTY (&f->late) && (f->b->b.opened || f->b->b.over)) || whole_is_due (f) ||
+           is_unneeded (f);
+}
+
+void rows_look (struct futures *f)
+{
+    if (f->b->b.over)
+        drop_late (f);
+    else if (f->b->b.opened)
+        send_late (f);
+    if (whole_is_due (f))
+        settle_whole (f);
+    if (is_unneeded (f)) {
+        drover_batch_t *b = f->b;
+        drover_batch_free (&b);
+    }
+}
+
+bool rows_put_off_free (struct drover_batch *b)
+{
+    struct futures *f = b->futures;
+    if (!f || b->h->tasks.closing || (f->pending == 0 && (!f->whole || f->whole->settled)))
+        return false;
+    if (!b->b.closed)
+        drover_batch_close (b, NULL);
+    b->hidden = b->freed = true;
+    return true;
+}
+
+void rows_fini (struct drover_batch *b)
+{
+    struct futures *f = b->futures;
+    if (!f)
+        return;
+    b->futures = NULL;
+    LIST_REMOVE (f, link);
+    drop_late (f);
+    task_unref (&f->whole);
+    free (f->rows);
+    free (f);
+}
+
+drover_task_t *drover_when_batch (drover_batch_t *b, drover_error_t *e)
+{
+    struct futures *f = futures_of (b);
+    if (!f->whole) {
+        f->whole = mem_zalloc (sizeof *f->whole);
+        task_init (f->whole, b->h, &WHOLE);
+        f->whole->held = false; /* the reference is ours */
+    }
+    if (f->whole->held) { /* asked for again: another one that settles as this does */
+        drover_task_t *same = f->whole;
+        return drover_when_all (&same, 1, e);
+    }
+    f->whole->held = true;
+    return task_ref (f->whole);
+}
+
+/* --- rows as futures ----------------------------------------------------------------------------
+ */
+
+static int may_have_futures (const drover_batch_t *b, drover_error_t *e)
+{
+    if (b->b.live_output || b->b.flags & BATCH_INPUT)
+        return fault_set (e, DROVER_EINVAL,
+                          "a task with live input or output is for drover_batch_add()");
+    if (!b->b.futures && b->b.rows)
+        return fault_set (e, DROVER_EINVAL,
+                          "the results of this batch are events: its rows have no futures");
+    return 0;
+}
+
+static struct drover_task *row_new (drover_t *h)
+{
+    struct row_task *r = mem_zalloc (sizeof *r);
+    task_init (&r->t, h, &ROW);
+    return &r->t;
+}
+
+/* The future of a task that is not run, because it is cancelled already. */
+static struct drover_task *cancelled (drover_t *h, const drover_cancel_source_t *cancel)
+{
+    struct drover_task *t = row_new (h);
+    task_settle_own (t, OUTCOME_CANCELLED, 0, 0, drover_cancel_source_reason (cancel));
+    return t;
+}
+
+static drover_task_t *add (drover_batch_t *b, int spec, const struct bytes *key,
+                           const drover_bytes_t *values, size_t count,
+                           drover_cancel_source_t *cancel, drover_error_t *e)
+{
+    if (may_have_futures (b, e) != 0)
+        return NULL;
+    if (cancel && drover_cancel_source_cancelled (cancel))
+        return cancelled (b->h, cancel);
+    bool had = b->b.futures;
+    struct drover_task *t = row_new (b->h);
+    struct row_task *r = (struct row_task *)t;
+    b->b.futures = true;
+    int64_t row =
+        binding_add_task (t, cancel, e) == 0 ? handle_add (b, spec, key, values, count, e) : -1;
+    if (row < 0) {
+        b->b.futures = had;
+        t->held = false;
+        task_unref (&t);
+        return NULL;
+    }
+    r->of = futures_of (b);
+    r->row = (uint64_t)row;
+    put (r->of, r->row, t);
+    return t;
+}
+
+drover_task_t *drover_batch_task (drover_batch_t *b, int spec, const drover_bytes_t *values,
+                                  size_t count, drover_cancel_source_t *cancel, drover_error_t *e)
+{
+    return add (b, spec, NULL, values, count, cancel, e);
+}
+
+drover_task_t *drover_batch_task_keyed (drover_batch_t *b, int spec, drover_bytes_t key,
+                                        const drover_bytes_t *values, size_t count,
+                                        drover_cancel_source_t *cancel, drover_error_t *e)
+{
+    struct bytes own = bytes_of (key.ptr, key.len);
+    return add (b, spec, &own, values, count, cancel, e);
+}
+
+/* --- the batch that single tasks share ----------------------------------------------------------
+ */
+
+struct spec_key { /* by what a spec is known again; blobs are kept, so that their places tell them
+                     apart */
+    const struct blob *command;
+    const struct blob *environment;
+    struct msg_spec m; /* without texts */
+};
+
+struct sent_spec {
+    UT_hash_handle hh;
+    struct spec_key key;
+    struct drover_spec *spec; /* a copy */
+    int number;
+};
+
+static struct spec_key key_of (const drover_spec_t *s)
+{
+    struct spec_key k;
+    memset (&k, 0, sizeof k);
+    k.command = s->command.blob;
+    k.environment = s->environment.blob;
+    k.m = s->m;
+    k.m.dir = k.m.shell = bytes_of (NULL, 0);
+    return k;
+}
+
+static void drop_specs (struct tasks *ts)
+{
+    struct sent_spec *s, *next;
+    HASH_ITER (hh, ts->specs, s, next) {
+        HASH_DEL (ts->specs, s);
+        drover_spec_free (&s->spec);
+        free (s);
+    }
+}
+
+void rows_drop_shared (drover_t *h)
+{
+    drop_specs (&h->tasks);
+    h->tasks.shared = NULL;
+}
+
+static drover_batch_t *shared_batch (drover_t *h, drover_error_t *e)
+{
+    drover_batch_t *b = h->tasks.shared;
+    if (b && (b->b.over || b->b.specs >= SHARED_SPECS || b->b.rows >= SHARED_ROWS)) {
+        rows_drop_shared (h);
+        if (!rows_put_off_free (b))
+            drover_batch_free (&b);
+    }
+    if (!h->tasks.shared) {
+        h->tasks.shared = drover_batch_open (h, NULL, e);
+        if (h->tasks.shared)
+            h->tasks.shared->hidden = true;
+    }
+    return h->tasks.shared;
+}
+
+static bool same_texts (const drover_spec_t *a, const drover_spec_t *b)
+{
+    return bytes_equal (a->m.dir, b->m.dir) && bytes_equal (a->m.shell, b->m.shell);
+}
+
+/* Its number in the shared batch, or -1. */
+static int number_of (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e)
+{
+    struct tasks *ts = &b->h->tasks;
+    struct spec_key key = key_of (s);
+    struct sent_spec *sent;
+    HASH_FIND (hh, ts->specs, &key, sizeof key, sent);
+    if (sent && same_texts (sent->spec, s))
+        return sent->number;
+    int number = drover_batch_add_spec (b, s, e);
+    if (number < 0)
+        return -1;
+    if (sent) {
+        drover_spec_free (&sent->spec);
+    } else {
+        sent = mem_zalloc (sizeof *sent);
+        sent->key = key;
+        HASH_ADD (hh, ts->specs, key, sizeof sent->key, sent);
+    }
+    sent->spec = spec_copy (s);
+    sent->number = number;
+    return number;
+}
+
+drover_task_t *drover_task_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values,
+                                size_t count, drover_cancel_source_t *cancel, drover_error_t *e)
+{
+    if (s->m.flags & (SPEC_LIVE_OUTPUT | SPEC_LIVE_INPUT)) {
+        fault_set (e, DROVER_EINVAL, "a task with live input or output is for drover_batch_add()");
+        return NULL;
+    }
+    drover_batch_t *b = shared_batch (h, e);
+    int spec = b ? number_of (b, s, e) : -1;
+    return spec < 0 ? NULL : drover_batch_task (b, spec, values, count, cancel, e);
+}
