@@ -137,7 +137,7 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
     if (r->how == DROVER_PARKED)
         told_parked (u, j, r);
     if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)) &&
-        !(j->flags & BATCH_EXCLUSIVE && may_be_cancelled (u, j)))
+        !(j->flags & (BATCH_EXCLUSIVE | BATCH_ORDERED) && may_be_cancelled (u, j)))
         sim_fail (s, "row %d of batch %d is lost, and could have run again", (int)r->row,
                   (int)j->id);
 }
@@ -228,11 +228,17 @@ static void on_end (struct user *u, struct job *j, const drover_end_t *end)
     check_end (u, j, end);
 }
 
+/* One that is cancelled before all of it was said lets go of its key. */
+static bool may_be_withdrawn (const struct job *j)
+{
+    return (j->cancelled && !j->cancel_count) || j->deadline_ms;
+}
+
 /* A key never makes two batches; and what is not the same is not taken for it. */
 static void check_twin (struct user *u, const struct job *j)
 {
     const struct job *like = j->like;
-    if (!j->twin || !like->promised || is_void (j))
+    if (!j->twin || !like->promised || is_void (j) || may_be_withdrawn (like))
         return;
     if (j->id != like->id)
         sim_fail (u->s, "%s is told batch %d for the key of batch %d", u->name, (int)j->id,
@@ -253,9 +259,11 @@ static void on_refused (struct user *u, struct job *j, const drover_error_t *e)
     /* nor is one taken up of which the first client was lost before it was closed */
     bool conflict =
         e->code == DROVER_ECONFLICT && j && j->twin && (j->differs || !j->like->promised);
+    /* it has forgotten the batch, and what it had said of it is not where it was */
+    bool forgotten = e->code == DROVER_ECONFLICT && !j && u->s->went_back;
     if (conflict)
         sim_count (u->s, COUNT_CONFLICTS);
-    else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)))
+    else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)) && !forgotten)
         sim_fail (u->s, "%s is refused: %s", u->name, e->text);
     if (j)
         j->refused = true;
