@@ -544,14 +544,29 @@ bool core_idle (const struct core *c)
     return session_idle (c->session) && !c->n_busy;
 }
 
+/* A range may speak of rows that are still waiting to leave: those go before it. Where chunks are
+ * to be whole they cannot. */
+static int send_rows_of (struct batch *b, const struct msg_cancel *m, struct err *e)
+{
+    bool waits =
+        b->chunk_count && (m->first >= b->chunk_first || m->count > b->chunk_first - m->first);
+    if (!b->whole_chunks)
+        return batch_flush (b, e);
+    if (!waits)
+        return 0;
+    return err_set (e, EINVAL,
+                    "rows from %" PRIu64 " on leave when their chunk is full, or with the end of "
+                    "the batch: they cannot be cancelled before",
+                    b->chunk_first);
+}
+
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
 {
     if (gone (c, e) != 0)
         return 0;
-    /* a range may speak of rows that are still waiting to leave: behind them, then */
     bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
     struct batch *b = range ? batch_of (c, handle) : NULL;
-    if (b && batch_flush (b, e) != 0)
+    if (b && send_rows_of (b, &w->m.cancel, e) != 0)
         return 0;
     return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
 }

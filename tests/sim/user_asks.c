@@ -46,6 +46,8 @@ void ask_cancel (struct user *u, struct job *j)
             return;
         m->count = j->b.rows - m->first;
     }
+    if (m->count && j->b.whole_chunks && !j->b.closed)
+        return; /* they may not have left */
     j->cancelled = true;
     ask (u, &w, j, j->b.handle);
 }

@@ -1,4 +1,5 @@
 /* The client's core: results and their order, sessions that are lost, requests. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -273,6 +274,30 @@ static void a_cancelled_range_goes_behind_its_rows (void **state)
     expect_leave (WIRE_CANCEL);
 }
 
+/* The same rows are to make the same chunks, whatever else is asked. */
+static void rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one (void **state)
+{
+    (void)state;
+    struct err e = {0};
+    acknowledge_all ();
+    core_flush (&core);
+    expect_leave (WIRE_ROWS);
+    batch.whole_chunks = true;
+    add_rows (&batch, 2);
+    struct wire w = {.kind = WIRE_CANCEL};
+    w.m.cancel.batch = batch.handle;
+    w.m.cancel.first = 1;
+    w.m.cancel.count = batch.chunk_first; /* the last of them waits */
+    assert_int_equal (core_ask (&core, &w, batch.handle, &e), 0);
+    assert_int_equal (e.code, EINVAL);
+    w.m.cancel.count--;
+    assert_int_not_equal (core_ask (&core, &w, batch.handle, NULL), 0);
+    core_flush (&core);
+    expect_leave (WIRE_CANCEL);
+    batch_close (&batch, NULL);
+    expect_leave (WIRE_ROWS);
+}
+
 static void records_of_a_reply_are_pairs (void **state)
 {
     (void)state;
@@ -352,6 +377,7 @@ int main (void)
         TEST (a_lost_session_answers_everything_and_says_so_last),
         TEST (unanswered_requests_are_asked_again_in_a_new_session),
         TEST (a_cancelled_range_goes_behind_its_rows),
+        TEST (rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one),
         TEST (records_of_a_reply_are_pairs),
         TEST (live_output_comes_as_it_is),
         TEST (an_unknown_handle_ends_its_batch),
