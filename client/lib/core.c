@@ -272,6 +272,8 @@ static void refused_batch (struct core *c, struct batch *b, struct wire *w)
     bool fatal = m->code == WIRE_UNKNOWN || m->code == WIRE_CONFLICT || m->kind == WIRE_OPEN;
     if (b->told_busy && !b->opened && m->code == WIRE_UNKNOWN)
         return; /* what was on its way behind the OPEN that was put off */
+    if (b->reopening && m->code == WIRE_MALFORMED && m->kind != WIRE_OPEN)
+        return; /* the broker has nothing of it any more: OPENED will say so */
     if (m->code == WIRE_BUSY && m->kind == WIRE_OPEN && !b->opened) {
         put_off (c, b, m);
         return;

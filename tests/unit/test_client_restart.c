@@ -188,6 +188,26 @@ static void a_state_that_went_back_is_not_gone_on_with (void **state)
     }
 }
 
+static void what_does_not_fit_a_batch_that_is_gone_is_not_told_before_that (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    add_rows (&batch, 2);
+    core_flush (&core);
+    welcome (session_broker (core.session), 99, false);
+    connected ();
+    expect_leave (WIRE_OPEN);
+    expect_leave (WIRE_ROWS);
+    comes ((struct wire){.kind = WIRE_ERROR,
+                         .m.error = {.code = WIRE_MALFORMED,
+                                     .kind = WIRE_ROWS,
+                                     .ref = batch.handle,
+                                     .text = bytes_str ("chunk 1 is not the next one (0)")}});
+    expect_nothing ();
+    opened_again (0, 0, 0);
+    expect_broken ("had no connection from here for too long");
+}
+
 static void a_batch_that_was_cancelled_for_our_absence_ends_in_those_words (void **state)
 {
     (void)state;
@@ -762,6 +782,7 @@ int main (void)
         TEST (of_a_cancelled_batch_that_is_compared_the_end_is_said),
         TEST (a_second_restart_before_the_answer_changes_nothing),
         TEST (a_state_that_went_back_is_not_gone_on_with),
+        TEST (what_does_not_fit_a_batch_that_is_gone_is_not_told_before_that),
         TEST (a_batch_that_was_cancelled_for_our_absence_ends_in_those_words),
         TEST (results_that_were_not_given_out_are_a_refusal_in_words),
         TEST (a_broker_without_state_in_its_place_is_none),
