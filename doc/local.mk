@@ -1,4 +1,7 @@
 # doc/: manual pages are installed, the rest is for reading.
+#
+# Each function of the library has its name in the NAME of one page; all other names of a page become
+# links to it when it is installed.
 
 dist_man_MANS += \
 	doc/drover-broker.8 \
@@ -22,6 +25,32 @@ dist_man_MANS += \
 	doc/drover-wait.1 \
 	doc/drover-worker.8 \
 	doc/drover.1
+
+library_pages = \
+	doc/drover.3 \
+	doc/drover_batch_open.3 \
+	doc/drover_cancel_source.3 \
+	doc/drover_foreach.3 \
+	doc/drover_next.3 \
+	doc/drover_open.3 \
+	doc/drover_request.3 \
+	doc/drover_spec.3 \
+	doc/drover_task.3 \
+	doc/drover_then.3 \
+	doc/drover_when_all.3
+dist_man_MANS += $(library_pages)
+
+page_names = sed -n 's/^\.Nm \([a-z_]*\).*/\1.3/p'
+install-data-hook:
+	@cd $(srcdir) && for page in $(library_pages); do \
+	    for name in `$(page_names) $$page`; do \
+	        test doc/$$name = $$page || echo ".so man3/$${page#doc/}" >"$(DESTDIR)$(man3dir)/$$name"; \
+	    done; \
+	done
+uninstall-hook:
+	@cd $(srcdir) && for page in $(library_pages); do \
+	    for name in `$(page_names) $$page`; do rm -f "$(DESTDIR)$(man3dir)/$$name"; done; \
+	done
 
 EXTRA_DIST += \
 	doc/CAMPAIGN.md \

@@ -318,10 +318,12 @@ tests/sim/part_client.o: client/libclient.la Makefile
 CLEANFILES += $(SIM_PARTS)
 
 check_tests = \
+	tests/check/cxx \
 	tests/check/headers \
 	tests/check/install \
 	tests/check/layers \
 	tests/check/listed \
+	tests/check/manual \
 	tests/check/sizes \
 	tests/check/symbols \
 	tests/check/time
@@ -339,6 +341,7 @@ integ_tests = \
 	tests/integ/hostile.bats \
 	tests/integ/hosts.bats \
 	tests/integ/invoke.bats \
+	tests/integ/library.bats \
 	tests/integ/modules.bats \
 	tests/integ/ordered.bats \
 	tests/integ/output.bats \
@@ -354,7 +357,9 @@ integ_tests = \
 	tests/integ/worker_py.bats
 
 # Programs that tests start, without being tests.
-test_helpers =
+test_helpers = tests/integ/futures
+tests_integ_futures_SOURCES = tests/integ/futures.c
+tests_integ_futures_LDADD = client/libdrover.la
 tests_campaign_d_peers_peers_SOURCES = \
 	tests/campaign.d/peers/crowd.c tests/campaign.d/peers/crowd.h \
 	tests/campaign.d/peers/deaf.c \
