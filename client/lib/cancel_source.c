@@ -26,7 +26,7 @@ struct drover_cancel_source {
     _Atomic int state;  /* enum source_state */
     _Atomic int64_t at; /* when it cancels itself, or CLOCK_NEVER */
     int timer_fd;       /* readable once it is cancelled, by hand or by time */
-    int fd;             /* the same, or an epoll set of that and the parent's */
+    int fd;             /* the same, or an epoll set of that and those of all before it */
     struct drover_cancel_source *parent;
     char reason[REASON_MAX + 1];
 };
@@ -66,12 +66,15 @@ static void set_timer (const struct drover_cancel_source *s, int64_t us)
     timerfd_settime (s->timer_fd, 0, &when, NULL);
 }
 
-static int watch_both (struct drover_cancel_source *s, drover_error_t *e)
+/* Epoll sets may be nested a few deep only: so each source watches all before it itself. */
+static int watch_all (struct drover_cancel_source *s, drover_error_t *e)
 {
     struct epoll_event ev = {.events = EPOLLIN};
+    const struct drover_cancel_source *of = s;
     s->fd = epoll_create1 (EPOLL_CLOEXEC);
-    if (s->fd >= 0 && epoll_ctl (s->fd, EPOLL_CTL_ADD, s->timer_fd, &ev) == 0 &&
-        epoll_ctl (s->fd, EPOLL_CTL_ADD, s->parent->fd, &ev) == 0)
+    while (s->fd >= 0 && of && epoll_ctl (s->fd, EPOLL_CTL_ADD, of->timer_fd, &ev) == 0)
+        of = of->parent;
+    if (s->fd >= 0 && !of)
         return 0;
     return fault_set (e, DROVER_ESYSTEM, "cannot make a cancel source: %s", strerror (errno));
 }
@@ -91,7 +94,7 @@ drover_cancel_source_t *drover_cancel_source_new (drover_cancel_source_t *parent
         return s;
     atomic_fetch_add (&parent->refs, 1);
     s->parent = parent;
-    if (watch_both (s, e) == 0)
+    if (watch_all (s, e) == 0)
         return s;
 out:
     source_unref (s);

@@ -203,6 +203,7 @@ static void settle_whole (struct futures *f)
 {
     const struct batch *b = &f->b->b;
     static const enum outcome_how hows[] = {
+        [BATCH_RUNNING] = OUTCOME_FAILED, /* attached to, without following it to its end */
         [BATCH_FINISHED] = OUTCOME_FAILED,
         [BATCH_CANCELLED] = OUTCOME_CANCELLED,
         [BATCH_BROKEN] = OUTCOME_BROKER_LOST,

