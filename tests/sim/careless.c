@@ -1,5 +1,3 @@
-/* It keeps the last RESULTS that it said, with the session in which it did. A number of a batch
- * means the same in one life of a broker only, so those of another life stay unsaid. */
 #include "tests/sim/careless.h"
 
 #include <stdlib.h>
@@ -7,58 +5,47 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/wire/outcome.h"
 
-enum { KEPT_MAX = 40 };
+enum { KEPT_MAX = 40, ROWS_MAX = 8 };
 
-struct said {
-    uint64_t broker, token; /* where */
-    uint64_t batch, count;
-    struct slice body;
-    TAILQ_ENTRY (said) link;
+struct ran { /* rows that it has, and which ran before */
+    uint64_t batch, first, count;
+    uint64_t attempt; /* that one */
+    TAILQ_ENTRY (ran) link;
 };
 
 struct careless {
-    uint64_t broker, token;
     unsigned n;
-    TAILQ_HEAD (, said) said; /* the oldest first */
+    TAILQ_HEAD (, ran) ran; /* the oldest first */
 };
 
-static void drop (struct careless *c, struct said *x)
+static void drop (struct careless *c, struct ran *x)
 {
-    TAILQ_REMOVE (&c->said, x, link);
+    TAILQ_REMOVE (&c->ran, x, link);
     c->n--;
-    slice_fini (&x->body);
     free (x);
 }
 
-static void keep (struct careless *c, const struct wire *w)
+static void tell (const struct ran *x, struct buf *body)
 {
-    struct said *x = mem_zalloc (sizeof *x);
-    *x = (struct said){.broker = c->broker,
-                       .token = c->token,
-                       .batch = w->m.results.batch,
-                       .count = w->m.results.count,
-                       .body = slice_keep (&w->body[0])};
-    TAILQ_INSERT_TAIL (&c->said, x, link);
-    if (++c->n > KEPT_MAX)
-        drop (c, TAILQ_FIRST (&c->said));
+    for (uint64_t i = 0; i < x->count; i++) {
+        struct outcome o = {
+            .row = x->first + i, .attempt = x->attempt, .how = OUTCOME_FAILED, .status = 1};
+        outcome_pack (body, &o);
+    }
 }
 
-static bool is_stale (const struct careless *c, const struct said *x, uint64_t batch)
+/* Each is said once. */
+static uint64_t tell_all (struct careless *c, uint64_t batch, struct buf *body)
 {
-    return x->batch == batch && x->broker == c->broker && x->token != c->token;
-}
-
-/* Those of former sessions, each said once. */
-static uint64_t add_stale (struct careless *c, uint64_t batch, struct buf *body)
-{
-    struct said *x, *next;
+    struct ran *x, *next;
     uint64_t n = 0;
-    for (x = TAILQ_FIRST (&c->said); x; x = next) {
+    for (x = TAILQ_FIRST (&c->ran); x; x = next) {
         next = TAILQ_NEXT (x, link);
-        if (!is_stale (c, x, batch))
+        if (x->batch != batch)
             continue;
-        buf_append (body, x->body.ptr, x->body.len);
+        tell (x, body);
         n += x->count;
         drop (c, x);
     }
@@ -83,8 +70,14 @@ static void encode_again (const struct wire *w, uint64_t more, const struct buf 
 struct careless *careless_new (void)
 {
     struct careless *c = mem_zalloc (sizeof *c);
-    TAILQ_INIT (&c->said);
+    TAILQ_INIT (&c->ran);
     return c;
+}
+
+void careless_renew (struct careless *c)
+{
+    while (!TAILQ_EMPTY (&c->ran))
+        drop (c, TAILQ_FIRST (&c->ran));
 }
 
 void careless_free (struct careless **cp)
@@ -93,15 +86,22 @@ void careless_free (struct careless **cp)
     *cp = NULL;
     if (!c)
         return;
-    while (!TAILQ_EMPTY (&c->said))
-        drop (c, TAILQ_FIRST (&c->said));
+    careless_renew (c);
     free (c);
 }
 
-void careless_joins (struct careless *c, uint64_t broker, uint64_t token)
+void careless_hears (struct careless *c, const struct msg_grant *m)
 {
-    c->broker = broker;
-    c->token = token;
+    if (!m->count || m->attempt < 2)
+        return;
+    struct ran *x = mem_zalloc (sizeof *x);
+    *x = (struct ran){.batch = m->batch,
+                      .first = m->first,
+                      .count = m->count < ROWS_MAX ? m->count : ROWS_MAX,
+                      .attempt = m->attempt - 1};
+    TAILQ_INSERT_TAIL (&c->ran, x, link);
+    if (++c->n > KEPT_MAX)
+        drop (c, TAILQ_FIRST (&c->ran));
 }
 
 uint64_t careless_says (struct careless *c, struct wire_frames *f)
@@ -113,9 +113,8 @@ uint64_t careless_says (struct careless *c, struct wire_frames *f)
         return 0;
     if (w.kind == WIRE_RESULTS) {
         buf_init (&body, SIZE_MAX);
+        more = tell_all (c, w.m.results.batch, &body);
         buf_append (&body, w.body[0].ptr, w.body[0].len);
-        more = add_stale (c, w.m.results.batch, &body);
-        keep (c, &w);
         if (more)
             encode_again (&w, more, &body, f);
         buf_fini (&body);

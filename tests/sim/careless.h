@@ -1,7 +1,8 @@
-/* careless: a worker that says once more, beside what it has to say, outcomes of a session that its
- * broker has ended. The rows were lost with that session and are somebody's again, perhaps its own:
- * nothing of what was said of them counts. Workers of ours never do so; others may, and what they
- * would do to the broker is what fencing is for. */
+/* careless: a worker that, beside what it has to say, says outcomes of attempts that are over. It
+ * is granted a row that ran before, here or elsewhere, and was lost with a session that ended, or
+ * is to be retried: of such a row it tells once more how the attempt before ended. Nothing of that
+ * counts. Workers of ours never do so; others may, and what they would do to the broker is what
+ * attempts are numbered for. */
 #ifndef DROVER_SIM_CARELESS_H
 #define DROVER_SIM_CARELESS_H
 
@@ -12,11 +13,14 @@ struct careless;
 struct careless *careless_new (void);
 void careless_free (struct careless **c);
 
-/* From now on it is in that session of that life of the broker. */
-void careless_joins (struct careless *c, uint64_t broker, uint64_t token);
+/* It has another session: numbers of batches may mean others. */
+void careless_renew (struct careless *c);
 
-/* It sends these frames: RESULTS of a batch are changed so that those of its former sessions follow
- * in them. Returns how many outcomes that were. */
+/* It is granted rows. */
+void careless_hears (struct careless *c, const struct msg_grant *m);
+
+/* It sends these frames: RESULTS of a batch are changed so that outcomes of earlier attempts of its
+ * rows come before those that it has to say. Returns how many that were. */
 uint64_t careless_says (struct careless *c, struct wire_frames *f);
 
 #endif

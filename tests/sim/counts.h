@@ -32,7 +32,7 @@
     X (EXECUTOR_CRASHES, "executors killed")                                                       \
     X (REFUSALS, "executors that could not be made")                                               \
     X (POISON, "workers killed by a row")                                                          \
-    X (STALE, "outcomes of an ended session said again")                                           \
+    X (STALE, "outcomes of earlier attempts said again")                                           \
     X (USER_CRASHES, "clients killed")                                                             \
     X (HASTY, "clients that left in the middle")                                                   \
     X (USER_PAUSES, "clients stopped and continued")                                               \

@@ -34,7 +34,6 @@ struct host {
     struct happenings mail;       /* from the broker */
     bool deaf;                    /* reads nothing from executors */
     uint64_t token;
-    uint64_t broker;           /* that welcomed it last */
     struct careless *careless; /* NULL: it is not */
     bool lost;                 /* for ever */
     bool termed;
@@ -279,7 +278,7 @@ static void apply (struct host *h, struct agent_effect *x)
     case AGENT_DO_TOKEN:
         h->token = x->token;
         if (h->careless)
-            careless_joins (h->careless, h->broker, h->token);
+            careless_renew (h->careless);
         break;
     case AGENT_DO_LOG:
         sim_trace (s, "%s: %s", h->name, x->text);
@@ -326,8 +325,8 @@ static void read_one (struct host *h, struct happening *p, struct agent_effects 
         cover_met (h->s->cover, p->ev.executor ? AT_AGENT : AT_WORKER, state_at_worker (h->agent),
                    w.kind);
     h->termed |= p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_DRAIN;
-    if (p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_WELCOME)
-        h->broker = w.m.welcome.broker;
+    if (h->careless && p->ev.kind == AGENT_MESSAGE && w.kind == WIRE_GRANT)
+        careless_hears (h->careless, &w.m.grant);
     p->ev.message = &w;
     agent_step (h->agent, &p->ev, host_clock (h), fx);
     wire_fini (&w);

@@ -38,6 +38,7 @@ struct past { /* of a row */
     unsigned again;   /* starts for such a reason */
     unsigned downs;   /* of workers that it took down */
     bool poison, parked, counted;
+    bool told;        /* its end was reported */
     uint64_t attempt; /* the highest that started */
     uint64_t token;   /* of the session of the last start that counted */
     bool free;        /* may start again, whoever started it last */
@@ -333,6 +334,9 @@ static void check_past (struct sim *s, struct past *p, const struct order *o)
 {
     if (!p->starts || p->free)
         return;
+    if (p->told && !ledger_retries (s, o->batch))
+        sim_fail (s, "row %d of batch %d starts as attempt %d, and was told to have ended", ROW (o),
+                  (int)o->attempt);
     if (o->once)
         sim_fail (s, "row %d of batch %d starts twice, and is to run at most once", ROW (o));
     if (o->attempt <= p->attempt)
@@ -511,7 +515,7 @@ static void count_retry (struct ledger *l, uint64_t batch)
 static void pardon (struct past *p)
 {
     p->free = true;
-    p->parked = false;
+    p->parked = p->told = false;
     p->again = p->downs = 0;
 }
 
@@ -543,7 +547,9 @@ void ledger_retried (struct sim *s, uint64_t batch)
 /* Of a row that is run again on request, who reads on is told of earlier attempts as well. */
 void ledger_told (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt)
 {
-    const struct past *p = find (s->ledger, batch, row);
+    struct past *p = find (s->ledger, batch, row);
+    if (p)
+        p->told = true;
     if (p && attempt < p->attempt && !ledger_retries (s, batch))
         sim_fail (s, "row %d of batch %d is told as ended by attempt %d, and attempt %d had begun",
                   (int)row, (int)(batch & 0xffffffff), (int)attempt, (int)p->attempt);

@@ -76,7 +76,8 @@ void ledger_cancelled (struct sim *s, uint64_t batch, uint64_t first, uint64_t c
 void ledger_retried (struct sim *s, uint64_t batch);
 unsigned ledger_retries (const struct sim *s, uint64_t batch);
 
-/* A row was reported as ended by that attempt: fails the run where a later one has started. */
+/* A row was reported as ended by that attempt: fails the run where a later one has started; none
+ * may from then on. */
 void ledger_told (struct sim *s, uint64_t batch, uint64_t row, uint64_t attempt);
 
 /* Whether an attempt of the row ended like that, or was killed. */
