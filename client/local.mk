@@ -65,6 +65,7 @@ client_libcli_a_SOURCES = \
 	client/cli/cli.h \
 	client/cli/cmd_broker.c \
 	client/cli/cmd_cancel.c \
+	client/cli/cmd_fallback.c \
 	client/cli/cmd_foreach.c \
 	client/cli/cmd_forget.c \
 	client/cli/cmd_help.c \
@@ -73,6 +74,7 @@ client_libcli_a_SOURCES = \
 	client/cli/cmd_list.c \
 	client/cli/cmd_module.c \
 	client/cli/cmd_ping.c \
+	client/cli/cmd_race.c \
 	client/cli/cmd_results.c \
 	client/cli/cmd_retry.c \
 	client/cli/cmd_run.c \
@@ -103,6 +105,8 @@ client_libcli_a_SOURCES = \
 	client/cli/jobs.h \
 	client/cli/json_out.c \
 	client/cli/json_out.h \
+	client/cli/lines.c \
+	client/cli/lines.h \
 	client/cli/options.c \
 	client/cli/options.h \
 	client/cli/pending.c \
@@ -120,6 +124,10 @@ client_libcli_a_SOURCES = \
 	client/cli/recall.h \
 	client/cli/retrying.c \
 	client/cli/retrying.h \
+	client/cli/rivals.c \
+	client/cli/rivals.h \
+	client/cli/rivals_report.c \
+	client/cli/rivals_report.h \
 	client/cli/runner.c \
 	client/cli/runner.h \
 	client/cli/say.c \
@@ -144,6 +152,8 @@ client_libcli_a_SOURCES = \
 	client/cli/summary.h \
 	client/cli/table.c \
 	client/cli/table.h \
+	client/cli/tally.c \
+	client/cli/tally.h \
 	client/cli/task.c \
 	client/cli/task.h
 

@@ -6,6 +6,7 @@
 dist_man_MANS += \
 	doc/drover-broker.8 \
 	doc/drover-cancel.1 \
+	doc/drover-fallback.1 \
 	doc/drover-foreach.1 \
 	doc/drover-forget.1 \
 	doc/drover-help.1 \
@@ -16,6 +17,7 @@ dist_man_MANS += \
 	doc/drover-module.7 \
 	doc/drover-ping.1 \
 	doc/drover-protocol.7 \
+	doc/drover-race.1 \
 	doc/drover-results.1 \
 	doc/drover-retry.1 \
 	doc/drover-run.1 \

@@ -55,6 +55,7 @@ unit_tests = \
 	tests/unit/test_query \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
+	tests/unit/test_rivals_report \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
 	tests/unit/test_sched_ask \
@@ -86,6 +87,7 @@ unit_tests = \
 	tests/unit/test_store_sqlite \
 	tests/unit/test_store_turn \
 	tests/unit/test_summary \
+	tests/unit/test_tally \
 	tests/unit/test_template \
 	tests/unit/test_turn \
 	tests/unit/test_url \
@@ -123,7 +125,9 @@ tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_retrying_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
+tests_unit_test_rivals_report_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_summary_LDADD = $(UNIT_CLI)
+tests_unit_test_tally_LDADD = $(UNIT_CLI)
 tests_unit_test_failures_LDADD = client/libcli.a $(UNIT_CLIENT)
 # The points are there in this test, whatever the build.
 tests_unit_test_faultpoint_SOURCES = tests/unit/test_faultpoint.c common/base/faultpoint.c common/base/faultpoint.h
@@ -347,6 +351,7 @@ integ_tests = \
 	tests/integ/output.bats \
 	tests/integ/poison.bats \
 	tests/integ/private.bats \
+	tests/integ/race.bats \
 	tests/integ/restart.bats \
 	tests/integ/run.bats \
 	tests/integ/stopped.bats \

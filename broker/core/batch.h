@@ -109,6 +109,7 @@ struct batch {
     bool rerun;               /* it had ended before: when its deadline began is not known */
     bool over;                /* nobody looks at it any more: freed at the end of the turn */
     char *reason;             /* of the cancellation */
+    char *doom_reason;        /* of the last cancellation of some rows */
     uint64_t cancel_grace_ms; /* as the last cancellation said, for workers that come back */
     bool cancel_kill;
     bool ready; /* in its client's list */
@@ -225,6 +226,8 @@ void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, in
  * which then takes no more rows. */
 void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
                    struct effects *fx);
+/* What the outcomes of rows say that are cancelled now; never NULL. */
+const char *batch_cancel_reason (const struct batch *b);
 /* Whether a row that comes back from its worker is not wanted any more. */
 bool row_is_doomed (const struct batch *b, uint64_t row);
 /* A record of a cancellation: what it ended is in the records behind it. */

@@ -211,6 +211,7 @@ static void free_parts (struct sched *s, struct batch *b)
     wire_fini (&b->open);
     free (b->name);
     free (b->reason);
+    free (b->doom_reason);
 }
 
 static void unready (struct sched *s, struct batch *b)

@@ -15,11 +15,17 @@ bool row_is_doomed (const struct batch *b, uint64_t row)
     return b->cancelled || ranges_has (&b->doomed, row);
 }
 
+const char *batch_cancel_reason (const struct batch *b)
+{
+    const char *reason = b->cancelled ? b->reason : b->doom_reason;
+    return reason ? reason : "";
+}
+
 static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi,
                             struct effects *fx)
 {
     struct range r;
-    const char *reason = b->reason ? b->reason : "";
+    const char *reason = batch_cancel_reason (b);
     while ((r = ranges_from (&b->held, lo)),
            r.lo < r.hi && r.lo < hi) { /* first: none gets a turn */
         if (r.hi > hi)
@@ -71,6 +77,22 @@ static void cancel_running (struct sched *s, struct batch *b, const struct msg_c
     }
 }
 
+static void note_cancel (struct batch *b, const struct msg_cancel *m)
+{
+    char **reason = m->count ? &b->doom_reason : &b->reason;
+    b->cancel_grace_ms = m->grace_ms;
+    b->cancel_kill = m->kill;
+    if (m->count) {
+        free (*reason);
+        *reason = NULL;
+    } else {
+        b->cut_short |= !b->closed;
+        b->cancelled = b->closed = true;
+    }
+    if (!*reason)
+        *reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+}
+
 void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
                    struct effects *fx)
 {
@@ -82,16 +104,9 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
     m = &mine;
     struct wire w = {.kind = WIRE_CANCEL, .m.cancel = *m};
     record_said (s, b, &w, fx);
-    b->cancel_grace_ms = m->grace_ms;
-    b->cancel_kill = m->kill;
     uint64_t lo = m->count ? m->first : 0;
     uint64_t hi = behind_last (m);
-    if (!m->count) {
-        b->cut_short |= !b->closed;
-        b->cancelled = b->closed = true;
-        if (!b->reason)
-            b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
-    }
+    note_cancel (b, m);
     /* a large row of which parts are missing is no row: it has no outcome, and goes with the batch
      */
     cancel_waiting (s, b, lo, hi, fx);
@@ -102,17 +117,11 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
 void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
 {
     struct lease *l;
-    b->cancel_grace_ms = m->grace_ms;
-    b->cancel_kill = m->kill;
-    if (m->count) {
-        LIST_FOREACH (l, &b->leases, b_link)
-            doom (b, &l->out, m->first, behind_last (m));
+    note_cancel (b, m);
+    if (!m->count)
         return;
-    }
-    b->cut_short |= !b->closed;
-    b->cancelled = b->closed = true;
-    if (!b->reason)
-        b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+    LIST_FOREACH (l, &b->leases, b_link)
+        doom (b, &l->out, m->first, behind_last (m));
 }
 
 static void cancel_part (struct sched *s, struct lease *l, struct range r)
@@ -124,7 +133,7 @@ static void cancel_part (struct sched *s, struct lease *l, struct range r)
                                                .count = r.hi - r.lo,
                                                .grace_ms = b->cancel_grace_ms,
                                                .kill = b->cancel_kill,
-                                               .reason = bytes_str (b->reason)};
+                                               .reason = bytes_str (batch_cancel_reason (b))};
     session_post (s, l->worker->session, &w);
 }
 

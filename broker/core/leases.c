@@ -182,7 +182,7 @@ static void give_back_range (struct sched *s, struct lease *l, struct range r, s
     b->granted -= r.hi - r.lo;
     for (uint64_t row = r.lo; row < r.hi; row++) {
         if (row_is_doomed (b, row) && !s->replaying)
-            results_make (s, b, row, 1, OUTCOME_CANCELLED, b->reason ? b->reason : "", fx);
+            results_make (s, b, row, 1, OUTCOME_CANCELLED, batch_cancel_reason (b), fx);
         else
             rows_wait (s, b, row, row + 1);
     }

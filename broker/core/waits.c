@@ -21,6 +21,26 @@ static bool holds (const struct waiter *w)
     }
 }
 
+/* It cannot come to hold any more, unless rows are run again. */
+static bool is_hopeless (const struct waiter *w)
+{
+    const struct batch *b = w->batch;
+    uint64_t most;
+    if (!b->closed)
+        return false;
+    switch (w->condition) {
+    case WAIT_COUNT:
+        most = b->submitted;
+        break;
+    case WAIT_SUCCESSES:
+        most = b->counts[OUTCOME_DONE] + (b->submitted - b->finished);
+        break;
+    default:
+        return false;
+    }
+    return w->n > most;
+}
+
 /* The rows that were cancelled have left their workers, and with them their processes. */
 static bool rows_are_gone (const struct waiter *w)
 {
@@ -48,13 +68,16 @@ void waiter_check (struct sched *s, struct waiter *w, int64_t now)
 {
     const struct batch *b = w->batch;
     bool reached = w->condition == WAIT_PROCESSES_GONE ? rows_are_gone (w) : holds (w);
-    if (!reached && !b->ended)
+    bool over = b->ended || is_hopeless (w);
+    if (!reached && !over)
         return;
     if (w->condition == WAIT_PROCESSES_GONE)
         reply (s, w->client, w->ref, WIRE_OK, (uint64_t)(now - w->since_us), "");
     else
         reply (s, w->client, w->ref, reached ? WIRE_OK : WIRE_UNKNOWN, b->finished,
-               reached ? "" : "the batch ended before that");
+               reached    ? ""
+               : b->ended ? "the batch ended before that"
+                          : "it cannot come to that any more");
     waiter_free (w);
 }
 

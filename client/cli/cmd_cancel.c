@@ -1,135 +1,321 @@
-/* drover cancel: end tasks; returns when their processes are gone. */
+/* drover cancel: end tasks; returns when their processes are gone.
+ *
+ * How long that took is told by the broker, which has it from the workers: from the cancellation to
+ * the last process.
+ */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/cli/batches.h"
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
 #include "client/cli/json_out.h"
 #include "client/cli/say.h"
-#include "common/base/clock.h"
+#include "client/cli/show.h"
 #include "common/base/mem.h"
 
+#define REASON_MAX 256
+#define ASKED_MAX 1000 /* cancellations that are under way at one time */
+#define PAGE_ROWS 10000
+
 static const char command[] = "cancel";
+
+enum { STATE_WAITING = 1, STATE_RUNNING = 2, STATE_BOTH = 3 };
 
 struct cancel_opts {
     struct session_opts session;
     uint64_t grace_ms;
     bool kill;
     const char *reason;
+    unsigned states; /* of the tasks that are meant */
 };
 
-static void print_cancelled (const struct cancel_opts *o, uint64_t id, uint64_t count, double s)
+/* One selector, and what became of its tasks. */
+struct target {
+    const struct selector *s;
+    uint64_t cancelled; /* tasks of the batch that had been before */
+    uint64_t open;      /* tasks of the batch without an outcome then */
+    uint64_t gone_us;   /* the longest that was waited for any of them */
+    int status;
+};
+
+static void print_cancelled (const struct cancel_opts *o, const struct target *t, uint64_t count)
 {
+    double gone_s = (double)t->gone_us / 1e6;
     json_t *object;
 
-    if (o->session.quiet)
-        return;
-    if (!o->session.json) {
-        say (command, "batch %" PRIu64 ": %" PRIu64 " task%s ended, gone after %.1f s", id, count,
-             count == 1 ? "" : "s", s);
-        return;
+    if (o->session.json) {
+        object = json_new ();
+        json_object_set_new (object, "batch", json_integer ((json_int_t)t->s->id));
+        json_object_set_new (object, "cancelled", json_integer ((json_int_t)count));
+        json_object_set_new (object, "gone_after_s", json_real (gone_s));
+        json_print (object);
+    } else if (!o->session.quiet && count == 0) {
+        say (command, "batch %" PRIu64 ": no such task was left to end", t->s->id);
+    } else if (!o->session.quiet) {
+        say (command, "batch %" PRIu64 ": %" PRIu64 " task%s ended, gone after %.3f s", t->s->id,
+             count, count == 1 ? "" : "s", gone_s);
     }
-    object = json_new ();
-    json_object_set_new (object, "batch", json_integer ((json_int_t)id));
-    json_object_set_new (object, "cancelled", json_integer ((json_int_t)count));
-    json_object_set_new (object, "gone_after_s", json_real (s));
-    json_print (object);
 }
 
-/* One batch and what became of it. */
-struct target {
-    uint64_t id;
+static int no_such_task (const struct selector *s)
+{
+    say (command, "batch %" PRIu64 " has no task %" PRIu64, s->id, s->first + 1);
+    return STATUS_NOTHING;
+}
+
+/* --- ranges of rows --- */
+
+struct span {
+    uint64_t first;
+    uint64_t count; /* 0: all */
     uint64_t ref;
-    uint64_t cancelled; /* tasks that had been before */
-    uint64_t open;      /* tasks without an outcome then */
 };
 
-static void start_cancel (const struct cancel_opts *o, drover_t *h, const struct selector *s,
-                          struct target *t, drover_error_t *e)
+struct spans {
+    struct span *all;
+    size_t count;
+    size_t size;
+};
+
+static void add_span (struct spans *spans, uint64_t first, uint64_t count)
 {
-    drover_cancel_options_t options = {.first = s->first,
-                                       .count = s->count,
+    struct span *last = spans->count ? &spans->all[spans->count - 1] : NULL;
+
+    if (last && last->first + last->count == first) {
+        last->count += count;
+        return;
+    }
+    if (spans->count == spans->size) {
+        spans->size = spans->size ? 2 * spans->size : 64;
+        spans->all = mem_resize (spans->all, spans->size, sizeof *spans->all);
+    }
+    spans->all[spans->count++] = (struct span){.first = first, .count = count};
+}
+
+struct look {
+    struct spans *spans;
+    uint64_t rows; /* that the page had */
+};
+
+static int add_running (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    struct look *l = arg;
+
+    l->rows++;
+    if (show_is (pairs, count, "state", "running"))
+        add_span (l->spans, drover_pair_number (pairs, count, "row", 0), 1);
+    return 0;
+}
+
+/* The rows that run now, page by page. */
+static int find_running (drover_t *h, const struct selector *s, struct spans *spans,
+                         drover_error_t *e)
+{
+    uint64_t end = s->count ? s->first + s->count : UINT64_MAX;
+    struct look look = {.spans = spans};
+
+    for (uint64_t at = s->first; at < end; at += look.rows) {
+        uint64_t count = end - at < PAGE_ROWS ? end - at : PAGE_ROWS;
+
+        look.rows = 0;
+        if (session_query (h, DROVER_QUERY_TASKS, s->id, at, count, add_running, &look, e) < 0)
+            return -1;
+        if (look.rows == 0)
+            break;
+    }
+    return 0;
+}
+
+static int ask (const struct cancel_opts *o, drover_t *h, uint64_t id, struct span *span,
+                drover_error_t *e)
+{
+    drover_cancel_options_t options = {.first = span->first,
+                                       .count = span->count,
                                        .grace_ms = o->grace_ms,
                                        .kill = o->kill,
-                                       .reason = o->reason};
+                                       .reason = o->reason,
+                                       .unstarted = o->states == STATE_WAITING};
+
+    span->ref = drover_cancel (h, id, &options, e);
+    return span->ref ? 0 : -1;
+}
+
+/* What has not started is over as soon as the broker knows, and what runs may take its time: so
+ * nothing is waited for there. */
+static int await_gone (const struct cancel_opts *o, drover_t *h, struct target *t,
+                       const struct span *span, drover_error_t *e)
+{
+    uint64_t us = 0;
+
+    if (o->states == STATE_WAITING)
+        return 0;
+    if (drover_await (h, span->ref, -1, NULL, NULL, &us, e) < 0)
+        return -1;
+    t->gone_us = us > t->gone_us ? us : t->gone_us;
+    return 0;
+}
+
+/* --- targets --- */
+
+static int start (const struct cancel_opts *o, drover_t *h, struct target *t, struct spans *spans,
+                  drover_error_t *e)
+{
     struct batch_state state;
 
-    t->id = s->id;
-    t->ref = 0;
-    if (batches_state (h, s->id, &state, e) < 0)
-        return;
+    if (batches_state (h, t->s->id, &state, e) < 0)
+        return -1;
+    if (t->s->count && !state.open && t->s->first >= state.total) {
+        t->status = no_such_task (t->s);
+        return 0;
+    }
     t->cancelled = state.cancelled;
     t->open = state.waiting + state.running;
-    t->ref = drover_cancel (h, s->id, &options, e);
+    if (o->states == STATE_RUNNING)
+        return find_running (h, t->s, spans, e);
+    add_span (spans, t->s->first, t->s->count);
+    return 0;
 }
 
-static int finish_cancel (const struct cancel_opts *o, drover_t *h, const struct target *t,
-                          int64_t started_us, drover_error_t *e)
+static int finish (const struct cancel_opts *o, drover_t *h, const struct target *t,
+                   drover_error_t *e)
 {
     struct batch_state state;
 
-    if (!t->ref || drover_await (h, t->ref, -1, NULL, NULL, NULL, e) < 0)
-        return batches_error (&o->session, t->id, e);
-    if (batches_state (h, t->id, &state, e) < 0) {
+    if (batches_state (h, t->s->id, &state, e) < 0) {
         if (e->code != DROVER_EUNKNOWN)
-            return batches_error (&o->session, t->id, e);
-        state.cancelled =
-            t->cancelled + t->open; /* attached to a client: it is gone with its end */
+            return -1;
+        state.cancelled = t->cancelled + t->open; /* attached to a client: gone with its end */
     }
-    print_cancelled (o, t->id, state.cancelled - t->cancelled,
-                     (double)(clock_mono_us () - started_us) / 1e6);
-    return STATUS_OK;
+    print_cancelled (o, t, state.cancelled - t->cancelled);
+    return 0;
 }
 
-/* All at once, then one answer after the other. */
+/* A target of many spans is cut into turns, since a broker answers only so many at one time. */
+static int await_turn (const struct cancel_opts *o, drover_t *h, struct target *t,
+                       struct spans *spans, size_t from, size_t to, drover_error_t *e)
+{
+    for (size_t i = from; i < to; i++)
+        if (await_gone (o, h, t, &spans->all[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+static int ask_turn (const struct cancel_opts *o, drover_t *h, const struct target *t,
+                     struct spans *spans, size_t *asked, drover_error_t *e)
+{
+    for (size_t n = 0; n < ASKED_MAX && *asked < spans->count; n++, ++*asked)
+        if (ask (o, h, t->s->id, &spans->all[*asked], e) < 0)
+            return -1;
+    return 0;
+}
+
+struct progress {
+    struct spans spans;
+    size_t asked;
+    drover_error_t error; /* why it came to nothing, ... */
+    bool failed;          /* ... where it did */
+};
+
+/* All at once, then one after the other until they are gone. */
 static int cancel_all (const struct cancel_opts *o, drover_t *h, const struct selectors *s)
 {
-    int64_t started_us = clock_mono_us ();
     struct target *targets = mem_zalloc (s->count * sizeof *targets);
-    drover_error_t *errors = mem_zalloc (s->count * sizeof *errors);
+    struct progress *all = mem_zalloc (s->count * sizeof *all);
     int worst = STATUS_OK;
 
-    for (size_t i = 0; i < s->count; i++)
-        start_cancel (o, h, &s->all[i], &targets[i], &errors[i]);
     for (size_t i = 0; i < s->count; i++) {
-        int status = finish_cancel (o, h, &targets[i], started_us, &errors[i]);
-
-        worst = status > worst ? status : worst;
+        targets[i].s = &s->all[i];
+        all[i].failed =
+            start (o, h, &targets[i], &all[i].spans, &all[i].error) < 0 ||
+            ask_turn (o, h, &targets[i], &all[i].spans, &all[i].asked, &all[i].error) < 0;
     }
-    free (errors);
+    for (size_t i = 0; i < s->count; i++) {
+        struct progress *p = &all[i];
+        struct target *t = &targets[i];
+        size_t gone = 0;
+        int rc = p->failed ? -1 : 0;
+
+        while (rc == 0 && gone < p->spans.count) {
+            rc = await_turn (o, h, t, &p->spans, gone, p->asked, &p->error);
+            gone = p->asked;
+            if (rc == 0)
+                rc = ask_turn (o, h, t, &p->spans, &p->asked, &p->error);
+        }
+        if (rc == 0 && t->status == STATUS_OK)
+            rc = finish (o, h, t, &p->error);
+        if (rc < 0)
+            t->status = batches_error (&o->session, t->s->id, &p->error);
+        worst = t->status > worst ? t->status : worst;
+        free (p->spans.all);
+    }
+    free (all);
     free (targets);
     return worst;
 }
 
-enum { OPT_GRACE = SESSION_OPT_OWN, OPT_KILL, OPT_REASON };
+/* --- the command line --- */
+
+static int take_states (struct cancel_opts *o, const char *list)
+{
+    do {
+        size_t len = strcspn (list, ",");
+        bool waiting = len == 7 && memcmp (list, "waiting", len) == 0;
+        bool running = len == 7 && memcmp (list, "running", len) == 0;
+
+        if (!waiting && !running)
+            return say_usage (command,
+                              "--state %.*s: a task that can be ended is waiting or running",
+                              (int)len, list);
+        o->states |= waiting ? STATE_WAITING : STATE_RUNNING;
+        list += len;
+    } while (*list++ == ',');
+    return STATUS_OK;
+}
+
+enum { OPT_GRACE = SESSION_OPT_OWN, OPT_KILL, OPT_REASON, OPT_STATE };
 
 static const struct option options[] = {SESSION_OPTIONS,
                                         {"grace", required_argument, NULL, OPT_GRACE},
                                         {"kill", no_argument, NULL, OPT_KILL},
                                         {"reason", required_argument, NULL, OPT_REASON},
+                                        {"state", required_argument, NULL, OPT_STATE},
                                         {NULL, 0, NULL, 0}};
+
+static int take_option (struct cancel_opts *o, int opt)
+{
+    struct err e = {0};
+
+    if (opt == OPT_GRACE && grace_duration_ms (optarg, &o->grace_ms, &e) < 0)
+        return say_usage (command, "--grace: %s", e.text);
+    if (opt == OPT_REASON && strlen (optarg) > REASON_MAX)
+        return say_usage (command, "--reason: has %zu bytes, and up to %d are kept",
+                          strlen (optarg), REASON_MAX);
+    if (opt == OPT_REASON)
+        o->reason = optarg;
+    if (opt == OPT_STATE)
+        return take_states (o, optarg);
+    o->kill = o->kill || opt == OPT_KILL;
+    return STATUS_OK;
+}
 
 int cmd_cancel (int argc, char **argv)
 {
     struct cancel_opts o = {.session = {.command = command}};
     struct selectors s;
-    struct err e = {0};
     drover_t *h;
     int opt, status;
 
     while ((opt = session_getopt (&o.session, argc, argv, ":", options)) != -1) {
         if (opt == SESSION_OPT_HELP)
             return STATUS_OK;
-        if (opt == '?')
+        if (opt == '?' || take_option (&o, opt) != STATUS_OK)
             return STATUS_USAGE;
-        if (opt == OPT_GRACE && duration_ms (optarg, &o.grace_ms, &e) < 0)
-            return say_usage (command, "--grace: %s", e.text);
-        o.kill = o.kill || opt == OPT_KILL;
-        o.reason = opt == OPT_REASON ? optarg : o.reason;
     }
+    o.states = o.states ? o.states : STATE_BOTH;
     status = batches_open (&o.session, argv + optind, (size_t)(argc - optind), &h, &s);
     if (status != STATUS_OK)
         return status;

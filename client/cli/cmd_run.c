@@ -437,7 +437,7 @@ static int take_option (struct run_opts *o, int opt)
         return say_usage (command, "--cpus: %s", e.text);
     if (opt == OPT_TIMEOUT && duration_ms (optarg, &o->task.timeout_ms, &e) < 0)
         return say_usage (command, "--timeout: %s", e.text);
-    if (opt == OPT_GRACE && duration_ms (optarg, &o->task.grace_ms, &e) < 0)
+    if (opt == OPT_GRACE && grace_duration_ms (optarg, &o->task.grace_ms, &e) < 0)
         return say_usage (command, "--grace: %s", e.text);
     if (opt == OPT_DEADLINE && duration_ms (optarg, &o->deadline_ms, &e) < 0)
         return say_usage (command, "--deadline: %s", e.text);

@@ -3,6 +3,10 @@
  * Finished and succeeded are different things: --all, --any, --count and --percent count finished
  * tasks, --first-success and --success those that are done. The work goes on when the time is over.
  * --any and --first-success print the task.
+ *
+ * The broker waits for conditions of whole batches. For some tasks of one it is asked when the
+ * batch has as many more outcomes as these tasks need at the least, and then how they stand: so
+ * seldom, and never too late.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -14,6 +18,8 @@
 #include "client/cli/durations.h"
 #include "client/cli/json_out.h"
 #include "client/cli/say.h"
+#include "client/cli/show.h"
+#include "client/cli/tally.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
@@ -21,14 +27,22 @@ static const char command[] = "wait";
 
 struct wait_opts {
     struct session_opts session;
-    int condition; /* enum drover_condition */
-    uint64_t n;
+    struct wanted wanted;
+    const char *word; /* the option that said it */
     bool print_task;
     uint64_t timeout_ms; /* 0: none */
     int conditions;      /* given on the command line */
 };
 
-/* Milliseconds until the deadline (microseconds, monotonic), for drover_await(): -1 none. */
+/* A selector, and what is waited for because of it. */
+struct watch {
+    const struct selector *s;
+    struct tally tally;
+    uint64_t ref;          /* 0: nothing is waited for any more */
+    drover_error_t answer; /* then */
+};
+
+/* Milliseconds until the deadline (microseconds, monotonic), for drover_next(): -1 none. */
 static int64_t time_left (int64_t deadline_us)
 {
     int64_t left = deadline_us - clock_mono_us ();
@@ -38,10 +52,147 @@ static int64_t time_left (int64_t deadline_us)
     return left > 0 ? (left + 999) / 1000 : 0;
 }
 
-/* The first task of the batch that counts, from the outcomes there are. 0: none. */
-static uint64_t first_task (drover_t *h, uint64_t id, bool success)
+/* --- how tasks stand --- */
+
+static int add_task (const drover_pair_t *pairs, size_t count, void *arg)
 {
-    drover_batch_t *b = drover_attach (h, id, 0, 0, NULL, NULL);
+    struct tally *t = arg;
+    bool open =
+        show_is (pairs, count, "state", "waiting") || show_is (pairs, count, "state", "running");
+
+    t->total++;
+    t->done += show_is (pairs, count, "state", "done");
+    t->cancelled += show_is (pairs, count, "state", "cancelled");
+    t->not_ok += !open && !show_is (pairs, count, "state", "done");
+    return 0;
+}
+
+/* Asks; *outcomes (may be NULL) is how many the whole batch has. 0 or -1. */
+static int look (drover_t *h, struct watch *w, uint64_t *outcomes, drover_error_t *e)
+{
+    const struct selector *s = w->s;
+    struct batch_state state;
+
+    if (batches_state (h, s->id, &state, e) < 0)
+        return -1;
+    w->tally = (struct tally){.total = state.total,
+                              .done = state.done,
+                              .not_ok = state.not_ok,
+                              .cancelled = state.cancelled,
+                              .open = state.open};
+    if (outcomes)
+        *outcomes = state.done + state.not_ok;
+    if (s->count == 0)
+        return 0;
+    w->tally = (struct tally){.open = state.open && state.total < s->first + s->count};
+    if (session_query (h, DROVER_QUERY_TASKS, s->id, s->first, s->count, add_task, &w->tally, e) <
+        0)
+        return -1;
+    if (w->tally.open)
+        w->tally.total = s->count; /* those that are named may come */
+    return 0;
+}
+
+/* --- waiting --- */
+
+static void answer (struct watch *w, int code, const char *text)
+{
+    w->ref = 0;
+    w->answer.code = code;
+    snprintf (w->answer.text, sizeof w->answer.text, "%s", text);
+}
+
+static void wait_tasks (const struct wait_opts *o, drover_t *h, struct watch *w)
+{
+    uint64_t outcomes;
+
+    w->ref = 0;
+    if (look (h, w, &outcomes, &w->answer) < 0)
+        return;
+    if (w->tally.total == 0 || tally_is_decided (&w->tally, &o->wanted))
+        answer (w, DROVER_OK, "");
+    else
+        w->ref = drover_wait (h, w->s->id, DROVER_WAIT_COUNT,
+                              outcomes + tally_needs (&w->tally, &o->wanted), &w->answer);
+}
+
+static void start (const struct wait_opts *o, drover_t *h, struct watch *w)
+{
+    if (w->s->count)
+        wait_tasks (o, h, w);
+    else
+        w->ref = drover_wait (h, w->s->id, o->wanted.condition, o->wanted.n, &w->answer);
+}
+
+static void answer_all (struct watch *all, size_t count, const drover_error_t *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i].ref)
+            answer (&all[i], e->code, e->text);
+}
+
+static void on_reply (const struct wait_opts *o, drover_t *h, struct watch *all, size_t count,
+                      const drover_event_t *event)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool again = all[i].s->count &&
+                     (event->reply->code == DROVER_OK || event->reply->code == DROVER_EUNKNOWN);
+
+        if (all[i].ref != event->ref)
+            continue;
+        if (again)
+            wait_tasks (o, h, &all[i]);
+        else
+            answer (&all[i], event->reply->code, event->reply->text);
+        return;
+    }
+}
+
+static bool all_answered (const struct watch *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i].ref)
+            return false;
+    return true;
+}
+
+/* The answers come in any order; meanwhile the user is told what the library has to tell. */
+static void take_answers (const struct wait_opts *o, drover_t *h, struct watch *all, size_t count)
+{
+    int64_t deadline_us =
+        o->timeout_ms ? clock_mono_us () + (int64_t)o->timeout_ms * US_PER_MS : CLOCK_NEVER;
+    const drover_error_t late = {.code = DROVER_ETIME, .text = "the time is over"};
+    drover_error_t e = {0};
+    const drover_event_t *event;
+
+    while (!all_answered (all, count)) {
+        int64_t left = time_left (deadline_us);
+        int got = drover_next (h, left, &event, &e);
+
+        if (got < 0)
+            answer_all (all, count, &e);
+        else if (got == 0 && left == 0)
+            answer_all (all, count, &late);
+        else if (got > 0 && event->kind == DROVER_EVENT_LOST)
+            answer_all (all, count, event->refused);
+        else if (got > 0 && event->kind == DROVER_EVENT_REPLY)
+            on_reply (o, h, all, count, event);
+        else if (got > 0 && event->kind == DROVER_EVENT_NOTICE)
+            session_notice (&o->session, event->notice);
+    }
+}
+
+/* --- what came of it --- */
+
+static bool is_selected (const struct selector *s, uint64_t row)
+{
+    return s->count == 0 || (row >= s->first && row - s->first < s->count);
+}
+
+/* The first of the tasks that counts, from the outcomes there are. 0: none. */
+static uint64_t first_task (drover_t *h, const struct selector *s, bool success)
+{
+    drover_batch_t *b = drover_attach (h, s->id, 0, 0, NULL, NULL);
     const drover_event_t *event;
     uint64_t task = 0;
 
@@ -50,150 +201,107 @@ static uint64_t first_task (drover_t *h, uint64_t id, bool success)
             (event->batch == b &&
              (event->kind == DROVER_EVENT_END || event->kind == DROVER_EVENT_REFUSED)))
             break;
-        if (event->kind == DROVER_EVENT_RESULT && (!success || event->result->how == DROVER_DONE))
-            task = event->result->row + 1;
+        if (event->batch == b && event->kind == DROVER_EVENT_RESULT &&
+            is_selected (s, event->row) && (!success || event->result->how == DROVER_DONE))
+            task = event->row + 1;
     }
     drover_batch_free (&b);
     return task;
 }
 
-static void print_task (const struct wait_opts *o, uint64_t id, uint64_t task)
+static void put_number (json_t *object, const char *name, uint64_t value)
 {
-    json_t *object;
+    json_object_set_new (object, name, json_integer ((json_int_t)value));
+}
 
-    if (task == 0 || o->session.quiet)
-        return;
-    if (!o->session.json) {
-        printf ("%" PRIu64 ".%" PRIu64 "\n", id, task);
-        return;
+static void print_json (const struct wait_opts *o, const struct watch *w, bool late, uint64_t task)
+{
+    const struct tally *t = &w->tally;
+    json_t *object = json_new ();
+
+    put_number (object, "batch", w->s->id);
+    json_object_set_new (object, "condition", json_string (o->word));
+    json_object_set_new (object, "holds", json_boolean (!late && tally_holds (t, &o->wanted)));
+    json_object_set_new (object, "timed_out", json_boolean (late));
+    if (task)
+        put_number (object, "task", task);
+    if (!late) {
+        put_number (object, "total", t->total);
+        put_number (object, "done", t->done);
+        put_number (object, "failed", t->not_ok - t->cancelled);
+        put_number (object, "cancelled", t->cancelled);
     }
-    object = json_new ();
-    json_object_set_new (object, "batch", json_integer ((json_int_t)id));
-    json_object_set_new (object, "task", json_integer ((json_int_t)task));
     json_print (object);
 }
 
-/* Did what was waited for come to hold? Where it is all tasks: did they succeed? */
-static bool holds (const struct wait_opts *o, const struct batch_state *state)
+static void say_not (const struct wait_opts *o, const struct watch *w)
 {
-    uint64_t finished = state->done + state->not_ok;
+    const struct tally *t = &w->tally;
+    uint64_t left = t->total - tally_finished (t);
+    char more[60] = "";
 
-    switch (o->condition) {
-    case DROVER_WAIT_SUCCESSES:
-        return state->done >= o->n;
-    case DROVER_WAIT_COUNT:
-        return finished >= o->n;
-    case DROVER_WAIT_PERCENT:
-        return finished * 100 >= o->n * state->total;
-    default:
-        return state->not_ok == 0 && finished >= state->total;
-    }
+    if (left > 0)
+        snprintf (more, sizeof more, ", %" PRIu64 " had not ended", left);
+    say (command,
+         "batch %" PRIu64 ": %s%" PRIu64 " of %" PRIu64 " tasks succeeded, %" PRIu64
+         " failed, %" PRIu64 " cancelled%s",
+         w->s->id,
+         o->wanted.condition == DROVER_WAIT_ALL ? "" : "it cannot come to that any more: ", t->done,
+         t->total, t->not_ok - t->cancelled, t->cancelled, more);
 }
 
-static int after_wait (const struct wait_opts *o, drover_t *h, uint64_t id)
+static int report (const struct wait_opts *o, drover_t *h, struct watch *w)
 {
-    struct batch_state state;
-    drover_error_t e = {0};
+    bool good = tally_holds (&w->tally, &o->wanted);
+    uint64_t task = 0;
 
-    if (batches_state (h, id, &state, &e) < 0)
-        return batches_error (&o->session, id, &e);
-    if (!holds (o, &state)) {
-        if (!o->session.quiet)
-            say (command,
-                 "batch %" PRIu64 ": %" PRIu64 " of %" PRIu64 " tasks succeeded, %" PRIu64
-                 " failed, %" PRIu64 " cancelled",
-                 id, state.done, state.total, state.not_ok - state.cancelled, state.cancelled);
-        return STATUS_FAILED;
+    if (w->s->count && w->tally.total == 0) {
+        say (command, "batch %" PRIu64 " has no task %" PRIu64, w->s->id, w->s->first + 1);
+        return STATUS_NOTHING;
     }
-    if (o->print_task)
-        print_task (o, id, first_task (h, id, o->condition == DROVER_WAIT_SUCCESSES));
-    return STATUS_OK;
-}
-
-/* What was asked about one batch, and the answer. */
-struct asked {
-    uint64_t ref; /* 0: answered */
-    drover_error_t answer;
-};
-
-static void answer_all (struct asked *asked, size_t count, const drover_error_t *e)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (asked[i].ref)
-            asked[i].answer = *e;
-        asked[i].ref = 0;
-    }
-}
-
-static void on_reply (struct asked *asked, size_t count, const drover_event_t *event)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (asked[i].ref != event->ref)
-            continue;
-        asked[i].ref = 0;
-        asked[i].answer.code = event->reply->code;
-        snprintf (asked[i].answer.text, sizeof asked[i].answer.text, "%s", event->reply->text);
-    }
-}
-
-static bool all_answered (const struct asked *asked, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (asked[i].ref)
-            return false;
-    return true;
-}
-
-/* The answers come in any order; meanwhile the user is told what the library has to tell. */
-static void take_answers (const struct wait_opts *o, drover_t *h, struct asked *asked, size_t count)
-{
-    int64_t deadline_us =
-        o->timeout_ms ? clock_mono_us () + (int64_t)o->timeout_ms * 1000 : CLOCK_NEVER;
-    const drover_error_t late = {.code = DROVER_ETIME, .text = "the time is over"};
-    drover_error_t e = {0};
-    const drover_event_t *event;
-
-    while (!all_answered (asked, count)) {
-        int64_t left = time_left (deadline_us);
-        int got = drover_next (h, left, &event, &e);
-
-        if (got < 0)
-            answer_all (asked, count, &e);
-        else if (got == 0 && left == 0)
-            answer_all (asked, count, &late);
-        else if (got > 0 && event->kind == DROVER_EVENT_LOST)
-            answer_all (asked, count, event->refused);
-        else if (got > 0 && event->kind == DROVER_EVENT_REPLY)
-            on_reply (asked, count, event);
-        else if (got > 0 && event->kind == DROVER_EVENT_NOTICE)
-            session_notice (&o->session, event->notice);
-    }
+    if (good && o->print_task)
+        task = first_task (h, w->s, o->wanted.condition == DROVER_WAIT_SUCCESSES);
+    if (o->session.json)
+        print_json (o, w, false, task);
+    else if (task && !o->session.quiet)
+        printf ("%" PRIu64 ".%" PRIu64 "\n", w->s->id, task);
+    if (!good && !o->session.quiet && !o->session.json)
+        say_not (o, w);
+    return good ? STATUS_OK : STATUS_FAILED;
 }
 
 /* DROVER_EUNKNOWN stands for two things: there is no such batch, or it has ended without the
- * condition; after_wait() finds out. */
-static int conclude (const struct wait_opts *o, drover_t *h, uint64_t id, const drover_error_t *e)
+ * condition; a look tells. */
+static int conclude (const struct wait_opts *o, drover_t *h, struct watch *w)
 {
+    drover_error_t *e = &w->answer;
+
+    if (e->code == DROVER_ETIME && o->session.json)
+        print_json (o, w, true, 0);
     if (e->code != DROVER_OK && e->code != DROVER_EUNKNOWN)
-        return batches_error (&o->session, id, e);
-    return after_wait (o, h, id);
+        return batches_error (&o->session, w->s->id, e);
+    if ((w->s->count == 0 || e->code != DROVER_OK) && look (h, w, NULL, e) < 0)
+        return batches_error (&o->session, w->s->id, e);
+    return report (o, h, w);
 }
 
-/* All batches at once. */
+/* All at once. */
 static int wait_for (const struct wait_opts *o, drover_t *h, const struct selectors *s)
 {
-    struct asked *asked = mem_zalloc (s->count * sizeof *asked);
+    struct watch *all = mem_zalloc (s->count * sizeof *all);
     int worst = STATUS_OK;
 
-    for (size_t i = 0; i < s->count; i++)
-        asked[i].ref = drover_wait (h, s->all[i].id, o->condition, o->n, &asked[i].answer);
-    take_answers (o, h, asked, s->count);
     for (size_t i = 0; i < s->count; i++) {
-        int status = conclude (o, h, s->all[i].id, &asked[i].answer);
+        all[i].s = &s->all[i];
+        start (o, h, &all[i]);
+    }
+    take_answers (o, h, all, s->count);
+    for (size_t i = 0; i < s->count; i++) {
+        int status = conclude (o, h, &all[i]);
 
         worst = status > worst ? status : worst;
     }
-    free (asked);
+    free (all);
     return worst;
 }
 
@@ -217,10 +325,11 @@ static const struct option options[] = {SESSION_OPTIONS,
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                         {NULL, 0, NULL, 0}};
 
-static void set_condition (struct wait_opts *o, int condition, uint64_t n, bool print)
+static void set_condition (struct wait_opts *o, int condition, const char *word, uint64_t n,
+                           bool print)
 {
-    o->condition = condition;
-    o->n = n;
+    o->wanted = (struct wanted){condition, n};
+    o->word = word;
     o->print_task = print;
     o->conditions++;
 }
@@ -232,28 +341,28 @@ static int take_option (struct wait_opts *o, int opt)
 
     switch (opt) {
     case OPT_ALL:
-        set_condition (o, DROVER_WAIT_ALL, 0, false);
+        set_condition (o, DROVER_WAIT_ALL, "all", 0, false);
         return 0;
     case OPT_ANY:
-        set_condition (o, DROVER_WAIT_COUNT, 1, true);
+        set_condition (o, DROVER_WAIT_COUNT, "any", 1, true);
         return 0;
     case OPT_FIRST_SUCCESS:
-        set_condition (o, DROVER_WAIT_SUCCESSES, 1, true);
+        set_condition (o, DROVER_WAIT_SUCCESSES, "first-success", 1, true);
         return 0;
     case OPT_SUCCESS:
         if (number_within (optarg, 1, UINT32_MAX, &n, &e) < 0)
             return say_usage (command, "--success: %s", e.text);
-        set_condition (o, DROVER_WAIT_SUCCESSES, n, false);
+        set_condition (o, DROVER_WAIT_SUCCESSES, "success", n, false);
         return 0;
     case OPT_COUNT:
         if (number_within (optarg, 1, UINT32_MAX, &n, &e) < 0)
             return say_usage (command, "--count: %s", e.text);
-        set_condition (o, DROVER_WAIT_COUNT, n, false);
+        set_condition (o, DROVER_WAIT_COUNT, "count", n, false);
         return 0;
     case OPT_PERCENT:
         if (number_within (optarg, 1, 100, &n, &e) < 0)
             return say_usage (command, "--percent: %s", e.text);
-        set_condition (o, DROVER_WAIT_PERCENT, n, false);
+        set_condition (o, DROVER_WAIT_PERCENT, "percent", n, false);
         return 0;
     default:
         if (duration_ms (optarg, &o->timeout_ms, &e) < 0)
@@ -264,7 +373,8 @@ static int take_option (struct wait_opts *o, int opt)
 
 int cmd_wait (int argc, char **argv)
 {
-    struct wait_opts o = {.session = {.command = command}, .condition = DROVER_WAIT_ALL};
+    struct wait_opts o = {
+        .session = {.command = command}, .wanted = {DROVER_WAIT_ALL, 0}, .word = "all"};
     struct selectors s;
     drover_t *h;
     int opt, status;
@@ -281,10 +391,7 @@ int cmd_wait (int argc, char **argv)
     status = batches_open (&o.session, argv + optind, (size_t)(argc - optind), &h, &s);
     if (status != STATUS_OK)
         return status;
-    if (selectors_have_tasks (&s))
-        status = say_usage (command, "whole batches can be waited for, not single tasks");
-    else
-        status = wait_for (&o, h, &s);
+    status = wait_for (&o, h, &s);
     drover_close (&h);
     selectors_fini (&s);
     return status;

@@ -6,6 +6,8 @@
 
 #include "common/base/units.h"
 
+#define GRACE_MOST_MS 3600000
+
 int duration_ms (const char *text, uint64_t *ms, struct err *e)
 {
     if (units_duration_ms (text, ms))
@@ -13,6 +15,18 @@ int duration_ms (const char *text, uint64_t *ms, struct err *e)
                         "'%s' is no duration: write 10 (seconds), 500ms, 10s, 5m or 1h30m", text);
     if (!*ms && strpbrk (text, "123456789"))
         *ms = 1; /* nothing means no limit in many places */
+    return 0;
+}
+
+int grace_duration_ms (const char *text, uint64_t *ms, struct err *e)
+{
+    uint64_t grace_ms;
+
+    if (duration_ms (text, &grace_ms, e))
+        return -1;
+    if (grace_ms > GRACE_MOST_MS)
+        return err_set (e, EINVAL, "'%s' is too long: up to 1h", text);
+    *ms = grace_ms ? grace_ms : 1; /* in the protocol 0 is the usual one */
     return 0;
 }
 

@@ -15,6 +15,9 @@
 /* Milliseconds; what is more than nothing is at least one. */
 int duration_ms (const char *text, uint64_t *ms, struct err *e);
 
+/* The time between TERM and KILL: from 1 ms, which stands for nothing, to 1 h. */
+int grace_duration_ms (const char *text, uint64_t *ms, struct err *e);
+
 int size_bytes (const char *text, uint64_t *bytes, struct err *e);
 
 /* A whole number from `least` to `greatest`, in decimal digits. */

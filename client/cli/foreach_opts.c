@@ -235,6 +235,12 @@ static int take_timeout (void *into, const char *value, struct err *e)
     return duration_ms (value, &o->task.timeout_ms, e);
 }
 
+static int take_grace (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return grace_duration_ms (value, &o->task.grace_ms, e);
+}
+
 static int take_shell (void *into, const char *value, struct err *e)
 {
     struct foreach_opts *o = into;
@@ -393,6 +399,7 @@ static const struct option_row rows[] = {
     {"dr", 0, NONE, OPTS_INPUT, FLAG (dry_run)},
     {"cpus", 0, VALUE, OPTS_TASK, TAKE (cpus)},
     {"timeout", 0, VALUE, OPTS_TASK, TAKE (timeout)},
+    {"grace", 0, VALUE, OPTS_TASK, TAKE (grace)},
     {"shell", 0, VALUE, OPTS_TASK, TAKE (shell)},
     {"jobs", 'j', VALUE, OPTS_BATCH, TAKE (jobs)},
     {"max-procs", 'P', VALUE, OPTS_BATCH, TAKE (jobs)},
@@ -411,7 +418,8 @@ static const struct option_row rows[] = {
     {"keeporder", 0, NONE, OPTS_OUTPUT, FLAG (keep_order)},
     {"group", 0, NONE, OPTS_OUTPUT, TAKE (default)},
     {"tag", 0, NONE, OPTS_OUTPUT, FLAG (tag)},
-    {"summary", 0, NONE, OPTS_OUTPUT, FLAG (summary)},
+    {"summary", 0, NONE, OPTS_SUMMARY, FLAG (summary)},
+    {"keep-rest", 0, NONE, OPTS_REST, NULL, offsetof (struct foreach_opts, keep_rest), OPTION_TAKEN, "race"},
     {"broker", 0, VALUE, 0, TAKE (broker)},
     {"local", 0, NONE, 0, TAKE (local)},
     {"insecure", 0, OPTION_MAYBE, 0, TAKE (insecure)},

@@ -22,11 +22,13 @@
  * --json belong to every command. */
 enum foreach_group {
     OPTS_INPUT = 1,  /* sources, replacement strings, -n, -N, --function, --dry-run */
-    OPTS_TASK = 2,   /* --cpus, --timeout, --shell */
+    OPTS_TASK = 2,   /* --cpus, --timeout, --grace, --shell */
     OPTS_BATCH = 4,  /* -j, --priority, --name, --deadline, --retries and what belongs to it */
-    OPTS_OUTPUT = 8, /* -k, --group, --tag, --summary */
-    OPTS_ALL = 15,
-    OPTS_KEY = 16 /* --id: of submit */
+    OPTS_OUTPUT = 8, /* -k, --group, --tag */
+    OPTS_SUMMARY = 32,
+    OPTS_ALL = 15 | OPTS_SUMMARY,
+    OPTS_KEY = 16, /* --id: of submit */
+    OPTS_REST = 64 /* --keep-rest: of race */
 };
 
 /* Strings are the arguments themselves. */
@@ -52,6 +54,7 @@ struct foreach_opts {
     bool tag;
     bool dry_run;
     bool summary;
+    bool keep_rest;
     bool help;      /* --help; nothing else counts then */
     char *memory;   /* the bytes of -d */
     size_t listed;  /* room in inputs.list */

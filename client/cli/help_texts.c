@@ -21,9 +21,9 @@
     "  -q, --quote          no shell syntax is live in the command\n"                              \
     "  --order-by KEY       tasks of one KEY, as '{2}', run one after another, in order\n"
 
-#define LIMITS                                                                                     \
-    "  -j, --jobs N         tasks at one time: N, +N, -N, N%, 0 (as many as possible)\n"           \
+#define TASKS                                                                                      \
     "  --timeout D          time limit of a task: 10, 500ms, 1h30m\n"                              \
+    "  --grace D            between TERM and KILL, when a task is ended\n"                         \
     "  --cpus N             slots that a task takes\n"                                             \
     "  --retries N          runs of a task, in all, until it succeeds\n"                           \
     "  --retry-on REASONS   only after failed,signal,timeout,lost,exit:75,exit:64-78\n"            \
@@ -36,6 +36,13 @@
     "  --name NAME          of the batch, for lists and @NAME\n"                                   \
     "  --shell PROGRAM      the job shell\n"                                                       \
     "  --function NAME      call a function of the workers in place of a command\n"
+
+#define LIMITS                                                                                     \
+    "  -j, --jobs N         tasks at one time: N, +N, -N, N%, 0 (as many as possible)\n" TASKS
+
+#define ONE_OF                                                                                     \
+    "\nStatus: 0 one has succeeded; 1 none; 2 usage; 3 no input; 124 time is over;\n"              \
+    "125 trouble; 130 interrupted.\n"
 
 static const char help_foreach[] =
     "usage: drover foreach [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES]...\n\n"
@@ -74,6 +81,27 @@ static const char help_invoke[] =
     "  --local              a broker of its own, whatever else there is\n" COMMON
     "\nStatus: 0; 1-100 the number of failed tasks; 101 more; 255 trouble.\n";
 
+static const char help_race[] =
+    "usage: drover race [OPTIONS] LINE...\n"
+    "       drover race [OPTIONS] COMMAND [ARGUMENTS] ::: VALUES...\n\n"
+    "Run command lines, all at the same time unless -j says how many. The first that succeeds\n"
+    "wins: its output is printed, the others are cancelled wherever they run. Returns when they\n"
+    "are gone. Options for input are those of foreach.\n\n"
+    "  --keep-rest          the others run on\n" LIMITS
+    "  --dry-run            print the command lines, run nothing\n"
+    "  --summary            print at the end what it was worth\n" JSON
+    "  --quiet              no hints, no report\n"
+    "  --local              a broker of its own, whatever else there is\n" COMMON ONE_OF;
+
+static const char help_fallback[] =
+    "usage: drover fallback [OPTIONS] LINE...\n"
+    "       drover fallback [OPTIONS] COMMAND [ARGUMENTS] ::: VALUES...\n\n"
+    "Run command lines one after another until one succeeds: the next only if the one before it\n"
+    "fails, or is over its time limit and gone. Options for input are those of foreach.\n\n" TASKS
+    "  --dry-run            print the command lines, run nothing\n" JSON
+    "  --quiet              no hints, no report\n"
+    "  --local              a broker of its own, whatever else there is\n" COMMON ONE_OF;
+
 static const char help_submit[] =
     "usage: drover submit [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES]...\n\n"
     "Leave a batch with a broker, and print its number. It runs on without this command;\n"
@@ -83,8 +111,8 @@ static const char help_submit[] =
     "\nStatus: 0, 2 usage, 125 trouble.\n";
 
 static const char help_wait[] =
-    "usage: drover wait [OPTIONS] BATCH...\n\n"
-    "Wait for tasks of batches. The work goes on when the time is over.\n\n"
+    "usage: drover wait [OPTIONS] BATCH|TASK...\n\n"
+    "Wait for tasks of batches, or for some of them. The work goes on when the time is over.\n\n"
     "  --all                until all tasks have ended (the default)\n"
     "  --any                until one has ended; print it\n"
     "  --first-success      until one has succeeded; print it\n"
@@ -104,12 +132,14 @@ static const char help_results[] =
     "  --state DIR          of the state of a broker that does not run\n" JSON QUIET COMMON
     "\nStatus: 0; 1 some task failed; 2 usage; 3 nothing there; 124 time is over; 125 trouble.\n";
 
-static const char help_cancel[] = "usage: drover cancel [OPTIONS] BATCH|TASK...\n\n"
-                                  "End tasks. Returns when their processes are gone.\n\n"
-                                  "  --grace D            between TERM and KILL (5 s)\n"
-                                  "  --kill               KILL at once\n"
-                                  "  --reason TEXT        shown in the outcomes\n" JSON QUIET COMMON
-                                  "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble.\n";
+static const char help_cancel[] =
+    "usage: drover cancel [OPTIONS] BATCH|TASK...\n\n"
+    "End tasks. Returns when their processes are gone.\n\n"
+    "  --grace D            between TERM and KILL (5 s)\n"
+    "  --kill               KILL at once\n"
+    "  --reason TEXT        shown in the outcomes\n"
+    "  --state S[,S]        only these: waiting, running\n" JSON QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 no such batch or task; 125 trouble.\n";
 
 static const char help_retry[] =
     "usage: drover retry [OPTIONS] BATCH|TASK...\n\n"
@@ -190,12 +220,13 @@ static const struct {
     const char *command;
     const char *text;
 } texts[] = {
-    {"foreach", help_foreach}, {"run", help_run},       {"invoke", help_invoke},
-    {"submit", help_submit},   {"wait", help_wait},     {"results", help_results},
-    {"cancel", help_cancel},   {"retry", help_retry},   {"forget", help_forget},
-    {"status", help_status},   {"list", help_list},     {"info", help_info},
-    {"ping", help_ping},       {"broker", help_broker}, {"worker", help_worker},
-    {"module", help_module},   {"help", help_help},     {"version", help_version},
+    {"foreach", help_foreach}, {"run", help_run},           {"invoke", help_invoke},
+    {"race", help_race},       {"fallback", help_fallback}, {"submit", help_submit},
+    {"wait", help_wait},       {"results", help_results},   {"cancel", help_cancel},
+    {"retry", help_retry},     {"forget", help_forget},     {"status", help_status},
+    {"list", help_list},       {"info", help_info},         {"ping", help_ping},
+    {"broker", help_broker},   {"worker", help_worker},     {"module", help_module},
+    {"help", help_help},       {"version", help_version},
 };
 
 const char *help_text (const char *command)

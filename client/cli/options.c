@@ -34,6 +34,12 @@ static bool is_mine (const struct parser *p, const struct option_row *r)
     return !r->groups || (r->groups & p->groups);
 }
 
+/* GNU Parallel's, or that of one other command alone. */
+static bool is_foreign (const struct parser *p, const struct option_row *r)
+{
+    return r->refused == OPTION_NEVER || (!r->refused && r->mend && !is_mine (p, r));
+}
+
 static int number_of (const struct parser *p, size_t i)
 {
     size_t first = 0;
@@ -55,7 +61,7 @@ static void fill_tables (struct parser *p)
             *letter++ = r->letter;
         if (r->letter && r->argument == OPTION_VALUE)
             *letter++ = ':';
-        if (r->name && r->refused != OPTION_NEVER)
+        if (r->name && !is_foreign (p, r))
             *longs++ = (struct option){r->name, arguments[r->argument], NULL, number_of (p, i)};
     }
     *letter = '\0';
@@ -72,10 +78,14 @@ static const struct option_row *row_of (const struct parser *p, int found)
     return NULL;
 }
 
-static int refuse (const struct option_row *r, const char *shown, struct err *e)
+static int refuse (const struct parser *p, const struct option_row *r, const char *shown,
+                   struct err *e)
 {
     const char *mend = r->mend ? r->mend : "";
     const char *colon = r->mend ? ": " : "";
+    if (!is_mine (p, r))
+        return err_set (e, EINVAL, "%s is an option of 'drover %s', not of this command", shown,
+                        !r->refused && r->mend ? r->mend : "foreach");
     if (r->refused == OPTION_LATER)
         return err_set (e, ENOTSUP, "%s does not work yet in this version%s%s", shown, colon, mend);
     return err_set (e, ENOTSUP, "%s is GNU Parallel's, and not in drover%s%s", shown, colon, mend);
@@ -85,11 +95,8 @@ static int take (const struct parser *p, const struct option_row *r, void *into,
                  struct err *e)
 {
     struct err why = {0};
-    if (!is_mine (p, r))
-        return err_set (e, EINVAL, "%s is an option of 'drover %s', not of this command", shown,
-                        r->mend ? r->mend : "foreach");
-    if (r->refused)
-        return refuse (r, shown, e);
+    if (r->refused || !is_mine (p, r))
+        return refuse (p, r, shown, e);
     if (r->flag) {
         memcpy ((char *)into + r->flag, &(bool){true}, sizeof (bool));
         return 0;
@@ -107,7 +114,7 @@ static const struct option_row *foreign (const struct parser *p, const char *wor
     size_t len = strcspn (word + 2, "=");
     for (size_t i = 0; i < p->count; i++) {
         const struct option_row *r = &p->rows[i];
-        if (r->refused == OPTION_NEVER && r->name && strlen (r->name) == len &&
+        if (is_foreign (p, r) && r->name && strlen (r->name) == len &&
             memcmp (r->name, word + 2, len) == 0)
             return r;
     }
@@ -170,7 +177,7 @@ int options_parse (const struct option_row *rows, size_t count, unsigned groups,
         const struct option_row *other = foreign (&p, argv[optind ? optind : 1]);
         if (other) {
             snprintf (shown, sizeof shown, "--%s", other->name);
-            return refuse (other, shown, e);
+            return refuse (&p, other, shown, e);
         }
         int found = getopt_long (argc, argv, p.letters, p.longs, &at);
         if (found == -1)

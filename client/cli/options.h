@@ -37,8 +37,9 @@ struct option_row {
 };
 
 /* Read argv[1] and on. Rows of none of these groups are refused, as options of other commands; they
- * count where a name is abbreviated. Returns the index in argv of the first word that is no option
- * (argc: none), or -1. At most OPTIONS_MAX rows. */
+ * count where a name is abbreviated, but for those that belong to one other command alone (mend).
+ * Returns the index in argv of the first word that is no option (argc: none), or -1. At most
+ * OPTIONS_MAX rows. */
 int options_parse (const struct option_row *rows, size_t count, unsigned groups, void *into,
                    int argc, char **argv, struct err *e);
 

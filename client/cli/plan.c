@@ -126,7 +126,7 @@ static int make_spec (struct plan *p, struct err *e)
         p->spec = drover_spec_new_function (p->opts->function);
     else
         p->spec = drover_spec_new_shell (p->command);
-    task.steps = DROVER_STEPS_PARALLEL;
+    task.steps = task.grace_ms ? DROVER_STEPS_GRACE : DROVER_STEPS_PARALLEL;
     if (!p->spec)
         return err_set (e, ENOMEM, "no memory for the command");
     return task_dress (p->spec, &task, e);

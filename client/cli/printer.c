@@ -145,9 +145,9 @@ static int print_text (struct printer *p, const drover_result_t *r, const struct
         drover_command_expand (p->opts.tag, row->values, row->count, r->row + 1, 1, &tag.text,
                                &tag.len, e) < 0)
         return -1;
-    if (print_stream (&p->out, r, 1, &tag, e) < 0)
+    if (!p->opts.no_out && print_stream (&p->out, r, 1, &tag, e) < 0)
         return -1;
-    if (r->err_len == 0)
+    if (r->err_len == 0 || p->opts.no_err)
         return 0;
     if (sink_flush (&p->out) < 0) /* what was printed first is seen first */
         return sink_error (&p->out, e);

@@ -24,6 +24,8 @@ struct printer_opts {
     bool json;             /* lines of JSON */
     bool quiet;            /* failed tasks are not named */
     bool places;           /* where they are, with the worker they ran on */
+    bool no_out;           /* what tasks print on stdout is left out, but for json; ... */
+    bool no_err;           /* ... and on stderr */
     drover_command_t *tag; /* what stands in front of each line; NULL: nothing. Borrowed */
 };
 

@@ -14,7 +14,7 @@
 struct task_opts {
     unsigned cpus; /* slots; 1 is usual */
     uint64_t timeout_ms;
-    uint64_t grace_ms;
+    uint64_t grace_ms; /* between TERM and KILL; 0: the usual one */
     int steps;         /* enum drover_steps */
     const char *shell; /* NULL: $PARALLEL_SHELL, else /bin/sh */
     uint64_t keep;     /* bytes of each stream; 0: all */

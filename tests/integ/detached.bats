@@ -57,6 +57,28 @@ submitted() {
     ends_with 1 drover wait "$id"
 }
 
+@test "wait for some tasks, and for what cannot come" {
+    submitted --name part 'sleep {}; [ {} != 0 ]' ::: 0 0.3 60 60
+    ends_with 0 drover wait "$id.1-2" --count 2
+    ends_with 0 drover wait @part.1-3 --any
+    same "$(cat "$T/out")" "$id.1"
+    ends_with 0 drover wait "$id.2,$id.2-3" --first-success
+    same "$(paste -sd' ' "$T/out")" "$id.2 $id.2"
+    ends_with 1 drover wait "$id.1-2"
+    says "$T/err" "batch $id: 1 of 2 tasks succeeded, 1 failed, 0 cancelled"
+    ends_with 1 drover wait "$id" --success 4 --timeout 30
+    says "$T/err" "it cannot come to that any more: 1 of 4 tasks succeeded, 1 failed, 0 cancelled, 2 had not ended"
+    ends_with 1 drover wait "$id" --count 5 --timeout 30
+    ends_with 1 drover wait "$id.1-3" --success 3 --timeout 30
+    ends_with 124 drover wait "$id.3-4" --any --timeout 0.2 --json
+    says "$T/out" '"condition":"any","holds":false,"timed_out":true'
+    ends_with 0 drover wait "$id.1" "$id" --count 1 --json
+    same "$(cat "$T/out")" "$(printf '{"drover":1,"batch":%s,"condition":"count","holds":true,"timed_out":false,%s}\n' \
+        "$id" '"total":1,"done":0,"failed":1,"cancelled":0' "$id" '"total":4,"done":1,"failed":1,"cancelled":0')"
+    ends_with 0 drover cancel "$id" --kill
+    ends_with 1 drover wait "$id.3-4"
+}
+
 @test "results --follow prints them as they come" {
     mkfifo gate
     submitted -j 1 'cat gate >/dev/null; echo {}' ::: a b
@@ -102,6 +124,28 @@ submitted() {
     ends_with 0 drover cancel "$id.2-3"
     ends_with 1 drover results "$id" --follow -k
     same "$(paste -sd' ' "$T/out")" "1 4"
+}
+
+@test "cancel: only what waits, or what runs, and the reason is in each" {
+    submitted -j 1 'touch up-{}; sleep {}' ::: 60 61 62 63
+    wait_until test -e up-60
+    ends_with 0 drover cancel "$id.3" --reason 'not this one'
+    says "$T/err" "batch $id: 1 task ended, gone after "
+    ends_with 0 drover info "$id.3" --json
+    says "$T/out" '"reason":"not this one"'
+    ends_with 0 drover cancel "$id" --state running --reason late --json
+    says "$T/out" '"cancelled":1,"gone_after_s":0.'
+    wait_until test -e up-61
+    ends_with 0 drover cancel "$id" --state waiting
+    says "$T/err" "batch $id: 1 task ended"
+    ends_with 0 drover info "$id.2" --json
+    says "$T/out" '"state":"running"'
+    ends_with 0 drover cancel "$id" --grace 0
+    says "$T/err" "batch $id: 1 task ended"
+    ends_with 0 drover cancel last
+    says "$T/err" "batch $id: no such task was left to end"
+    refused 2 "is waiting or running" drover cancel "$id" --state failed
+    refused 2 "has 257 bytes" drover cancel "$id" --reason "$(printf 'x%.0s' $(seq 257))"
 }
 
 @test "list, info and status show what there is" {
@@ -173,7 +217,8 @@ END
     refused 3 "$id" drover results "$id.9"
     refused 3 "$id" drover info "$id.9"
     refused 2 "no selector" drover wait nonsense
-    refused 2 "whole batches" drover wait "$id.1"
+    refused 3 "batch $id has no task 9" drover wait "$id.9"
+    refused 3 "batch $id has no task 9" drover cancel "$id.9"
 }
 
 @test "worker list shows workers, worker drain empties one, which then leaves" {

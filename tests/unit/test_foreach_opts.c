@@ -355,6 +355,8 @@ static void commands_take_only_their_groups (void **state)
     refuses_of (OPTS_INPUT | OPTS_TASK, ARGS ("-k", "c"),
                 "-k is an option of 'drover foreach', not of this command");
     refuses_of (OPTS_INPUT, ARGS ("--jobs", "2", "c"), "--jobs is an option of 'drover foreach'");
+    refuses (ARGS ("--keep-rest", "c"), "--keep-rest is an option of 'drover race'");
+    refuses (ARGS ("--id=x", "c"), "--id is an option of 'drover submit'");
     refuses_of (OPTS_INPUT, ARGS ("--tag", "c"), "--tag is an option of 'drover foreach'");
     refuses_of (OPTS_INPUT, ARGS ("--tagstring", "x", "c"), "--tagstring does not work yet");
 }

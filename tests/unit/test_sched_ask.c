@@ -164,6 +164,26 @@ static void wait_conditions (void **state)
     bed_free (&b);
 }
 
+static void a_wait_that_cannot_come_to_hold_is_answered_at_once (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    uint64_t id = client_submit (c, 1, BATCH_DETACHED, 0, 4)->id;
+    client_wait (c, 10, id, WAIT_COUNT, 5);
+    client_wait (c, 11, id, WAIT_SUCCESSES, 4);
+    client_wait (c, 12, id, WAIT_SUCCESSES, 3);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 10), WIRE_UNKNOWN);
+    assert_int_equal (client_reply (c, 11), -1);
+    worker_finish (w, id, 1, OUTCOME_FAILED, 1);
+    bed_settle (b);
+    assert_int_equal (client_reply (c, 11), WIRE_UNKNOWN);
+    assert_int_equal (client_reply (c, 12), -1);
+    bed_free (&b);
+}
+
 static void a_dropped_wait_is_not_answered (void **state)
 {
     (void)state;
@@ -416,6 +436,7 @@ int main (void)
         cmocka_unit_test (a_cancellation_of_unstarted_rows_lets_the_others_end),
         cmocka_unit_test (a_cancelled_row_that_comes_back_does_not_run_again),
         cmocka_unit_test (wait_conditions),
+        cmocka_unit_test (a_wait_that_cannot_come_to_hold_is_answered_at_once),
         cmocka_unit_test (a_dropped_wait_is_not_answered),
         cmocka_unit_test (a_batch_over_its_deadline_is_cancelled),
         cmocka_unit_test (questions_are_answered_with_a_record_for_each_thing),

@@ -1,0 +1,39 @@
+/* drover fallback: run command lines one after another, until one succeeds.
+ *
+ * One that is over its time limit is ended first, and the next starts when its processes are gone:
+ * so two of them never work on the same thing.
+ */
+#include <stddef.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/lines.h"
+#include "client/cli/plan.h"
+#include "client/cli/rivals.h"
+#include "client/cli/say.h"
+
+static const char command[] = "fallback";
+
+static int run (const struct foreach_opts *o)
+{
+    struct plan plan;
+    struct rivals_opts rivals = {.plan = &plan, .in_turn = true};
+    struct err e;
+    int status;
+
+    if (o->jobs.kind != JOBLIMIT_DEFAULT)
+        return say_usage (command, "-j: one runs at a time; 'drover race' starts all at once");
+    if (plan_init (&plan, o, &e) < 0)
+        status = plan_error (&plan, &e, STATUS_USAGE);
+    else if (o->dry_run)
+        status = plan_dry_run (&plan, STATUS_USAGE);
+    else
+        status = rivals_run (&rivals);
+    plan_fini (&plan);
+    return status;
+}
+
+int cmd_fallback (int argc, char **argv)
+{
+    return lines_command (command, OPTS_INPUT | OPTS_TASK | OPTS_BATCH, STATUS_USAGE, argc, argv,
+                          run);
+}
