@@ -28,6 +28,7 @@ unit_tests = \
 	tests/unit/test_client_batch \
 	tests/unit/test_client_core \
 	tests/unit/test_client_handle \
+	tests/unit/test_client_reattach \
 	tests/unit/test_client_restart \
 	tests/unit/test_client_session \
 	tests/unit/test_client_tasks \
@@ -112,6 +113,8 @@ tests_unit_test_client_batch_SOURCES = tests/unit/test_client_batch.c $(CLIENT_R
 tests_unit_test_client_batch_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_core_SOURCES = tests/unit/test_client_core.c $(CLIENT_RIG)
 tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_reattach_SOURCES = tests/unit/test_client_reattach.c $(CLIENT_RIG)
+tests_unit_test_client_reattach_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_restart_SOURCES = tests/unit/test_client_restart.c $(CLIENT_RIG)
 tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
 ECHO_BROKER = tests/unit/echo_broker.c tests/unit/echo_broker.h

@@ -256,3 +256,34 @@ int teardown (void **state)
     store_fini (&store);
     return 0;
 }
+
+void all_acknowledged (void)
+{
+    core_flush (&core);
+    acknowledge_all ();
+    opened (7);
+}
+
+void connected (void)
+{
+    assert_int_equal (next (), DROVER_EVENT_CONNECTED);
+}
+
+void expect_broken (const char *why)
+{
+    unsigned lost = 0;
+    int kind;
+    while ((kind = next ()) == DROVER_EVENT_RESULT)
+        lost += event->result->how == DROVER_BROKER_LOST;
+    assert_int_equal (kind, DROVER_EVENT_END);
+    assert_int_equal (event->end->state, DROVER_BATCH_BROKEN);
+    assert_non_null (strstr (event->end->reason, why));
+    assert_int_equal (lost, event->end->broker_lost);
+}
+
+uint64_t ask (struct wire w, uint64_t handle)
+{
+    uint64_t ref = core_ask (&core, &w, handle, NULL);
+    assert_true (ref);
+    return ref;
+}

@@ -65,4 +65,16 @@ void comes_output (uint64_t record, uint64_t row, uint64_t attempt, uint64_t off
 void comes_end (uint64_t state);
 void opened (uint64_t id);
 
+/* The batch is open, and all that was said of it acknowledged. */
+void all_acknowledged (void);
+
+/* The next event says so. */
+void connected (void);
+
+/* The batch has ended before its time, for this reason; what had no result is counted. */
+void expect_broken (const char *why);
+
+/* A request of this handle: its ref. */
+uint64_t ask (struct wire w, uint64_t handle);
+
 #endif
