@@ -522,7 +522,8 @@ typedef struct drover_cancel_options {
 
 /* End rows of a batch of this handle, or of batch number `id`. Options may be NULL: all rows.
  * Answered when they have ended and their processes are gone; reply->value is how long that took,
- * in microseconds. DROVER_EINVAL for single rows that wait for a whole chunk (`whole_chunks`). */
+ * in microseconds. DROVER_EINVAL for single rows that wait for a whole chunk (`whole_chunks`),
+ * DROVER_EBUSY for those of a batch that the broker has not taken yet. */
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e);
 uint64_t drover_cancel (drover_t *h, uint64_t id, const drover_cancel_options_t *options,

@@ -230,12 +230,20 @@ static bool of_batch (void *arg, const struct wire_frames *f)
     return restart_handle (f) == *(const uint64_t *)arg;
 }
 
+/* Whether the user has cancelled all of it. Who cancelled some rows hears that it is too early. */
 static bool is_cancelled (struct core *c, const struct batch *b)
 {
-    for (struct request *q = c->requests.by_ref; q; q = q->hh.next)
-        if (q->handle == b->handle)
-            return true;
-    return false;
+    bool all = false;
+    struct request *q, *next;
+    HASH_ITER (hh, c->requests.by_ref, q, next) {
+        if (q->handle != b->handle)
+            continue;
+        if (q->range)
+            core_answer_request (c, q, WIRE_BUSY, "the broker has not taken the batch yet");
+        else
+            all = true;
+    }
+    return all;
 }
 
 /* It takes no new batch now: all that was said of this one is said again later, unless the user has
@@ -570,7 +578,11 @@ uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *
     struct batch *b = range ? batch_of (c, handle) : NULL;
     if (b && send_rows_of (b, &w->m.cancel, e) != 0)
         return 0;
-    return requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
+    uint64_t ref =
+        requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
+    if (ref && range)
+        requests_find (&c->requests, ref)->range = true;
+    return ref;
 }
 
 int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e)

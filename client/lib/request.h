@@ -17,6 +17,7 @@ struct request {
     uint64_t handle; /* of the batch it is about, where only this session knows it; else 0 */
     bool begun;      /* some of the answer has come */
     bool queued;     /* restart.c: it waits in the channel to be sent (again) */
+    bool range;      /* about some rows of that batch */
     bool quiet;      /* nobody wants to see the answer */
     struct wire_frames frames;
     UT_hash_handle hh;

@@ -359,6 +359,23 @@ static void says_busy (void)
     comes (w);
 }
 
+static void a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same (void **state)
+{
+    (void)state;
+    struct wire w = {.kind = WIRE_CANCEL, .m.cancel = {.batch = batch.handle, .count = 1}};
+    uint64_t ref = core_ask (&core, &w, batch.handle, NULL);
+    all_leave ();
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->ref, ref);
+    assert_int_equal (event->reply->code, DROVER_EBUSY);
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    expect_nothing ();
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    expect_leave (WIRE_OPEN);
+}
+
 static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **state)
 {
     (void)state;
@@ -476,6 +493,7 @@ int main (void)
         TEST (a_broker_that_stops_is_waited_for_and_that_is_said_once),
         TEST (a_broker_that_does_not_come_back_is_given_up),
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
+        TEST (a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
         TEST (a_refusal_that_was_lost_with_its_connection_ends_the_batch),
         TEST (a_batch_that_waits_can_be_cancelled),
