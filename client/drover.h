@@ -593,6 +593,68 @@ drover_bytes_t drover_pair_find (const drover_pair_t *pairs, size_t count, const
 uint64_t drover_pair_number (const drover_pair_t *pairs, size_t count, const char *name,
                              uint64_t otherwise);
 
+/* --- was it worth it? ---------------------------------------------------------------------------
+ */
+
+/* Figures of a batch, of a fixed size however many tasks it has. To be zeroed first. */
+typedef struct drover_worth {
+    /* what drover_worth_add() counts */
+    uint64_t tasks;
+    uint64_t ran;        /* of these: the others were not started */
+    uint64_t not_done;   /* neither done nor cancelled */
+    uint64_t again;      /* had more than one run */
+    uint64_t work_us;    /* how long they ran, summed */
+    uint64_t metered_us; /* of that: of tasks whose processor time is known, which are commands */
+    uint64_t cpu_us;     /* their processor time */
+    uint64_t longest_us;
+    uint64_t longest_row;
+    uint64_t longest_start_us;
+    uint64_t first_start_us; /* by the clocks of the hosts, since the epoch; 0: none */
+    uint64_t last_end_us;
+    uint64_t host_hash;
+    int hosts; /* 0, 1, or 2: several */
+    /* what the caller may say; 0: not known */
+    uint64_t wall_us;       /* of the batch, from its first row on */
+    uint64_t starved_us;    /* of that: there were no rows to run */
+    uint64_t sequential_us; /* the same tasks one after another, measured, ... */
+    uint64_t parallel_us;   /* ... and in parallel, measured in the same way */
+    uint64_t slots;         /* how many of the tasks can run at one time */
+    uint64_t cores;         /* of the hosts with these slots */
+    uint64_t asked;         /* the user wanted no more than so many at one time (-j) */
+    int shared;             /* 1: the slots are those of a shared broker, and not made by -j */
+    int functions;          /* 1: the tasks are functions */
+    uint64_t values;        /* of a task (-n) */
+} drover_worth_t;
+
+/* Count an outcome. */
+void drover_worth_add (drover_worth_t *w, const drover_result_t *r);
+
+enum drover_rule {
+    DROVER_RULE_SEQUENTIAL, /* one after another is faster */
+    DROVER_RULE_SMALL,      /* tasks too small for their overhead */
+    DROVER_RULE_STRAGGLER,  /* one task rules the time of all: `row` */
+    DROVER_RULE_FEW,        /* fewer tasks than slots */
+    DROVER_RULE_WAITING,    /* tasks wait more than they compute, and more could wait at one time */
+    DROVER_RULE_ONE_CORE,   /* one core, or one slot, does it all */
+    DROVER_RULE_SLOTS,      /* more tasks at one time than cores, which are busy */
+    DROVER_RULES
+};
+
+typedef struct drover_advice {
+    int rule;         /* enum drover_rule */
+    uint64_t gain_us; /* what following it may save, at the most; an estimate */
+    uint64_t row;
+    char text[160]; /* what was seen, in figures: no newline, no full stop */
+    char mend[160]; /* what to do */
+} drover_advice_t;
+
+/* "sequential", "small", ...; never NULL. */
+const char *drover_rule_name (int rule);
+
+/* What to do better: up to `max` rules that apply, the strongest first. Returns how many apply: 0
+ * when nothing is wrong, or too little is known to say. */
+size_t drover_advise (const drover_worth_t *w, drover_advice_t *advice, size_t max);
+
 /* --- a loop in one call -------------------------------------------------------------------------
  * Each opens a batch, runs it and returns when it is over: 0 when all tasks are done, 1 when some
  * are not, -1 with an error. Events of other batches are kept for drover_next(). */
@@ -608,6 +670,22 @@ typedef int drover_value_fn (uint64_t row, drover_bytes_t *value, void *arg);
 /* Run the spec once for each value. */
 int drover_foreach (drover_t *h, const drover_spec_t *s, const drover_batch_options_t *options,
                     drover_value_fn *next, drover_result_fn *fn, void *arg, drover_error_t *e);
+
+/* What drover_foreach_compare() measured. */
+typedef struct drover_comparison {
+    uint64_t parallel_us; /* from the opening of the batch to its last outcome */
+    uint64_t sequential_us;
+    int sequential; /* what the second run came to: 0 all tasks are done, 1 some are not */
+} drover_comparison_t;
+
+/* As drover_foreach(), and when all is over once more, one task at a time: so each task runs twice,
+ * and `next` is asked again from row 0 on, and has to give the same. `fn` gets the outcomes of the
+ * first run; in the second it is not called. Returns what drover_foreach() would have; where the
+ * second run fails -1, with *c telling the first time and `sequential_us` 0. */
+int drover_foreach_compare (drover_t *h, const drover_spec_t *s,
+                            const drover_batch_options_t *options, drover_value_fn *next,
+                            drover_result_fn *fn, void *arg, drover_comparison_t *c,
+                            drover_error_t *e);
 
 /* Run one task. `*result` (may be NULL) is for the caller to free. */
 int drover_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values, size_t count,

@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += client/libclient.la
 noinst_LIBRARIES += client/libcli.a
 
 client_libclient_la_SOURCES = \
+	client/lib/advice.c \
 	client/lib/batch.c \
 	client/lib/batch.h \
 	client/lib/batch_api.c \
@@ -55,7 +56,8 @@ client_libclient_la_SOURCES = \
 	client/lib/task_rows.h \
 	client/lib/then.c \
 	client/lib/when.c \
-	client/lib/when.h
+	client/lib/when.h \
+	client/lib/worth.c
 
 client_libcli_a_SOURCES = \
 	client/cli/batch_table.c \
@@ -63,6 +65,7 @@ client_libcli_a_SOURCES = \
 	client/cli/batches.c \
 	client/cli/batches.h \
 	client/cli/cli.h \
+	client/cli/cmd_advise.c \
 	client/cli/cmd_broker.c \
 	client/cli/cmd_cancel.c \
 	client/cli/cmd_fallback.c \
@@ -111,6 +114,8 @@ client_libcli_a_SOURCES = \
 	client/cli/options.h \
 	client/cli/pending.c \
 	client/cli/pending.h \
+	client/cli/places.c \
+	client/cli/places.h \
 	client/cli/plan.c \
 	client/cli/plan.h \
 	client/cli/printer.c \
@@ -128,6 +133,8 @@ client_libcli_a_SOURCES = \
 	client/cli/rivals.h \
 	client/cli/rivals_report.c \
 	client/cli/rivals_report.h \
+	client/cli/rowfile.c \
+	client/cli/rowfile.h \
 	client/cli/runner.c \
 	client/cli/runner.h \
 	client/cli/say.c \

@@ -4,6 +4,7 @@
 # links to it when it is installed.
 
 dist_man_MANS += \
+	doc/drover-advise.1 \
 	doc/drover-broker.8 \
 	doc/drover-cancel.1 \
 	doc/drover-fallback.1 \
@@ -30,6 +31,7 @@ dist_man_MANS += \
 
 library_pages = \
 	doc/drover.3 \
+	doc/drover_advise.3 \
 	doc/drover_batch_open.3 \
 	doc/drover_cancel_source.3 \
 	doc/drover_foreach.3 \

@@ -16,6 +16,7 @@ UNIT_CLIENT = client/libclient.la $(UNIT_NET)
 UNIT_CLI = client/libcli.a $(UNIT_BASE)
 
 unit_tests = \
+	tests/unit/test_advice \
 	tests/unit/test_agent_ends \
 	tests/unit/test_agent_exclusive \
 	tests/unit/test_agent_random \
@@ -57,6 +58,7 @@ unit_tests = \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
 	tests/unit/test_rivals_report \
+	tests/unit/test_rowfile \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
 	tests/unit/test_sched_ask \
@@ -129,8 +131,10 @@ tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_retrying_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
 tests_unit_test_rivals_report_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
-tests_unit_test_summary_LDADD = $(UNIT_CLI)
 tests_unit_test_tally_LDADD = $(UNIT_CLI)
+tests_unit_test_summary_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
+tests_unit_test_advice_LDADD = $(UNIT_CLIENT)
+tests_unit_test_rowfile_LDADD = $(UNIT_CLI)
 tests_unit_test_failures_LDADD = client/libcli.a $(UNIT_CLIENT)
 # The points are there in this test, whatever the build.
 tests_unit_test_faultpoint_SOURCES = tests/unit/test_faultpoint.c common/base/faultpoint.c common/base/faultpoint.h
@@ -362,7 +366,8 @@ integ_tests = \
 	tests/integ/state.bats \
 	tests/integ/weird_names.bats \
 	tests/integ/worker_life.bats \
-	tests/integ/worker_py.bats
+	tests/integ/worker_py.bats \
+	tests/integ/worth.bats
 
 # Programs that tests start, without being tests.
 test_helpers = tests/integ/futures

@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
-enum { RECORDS_PER_REPLY = 500, PAIRS_MAX = 24, TASKS_MAX = 100000 };
+enum { RECORDS_PER_REPLY = 500, PAIRS_MAX = 32, TASKS_MAX = 100000 };
 
 struct answer {
     struct sched *s;
@@ -161,6 +161,9 @@ static void add_batch (struct answer *a, const struct batch *b)
         put (&r, "ended_ms", (uint64_t)((a->s->now_us - b->ended_us) / US_PER_MS));
     put_text (&r, "client", b->client->session ? b->client->session->name : "");
     put_text (&r, "note", note (a->s, b));
+    put (&r, "cpus", b->cpus);
+    if (b->n_specs > 0)
+        put (&r, "commands", b->specs[0].m.spec.form != FORM_FUNCTION);
     add (a, &r);
 }
 

@@ -7,6 +7,7 @@ static const struct field fields[] = {
     {"id", "batch", FIELD_OTHER},
     {"row", "task", FIELD_ROW},
     {"detached", "detached", FIELD_BOOL},
+    {"commands", "commands", FIELD_BOOL},
     {"start_us", "start", FIELD_MOMENT},
     {"wall_us", "wall_s", FIELD_SECONDS},
     {"user_us", "user_s", FIELD_SECONDS},

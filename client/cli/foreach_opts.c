@@ -420,6 +420,7 @@ static const struct option_row rows[] = {
     {"tag", 0, NONE, OPTS_OUTPUT, FLAG (tag)},
     {"summary", 0, NONE, OPTS_SUMMARY, FLAG (summary)},
     {"keep-rest", 0, NONE, OPTS_REST, NULL, offsetof (struct foreach_opts, keep_rest), OPTION_TAKEN, "race"},
+    {"compare", 0, NONE, OPTS_COMPARE, FLAG (compare)},
     {"broker", 0, VALUE, 0, TAKE (broker)},
     {"local", 0, NONE, 0, TAKE (local)},
     {"insecure", 0, OPTION_MAYBE, 0, TAKE (insecure)},

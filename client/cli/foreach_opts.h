@@ -26,7 +26,8 @@ enum foreach_group {
     OPTS_BATCH = 4,  /* -j, --priority, --name, --deadline, --retries and what belongs to it */
     OPTS_OUTPUT = 8, /* -k, --group, --tag */
     OPTS_SUMMARY = 32,
-    OPTS_ALL = 15 | OPTS_SUMMARY,
+    OPTS_COMPARE = 128,
+    OPTS_ALL = 15 | OPTS_SUMMARY | OPTS_COMPARE,
     OPTS_KEY = 16, /* --id: of submit */
     OPTS_REST = 64 /* --keep-rest: of race */
 };
@@ -55,6 +56,7 @@ struct foreach_opts {
     bool dry_run;
     bool summary;
     bool keep_rest;
+    bool compare;
     bool help;      /* --help; nothing else counts then */
     char *memory;   /* the bytes of -d */
     size_t listed;  /* room in inputs.list */

@@ -52,7 +52,8 @@ static const char help_foreach[] =
         LIMITS "  -k, --keep-order     print in order of the input\n"
     "  --tag                begin each line of output with the value\n"
     "  --dry-run            print the command lines, run nothing\n"
-    "  --summary            print at the end what it was worth\n" JSON QUIET
+    "  --summary            print at the end what it was worth\n"
+    "  --compare            run all once more, one after another, and print both times\n" JSON QUIET
     "  --local              a broker of its own, whatever else there is\n" COMMON
     "\nStatus: 0; 1-100 the number of failed tasks; 101 more; 255 trouble.\n";
 
@@ -77,7 +78,8 @@ static const char help_invoke[] =
     "  -k, --keep-order     print in the order given\n"
     "  --tag                begin each line of output with the command line\n"
     "  --dry-run            print the command lines, run nothing\n"
-    "  --summary            print at the end what it was worth\n" JSON QUIET
+    "  --summary            print at the end what it was worth\n"
+    "  --compare            run all once more, one after another, and print both times\n" JSON QUIET
     "  --local              a broker of its own, whatever else there is\n" COMMON
     "\nStatus: 0; 1-100 the number of failed tasks; 101 more; 255 trouble.\n";
 
@@ -174,6 +176,12 @@ static const char help_info[] =
     "                       what is in it, and how that broker ended\n" JSON QUIET COMMON
     "\nStatus: 0; 2 usage; 3 no such batch or task; 125 trouble.\n";
 
+static const char help_advise[] =
+    "usage: drover advise [OPTIONS] BATCH...\n\n"
+    "Was a submitted batch worth it? Its figures, and all that would make it better.\n\n"
+    "  --state DIR          of the state of a broker that does not run\n" JSON QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 no such batch; 125 trouble.\n";
+
 static const char help_ping[] = "usage: drover ping [OPTIONS]\n\n"
                                 "Is the broker there, and how far away is it?\n\n"
                                 "  -c, --count N        ask N times\n" JSON QUIET COMMON
@@ -224,9 +232,9 @@ static const struct {
     {"race", help_race},       {"fallback", help_fallback}, {"submit", help_submit},
     {"wait", help_wait},       {"results", help_results},   {"cancel", help_cancel},
     {"retry", help_retry},     {"forget", help_forget},     {"status", help_status},
-    {"list", help_list},       {"info", help_info},         {"ping", help_ping},
-    {"broker", help_broker},   {"worker", help_worker},     {"module", help_module},
-    {"help", help_help},       {"version", help_version},
+    {"list", help_list},       {"info", help_info},         {"advise", help_advise},
+    {"ping", help_ping},       {"broker", help_broker},     {"worker", help_worker},
+    {"module", help_module},   {"help", help_help},         {"version", help_version},
 };
 
 const char *help_text (const char *command)

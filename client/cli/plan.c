@@ -63,6 +63,7 @@ static int plan_slots (struct plan *p, struct err *e)
         return -1;
     p->slots = task_slots (p->opts->task.cpus, slots);
     p->limit = all ? 0 : slots;
+    p->asked = slots;
     return 0;
 }
 
@@ -270,6 +271,11 @@ struct runner_opts plan_runner (struct plan *p)
                             .retrying = o->retrying,
                             .keep_order = o->keep_order,
                             .summary = !o->session.quiet && (o->summary || isatty (STDERR_FILENO)),
+                            .summary_json = o->session.json && (o->summary || o->compare),
+                            .compare = o->compare,
+                            .functions = o->function != NULL,
+                            .values = o->inputs.per_job,
+                            .asked = p->asked,
                             .tag = p->tag,
                             .order_by = p->key};
 

@@ -144,7 +144,7 @@ static void win (struct rivals *r, const drover_result_t *result)
 
 static void on_result (struct rivals *r, const drover_result_t *result)
 {
-    summary_add (&r->summary, result->how, result->wall_us, result->host);
+    summary_add (&r->summary, result);
     if (r->report.winner || r->interrupts > 0)
         return;
     if (result->how == DROVER_DONE) {
@@ -364,7 +364,8 @@ static void report (struct rivals *r)
         print_report (r);
     if (!r->run.summary || r->opts->in_turn || r->trouble || r->interrupts || r->pipe_closed)
         return;
-    summary_print (&r->summary, (uint64_t)(clock_mono_us () - r->started_us), 0, line, sizeof line);
+    r->summary.wall_us = (uint64_t)(clock_mono_us () - r->started_us);
+    summary_print (&r->summary, line, sizeof line);
     say (NULL, "%s", line);
 }
 

@@ -9,11 +9,15 @@
 #include <unistd.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/json_out.h"
+#include "client/cli/places.h"
 #include "client/cli/printer.h"
+#include "client/cli/rowfile.h"
 #include "client/cli/say.h"
 #include "client/cli/signals.h"
 #include "client/cli/summary.h"
 #include "common/base/clock.h"
+#include "common/base/cores.h"
 
 #define PENDING_ROWS 65536               /* unfinished rows at one time */
 #define BEHIND_ROWS 65536                /* in order: rows from the first unprinted one */
@@ -30,21 +34,25 @@ struct runner {
     drover_t *h;
     drover_batch_t *batch;
     int spec;
-    struct signals signals;
+    struct signals *signals;
     struct printer printer;
     struct summary summary;
+    struct rowfile *kept; /* rows, to be run again for --compare; NULL: they are not */
+    bool again;           /* this is that run: one after another, and nothing is printed */
     enum feeding feeding;
-    int interrupts;     /* signals that came */
-    bool hung_up;       /* by HUP: nothing is started any more */
-    bool cut;           /* ... and there was more input */
-    bool cancelled;     /* by us */
-    bool silent;        /* nothing is printed any more */
-    bool pipe_closed;   /* the reader of stdout went away */
-    bool trouble;       /* said, and worth STATUS_FOREACH */
-    bool over;          /* nothing will come any more, or nobody waits for it */
-    uint64_t failed;    /* tasks that are not done, but for those that HUP left unstarted */
-    uint64_t ended;     /* tasks that have an outcome of their own */
-    int64_t started_us; /* monotonic */
+    int interrupts;      /* signals that came */
+    bool hung_up;        /* by HUP: nothing is started any more */
+    bool cut;            /* ... and there was more input */
+    bool cancelled;      /* by us */
+    bool silent;         /* nothing is printed any more */
+    bool pipe_closed;    /* the reader of stdout went away */
+    bool trouble;        /* said, and worth STATUS_FOREACH */
+    bool over;           /* nothing will come any more, or nobody waits for it */
+    uint64_t failed;     /* tasks that are not done, but for those that HUP left unstarted */
+    uint64_t ended;      /* tasks that have an outcome of their own */
+    int64_t started_us;  /* monotonic */
+    int64_t first_us;    /* when the first row came; 0: none did */
+    uint64_t starved_us; /* since then: the input had nothing, and slots were free */
 };
 
 static const char *command_of (const struct runner *r)
@@ -99,7 +107,7 @@ static int on_signals (void *arg)
     struct runner *r = arg;
     int signo;
 
-    while ((signo = signals_take (&r->signals)) != 0) {
+    while ((signo = signals_take (r->signals)) != 0) {
         if (signo == SIGHUP) {
             hang_up (r);
             continue;
@@ -131,7 +139,7 @@ static void on_result (struct runner *r, const drover_result_t *result)
     drover_error_t e = {0};
     bool done = result->how == DROVER_DONE;
 
-    summary_add (&r->summary, result->how, result->wall_us, result->host);
+    summary_add (&r->summary, result);
     r->failed += !done && !(r->hung_up && result->how == DROVER_CANCELLED);
     r->ended += result->how != DROVER_CANCELLED && result->how != DROVER_BROKER_LOST;
     r->printer.batch = drover_batch_id (r->batch);
@@ -257,8 +265,23 @@ int runner_feed (const struct runner_opts *o, drover_batch_t *batch, int spec, s
     return take_rows (o, batch, spec, FEED_TURN, NULL, NULL, e);
 }
 
+/* Rows that are to run again. Where they cannot be kept, what runs goes on: only nothing is
+ * compared. */
+static void keep_row (struct runner *r, const drover_bytes_t *values, size_t count)
+{
+    struct err e;
+
+    if (!r->kept || rowfile_add (r->kept, values, count, &e) == 0)
+        return;
+    say (command_of (r), "%s: nothing will be compared", e.text);
+    rowfile_free (&r->kept);
+}
+
 static int remember (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count)
 {
+    if (row == 0)
+        r->first_us = clock_mono_us ();
+    keep_row (r, values, count);
     return printer_values (&r->printer, (uint64_t)row, values, count);
 }
 
@@ -321,12 +344,23 @@ static int take_events (struct runner *r)
     return 1;
 }
 
+/* Does it wait for the input, and not for tasks? */
+static bool is_starved (const struct runner *r)
+{
+    uint64_t busy = r->opts->session.slots ? r->opts->session.slots : 1;
+
+    return r->feeding == FEED_BLOCKED && r->first_us && drover_batch_pending (r->batch) < busy;
+}
+
 static void wait_for_more (struct runner *r)
 {
     struct pollfd fds[3] = {{.fd = drover_fd (r->h), .events = POLLIN},
-                            {.fd = r->signals.fd, .events = POLLIN},
+                            {.fd = r->signals->fd, .events = POLLIN},
                             {.fd = -1, .events = POLLIN}};
     drover_error_t e = {0};
+    bool starved = is_starved (r);
+    int64_t from = starved ? clock_mono_us () : 0;
+    int ready;
 
     if (!r->silent && printer_flush (&r->printer) < 0) {
         snprintf (e.text, sizeof e.text, "cannot write the output: %s",
@@ -336,7 +370,10 @@ static void wait_for_more (struct runner *r)
     }
     if (r->feeding == FEED_BLOCKED && r->opts->input_fd)
         fds[2].fd = r->opts->input_fd (r->opts->arg);
-    if (poll (fds, 3, -1) > 0 && fds[1].revents)
+    ready = poll (fds, 3, -1);
+    if (starved)
+        r->starved_us += (uint64_t)(clock_mono_us () - from);
+    if (ready > 0 && fds[1].revents)
         on_signals (r);
 }
 
@@ -357,43 +394,80 @@ static void loop (struct runner *r)
 
 /* --- before and after --- */
 
-static int save_slots (const drover_pair_t *pairs, size_t count, void *arg)
-{
-    *(uint64_t *)arg = drover_pair_number (pairs, count, "slots", 0);
-    return 0;
-}
-
-/* Tasks that the slots of the broker could run at one time, for the summary; 0: it does not say, or
- * the tasks take no slot. */
-static uint64_t slots_used (struct runner *r)
+/* Complete the figures: times, and what there is to run tasks with. Slots stay 0 where the broker
+ * does not say, or the tasks take none. */
+static void finish_figures (struct runner *r)
 {
     const struct runner_opts *o = r->opts;
-    uint64_t slots = o->session.slots;
+    bool private = drover_is_private (r->h);
+    int64_t now = clock_mono_us ();
+    drover_worth_t *w = &r->summary.worth;
+    struct places places = {0};
     drover_error_t e;
 
-    if (o->cpus == 0)
-        return 0;
-    if ((!drover_is_private (r->h) || slots == 0) &&
-        session_query (r->h, DROVER_QUERY_STATUS, 0, 0, 0, save_slots, &slots, &e) < 0)
-        return 0;
-    slots /= o->cpus;
-    return !drover_is_private (r->h) && o->jobs > 0 && o->jobs < slots ? o->jobs : slots;
+    r->summary.wall_us = (uint64_t)(now - r->started_us);
+    w->wall_us = r->first_us ? (uint64_t)(now - r->first_us) : 0;
+    w->starved_us = r->starved_us;
+    w->shared = !private;
+    w->functions = o->functions;
+    w->values = o->values;
+    w->asked = o->asked;
+    if (places_ask (r->h, &places, &e) < 0)
+        return;
+    w->cores = places.cores || !private ? places.cores : cores_usable ();
+    if (private && o->session.slots)
+        places.slots = o->session.slots;
+    w->slots = o->cpus ? places.slots / o->cpus : 0;
+    if (!private && o->jobs > 0 && o->jobs < w->slots)
+        w->slots = o->jobs;
+}
+
+static bool says_summary (const struct runner *r)
+{
+    return (r->opts->summary || r->opts->compare) && !r->trouble && r->interrupts < 2 &&
+           !r->pipe_closed && !r->again;
 }
 
 static void report (struct runner *r)
 {
     char line[400];
-    uint64_t rows = drover_batch_rows (r->batch);
-    uint64_t wall_us = (uint64_t)(clock_mono_us () - r->started_us);
 
-    if (r->interrupts > 0 || r->hung_up)
+    if (!r->again && (r->interrupts > 0 || r->hung_up))
         say (command_of (r), "%s: %" PRIu64 " of %" PRIu64 " tasks had ended%s",
-             r->interrupts ? "interrupted" : "hung up", r->ended, rows,
+             r->interrupts ? "interrupted" : "hung up", r->ended, drover_batch_rows (r->batch),
              r->cut ? ", and there was more input" : "");
-    if (!r->opts->summary || r->trouble || r->interrupts > 1 || r->pipe_closed)
+    if (!says_summary (r))
         return;
-    summary_print (&r->summary, wall_us, slots_used (r), line, sizeof line);
+    finish_figures (r);
+    if (!r->opts->summary || r->opts->summary_json)
+        return;
+    summary_print (&r->summary, line, sizeof line);
     say (NULL, "%s", line);
+}
+
+/* What comes behind the summary, and behind the run that it is compared with (NULL: there was
+ * none). */
+static void report_worth (struct runner *r, const struct summary *sequential)
+{
+    char line[400];
+    json_t *object;
+
+    if (!says_summary (r))
+        return;
+    if (r->opts->summary_json) {
+        object = json_new ();
+        json_object_set_new (object, "summary", summary_json (&r->summary, sequential));
+        json_print (object);
+        return;
+    }
+    if (sequential) {
+        summary_compare (&r->summary, sequential, line, sizeof line);
+        say (NULL, "%s", line);
+        if (summary_differ (&r->summary, sequential, line, sizeof line) > 0)
+            say (NULL, "%s", line);
+    }
+    if (r->opts->summary && summary_advice (&r->summary, line, sizeof line) > 0)
+        say (NULL, "%s", line);
 }
 
 static int status_of (const struct runner *r)
@@ -407,11 +481,19 @@ static int status_of (const struct runner *r)
     return r->failed > 100 ? 101 : (int)r->failed;
 }
 
+/* 0: as many as there are slots. A private worker has as many as are wanted. */
+static unsigned tasks_at_once (const struct runner *r)
+{
+    if (r->again)
+        return 1;
+    return drover_is_private (r->h) ? 0 : r->opts->jobs;
+}
+
 static int open_batch (struct runner *r)
 {
     drover_batch_options_t options = {.name = r->opts->name,
                                       .flags = runner_flags (r->opts),
-                                      .jobs = drover_is_private (r->h) ? 0 : r->opts->jobs,
+                                      .jobs = tasks_at_once (r),
                                       .priority = r->opts->priority,
                                       .deadline_ms = r->opts->deadline_ms,
                                       .max_pending = PENDING_ROWS};
@@ -425,7 +507,7 @@ static int open_batch (struct runner *r)
     return r->spec < 0 ? session_error (&r->opts->session, &e, -1) : 0;
 }
 
-/* The session is open, and belongs to us until the end. */
+/* Run the rows to their end. The session is open; 0, or -1: there is no batch. */
 static int run_batch (struct runner *r)
 {
     const struct runner_opts *o = r->opts;
@@ -435,23 +517,125 @@ static int run_batch (struct runner *r)
                                     .quiet = o->session.quiet,
                                     .places = !drover_is_private (r->h),
                                     .tag = o->tag};
-    int status = STATUS_FOREACH;
 
-    printer_init (&r->printer, &printing, r->signals.fd, on_signals, r);
+    printer_init (&r->printer, &printing, r->signals->fd, on_signals, r);
     summary_init (&r->summary);
-    if (open_batch (r) == 0) {
-        loop (r);
-        report (r);
-        status = status_of (r);
-    }
+    if (open_batch (r) < 0)
+        return -1;
+    loop (r);
+    report (r);
+    return 0;
+}
+
+static void end_batch (struct runner *r)
+{
+    drover_batch_free (&r->batch);
     printer_fini (&r->printer);
     summary_fini (&r->summary);
+}
+
+/* --- --compare --- */
+
+/* Is there something to compare? What was cut short says nothing. */
+static bool can_compare (const struct runner *r)
+{
+    return r->kept && r->summary.worth.tasks > 0 && !r->trouble && !r->interrupts && !r->hung_up &&
+           !r->silent && r->summary.cancelled == 0;
+}
+
+static uint64_t measured_us (const struct summary *s)
+{
+    return s->worth.wall_us > s->worth.starved_us ? s->worth.wall_us - s->worth.starved_us : 1;
+}
+
+/* The rows of `r` once more, one after another, on the same workers. Returns whether all of them
+ * ran; it is said where not. */
+static bool run_again (struct runner *r, struct runner *again)
+{
+    struct err e;
+
+    if (rowfile_rewind (r->kept, &e) < 0) {
+        say (command_of (r), "%s: nothing is compared", e.text);
+        return false;
+    }
+    if (r->opts->summary && isatty (STDERR_FILENO))
+        say (command_of (r), "now the same one after another, for --compare");
+    if (run_batch (again) < 0)
+        return false;
+    finish_figures (again);
+    if (again->trouble)
+        return false;
+    if (again->interrupts || again->hung_up || again->summary.cancelled) {
+        say (command_of (r),
+             "the run one after another was ended after %" PRIu64 " of %" PRIu64
+             " tasks: nothing is compared",
+             again->ended, r->summary.worth.tasks);
+        return false;
+    }
+    return true;
+}
+
+/* Returns 1 when the user interrupted it. */
+static int compare (struct runner *r)
+{
+    struct runner_opts o = *r->opts;
+    struct runner again = {.opts = &o,
+                           .h = r->h,
+                           .signals = r->signals,
+                           .again = true,
+                           .silent = true,
+                           .started_us = clock_mono_us ()};
+    int interrupted;
+
+    o.session.quiet = true;
+    o.session.json = false;
+    o.next = rowfile_next;
+    o.arg = r->kept;
+    o.input_fd = NULL;
+    o.keep_order = false;
+    o.tag = NULL;
+    if (run_again (r, &again)) {
+        again.summary.measured_us = measured_us (&again.summary);
+        r->summary.measured_us = measured_us (&r->summary);
+        r->summary.worth.sequential_us = again.summary.measured_us;
+        r->summary.worth.parallel_us = r->summary.measured_us;
+        report_worth (r, &again.summary);
+    } else if (!again.interrupts) {
+        report_worth (r, NULL);
+    }
+    interrupted = again.interrupts > 0;
+    end_batch (&again);
+    return interrupted;
+}
+
+static int run_both (struct runner *r)
+{
+    int status = STATUS_FOREACH;
+    struct err e;
+
+    if (r->opts->compare) {
+        r->kept = rowfile_new (&e);
+        if (!r->kept) {
+            say (command_of (r), "%s", e.text);
+            return status;
+        }
+    }
+    if (run_batch (r) == 0) {
+        status = status_of (r);
+        if (!can_compare (r))
+            report_worth (r, NULL);
+        else if (compare (r))
+            status = STATUS_FOREACH;
+    }
+    end_batch (r);
+    rowfile_free (&r->kept);
     return status;
 }
 
 int runner_run (const struct runner_opts *o)
 {
-    struct runner r = {.opts = o, .started_us = clock_mono_us ()};
+    struct signals signals = {.fd = -1};
+    struct runner r = {.opts = o, .signals = &signals, .started_us = clock_mono_us ()};
     int status = STATUS_FOREACH;
     struct err e;
 
@@ -460,11 +644,11 @@ int runner_run (const struct runner_opts *o)
         return status;
     /* From here on: before, Ctrl-C ends the program as any other, and what the session starts
      * (a private broker) does not inherit blocked signals. */
-    if (signals_open (&r.signals, wanted_signals, &e) < 0)
+    if (signals_open (&signals, wanted_signals, &e) < 0)
         say (o->session.command, "%s", e.text);
     else
-        status = run_batch (&r);
+        status = run_both (&r);
     drover_close (&r.h);
-    signals_close (&r.signals);
+    signals_close (&signals);
     return status;
 }

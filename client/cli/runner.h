@@ -40,6 +40,11 @@ struct runner_opts {
     struct retrying retrying;
     bool keep_order;
     bool summary;
+    bool summary_json;          /* as an object behind the outcomes, and no lines */
+    bool compare;               /* run the rows again, one after another, and say what that took */
+    bool functions;             /* for the advice: what the tasks are, ... */
+    uint64_t values;            /* ... how many values each has, ... */
+    unsigned asked;             /* ... and how many at one time the user wanted; 0: any number */
     drover_command_t *tag;      /* or NULL */
     drover_command_t *order_by; /* what makes the keys of the rows; NULL: they have none */
 };

@@ -10,20 +10,25 @@
 #ifndef DROVER_CLI_SUMMARY_H
 #define DROVER_CLI_SUMMARY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <jansson.h>
+
+#include "client/drover.h"
 
 #define SUMMARY_HOSTS_MAX 4096
 
 struct summary {
-    uint64_t tasks;
-    uint64_t failed;    /* ended badly by themselves */
-    uint64_t lost;      /* of these */
-    uint64_t parked;    /* likewise */
-    uint64_t cancelled; /* ended, or not started, because they were not wanted any more */
-    uint64_t work_us;
-    char **hosts; /* each once; at most SUMMARY_HOSTS_MAX, more are not counted */
+    drover_worth_t
+        worth;        /* for the caller to complete; slots 0: what depends on them is left out */
+    uint64_t wall_us; /* as the user felt it */
+    uint64_t measured_us; /* for --compare: from the first row on, without waits for input */
+    uint64_t lost;        /* of those that are not done */
+    uint64_t parked;      /* likewise */
+    uint64_t cancelled;   /* ended, or not started, because they were not wanted any more */
+    uint64_t failed_sum;  /* of numbers made from the rows that are not done: which they were */
+    char **hosts;         /* each once; at most SUMMARY_HOSTS_MAX, more are not counted */
     size_t host_count;
     size_t last_host; /* where the last outcome came from: mostly the next one does, too */
 };
@@ -31,12 +36,27 @@ struct summary {
 void summary_init (struct summary *s);
 void summary_fini (struct summary *s);
 
-/* Count one outcome (enum drover_how). `host` may be empty: the task never ran. */
-void summary_add (struct summary *s, int how, uint64_t wall_us, const char *host);
+/* Count one outcome. */
+void summary_add (struct summary *s, const drover_result_t *r);
 
-/* The line, without "drover: " and newline. `slots` 0: unknown, what depends on it is left out.
- * Returns the length, as snprintf(). */
-int summary_print (const struct summary *s, uint64_t wall_us, uint64_t slots, char *out,
-                   size_t size);
+/* The line, without "drover: " and newline. Returns the length, as snprintf(). */
+int summary_print (const struct summary *s, char *out, size_t size);
+
+/* The line of advice there is reason for, likewise; 0: there is none, or tasks were cancelled, so
+ * that the figures say nothing. */
+int summary_advice (const struct summary *s, char *out, size_t size);
+
+/* What was measured one after another, against what was measured in parallel: a line, likewise, and
+ * another where other tasks failed (0: none). */
+int summary_compare (const struct summary *parallel, const struct summary *sequential, char *out,
+                     size_t size);
+int summary_differ (const struct summary *parallel, const struct summary *sequential, char *out,
+                    size_t size);
+
+/* All of it as an object, without the version. `sequential`: NULL, or what was compared. */
+json_t *summary_json (const struct summary *s, const struct summary *sequential);
+
+/* Rules that apply, as an array of objects. */
+json_t *summary_advice_json (const drover_worth_t *worth);
 
 #endif

@@ -2,6 +2,7 @@
  * batches wait while this one runs. */
 #include "client/lib/fault.h"
 #include "client/lib/handle.h"
+#include "common/base/clock.h"
 
 struct running { /* a batch that is run to its end */
     drover_t *h;
@@ -142,6 +143,29 @@ int drover_foreach (drover_t *h, const drover_spec_t *s, const drover_batch_opti
         return -1;
     int spec = drover_batch_add_spec (r.b, s, e);
     return finish (&r, spec < 0 ? -1 : feed (&r, spec, next, e), e);
+}
+
+int drover_foreach_compare (drover_t *h, const drover_spec_t *s,
+                            const drover_batch_options_t *options, drover_value_fn *next,
+                            drover_result_fn *fn, void *arg, drover_comparison_t *c,
+                            drover_error_t *e)
+{
+    drover_batch_options_t o = {0};
+    int64_t start = clock_mono_us ();
+    int rc = drover_foreach (h, s, options, next, fn, arg, e);
+    *c = (drover_comparison_t){.parallel_us = (uint64_t)(clock_mono_us () - start)};
+    if (rc < 0)
+        return -1;
+    if (options)
+        o = *options;
+    o.jobs = 1;
+    o.key = NULL; /* it would be the same batch */
+    start = clock_mono_us ();
+    c->sequential = drover_foreach (h, s, &o, next, NULL, arg, e);
+    if (c->sequential < 0)
+        return -1;
+    c->sequential_us = (uint64_t)(clock_mono_us () - start);
+    return rc;
 }
 
 static int keep_result (const drover_result_t *result, void *arg)

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,4 +84,13 @@ int units_size (const char *text, uint64_t *bytes)
         return -1;
     *bytes = (uint64_t)value;
     return 0;
+}
+
+int units_print_time (char *out, size_t size, double us)
+{
+    if (us >= 99950)
+        return snprintf (out, size, us >= 999500 ? "%.1f s" : "%.2f s", us / 1e6);
+    if (us >= 950)
+        return snprintf (out, size, us >= 9950 ? "%.0f ms" : "%.1f ms", us / 1e3);
+    return snprintf (out, size, "%.0f us", us);
 }

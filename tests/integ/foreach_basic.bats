@@ -125,8 +125,8 @@ END
 }
 
 @test "--summary is one line on stderr, --quiet none, also of both" {
-    seq 4 | ends_with 0 drover foreach --summary -j 2 'sleep 0.1; echo'
-    grep -qE '^drover: 4 tasks, 0 failed, 2 slots on 1 host: wall [0-9.]+ m?s, work [0-9.]+ m?s, speed-up [0-9.]+, efficiency [0-9]+ %, overhead [0-9.]+ [mu]?s/task$' "$T/err"
+    seq 4 | ends_with 0 drover foreach --summary -j 4 'sleep 0.1; echo'
+    grep -qE '^drover: 4 tasks, 0 failed, 4 slots on 1 host: wall [0-9.]+ m?s, work [0-9.]+ m?s, speed-up [0-9.]+, efficiency [0-9]+ %, overhead [0-9.]+ [mu]?s/task$' "$T/err"
     same "$(wc -l <"$T/err")" 1 "lines on stderr"
     ends_with 0 drover foreach --summary --quiet echo ::: 1
     same "$(cat "$T/err")" ""

@@ -68,6 +68,21 @@ static void foreach_gives_each_value_to_one_task (void **state)
     drover_spec_free (&s);
 }
 
+static void foreach_compare_runs_all_twice_and_tells_the_first (void **state)
+{
+    (void)state;
+    struct count c = {.limit = 1000};
+    drover_comparison_t both = {.sequential = 7};
+    drover_spec_t *s = echo_spec ();
+    assert_int_equal (
+        drover_foreach_compare (h, s, NULL, next_value, take_result, &c, &both, &error), 0);
+    assert_int_equal (c.results, c.limit);
+    assert_int_equal (broker.rows, 2 * c.limit);
+    assert_int_equal (both.sequential, 0);
+    assert_true (both.parallel_us > 0 && both.sequential_us > 0);
+    drover_spec_free (&s);
+}
+
 static void a_limit_of_unfinished_rows_is_kept (void **state)
 {
     (void)state;
@@ -312,6 +327,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         TEST (run_returns_what_the_task_returned),
         TEST (foreach_gives_each_value_to_one_task),
+        TEST (foreach_compare_runs_all_twice_and_tells_the_first),
         TEST (a_limit_of_unfinished_rows_is_kept),
         TEST (invoke_runs_each_spec_once),
         TEST (a_foreign_loop_is_woken_for_every_event),
