@@ -47,7 +47,8 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/subs.c \
 	broker/core/waiting.c \
 	broker/core/waits.c \
-	broker/core/workers.c
+	broker/core/workers.c \
+	broker/core/drains.c
 
 broker_libstore_a_SOURCES = \
 	broker/store/store.c \

@@ -567,6 +567,11 @@ uint64_t drover_query (drover_t *h, int what, uint64_t id, uint64_t first, uint6
 /* Answered when the worker runs nothing any more. It then ends, with status 0. */
 uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e);
 
+/* Answered when all batches of the broker are over and their clients have heard of it. Until the
+ * request is dropped, or this handle closed, it takes no new ones (DROVER_EBUSY). It then waits for
+ * drover_stop_broker(). 0 with DROVER_EINVAL for a private one. */
+uint64_t drover_drain_broker (drover_t *h, drover_error_t *e);
+
 /* Stop the broker, as TERM does, and wait until nobody listens at its address any more: a broker
  * may then be started on its address and its state. 0, or -1: DROVER_ETIME when it is still there
  * after `timeout_ms`, DROVER_EINVAL for a private one. The session is over either way. */

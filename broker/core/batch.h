@@ -46,6 +46,7 @@ struct chunk {
     size_t n_parts;
     uint64_t total;  /* of the parts */
     uint64_t have;   /* bytes of parts that have come */
+    bool lasting;    /* all its rows have ended, and are only kept to be run again */
     uint64_t at_row; /* where the last grant ended, and the byte: grants go forward */
     size_t at_byte;
 };
@@ -77,6 +78,7 @@ struct batch {
     uint64_t flags, jobs, priority, runs;
     uint64_t result_bytes;
     uint64_t quota_tasks, quota_bytes; /* its part in its client's */
+    uint64_t lasting_bytes;            /* results and rows that are kept; detached */
     int64_t opened_us, deadline_us;
     bool awaited; /* replayed, and nobody's until it is opened again or the grace is over */
     struct client *client; /* whose share of the workers it uses */
@@ -265,8 +267,10 @@ struct slice chunk_rows (struct chunk *c, uint64_t first, uint64_t count);
 /* Rows got their outcomes: what is not needed any more goes, unless they may be run again. */
 void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count, bool keep);
 /* ... and they are. */
-void chunks_reopen (struct batch *b, uint64_t first, uint64_t count);
+void chunks_reopen (struct sched *s, struct batch *b, uint64_t first, uint64_t count);
 uint64_t chunks_bytes (const struct batch *b);
+/* ... of these, of rows that have ended. */
+uint64_t chunks_lasting (const struct batch *b);
 void chunks_free (struct sched *s, struct batch *b);
 
 /* --- results.c --- */

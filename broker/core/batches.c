@@ -448,8 +448,12 @@ static void abandon (struct sched *s, struct batch *b, int64_t now, struct effec
     batch_check_over (s, b);
 }
 
+static const char NO_ROOM[] = "the broker has no room for more of its results: give the broker a "
+                              "larger --queue-bytes, or let "
+                              "the tasks print less or into files";
+
 /* One that keeps what nobody may ever fetch cannot be paused, and forgetting the others was not
- * enough: it ends, and says why. The longest log goes first. */
+ * enough: it ends, and says why. The one that keeps most goes first. */
 static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *greatest = NULL;
@@ -457,14 +461,14 @@ static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
         return;
     for (b = s->batches; b; b = b->hh.next)
         if (!b->ended && !b->cancelled && b->flags & BATCH_DETACHED &&
-            b->log_bytes > s->cfg.overflow_bytes / 8 &&
-            (!greatest || b->log_bytes > greatest->log_bytes))
+            b->lasting_bytes > s->cfg.overflow_bytes / 8 &&
+            (!greatest || b->lasting_bytes > greatest->lasting_bytes))
             greatest = b;
     if (!greatest)
         return;
     effect_log (fx, LOG_WARN, "no room, ended batch=%" PRIu64 " kept_bytes=%" PRIu64, greatest->id,
-                greatest->log_bytes);
-    cancel_for (s, greatest, "the broker has no room for more of its results", now, fx);
+                greatest->lasting_bytes);
+    cancel_for (s, greatest, NO_ROOM, now, fx);
 }
 
 void batches_tick (struct sched *s, int64_t now, struct effects *fx)

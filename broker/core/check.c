@@ -211,7 +211,7 @@ static int check_client (const struct client *c, struct err *e)
     const struct batch *b;
     LIST_FOREACH (b, &c->owned, owned_link) {
         tasks += b->submitted - b->finished;
-        bytes += chunks_bytes (b) + order_bytes (b);
+        bytes += chunks_bytes (b) - chunks_lasting (b) + order_bytes (b);
         batches++;
     }
     if (tasks != c->tasks || bytes != c->bytes || batches != c->batches)
@@ -232,11 +232,12 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    uint64_t bytes = 0, own = 0, alone = 0;
+    uint64_t bytes = 0, lasting = 0, own = 0, alone = 0;
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (s, b, e) < 0)
             return -1;
         bytes += bytes_of_batch (b);
+        lasting += chunks_lasting (b) + (b->flags & BATCH_DETACHED ? b->log_bytes : 0);
         own += b->own_bytes;
         alone += b->alone.count;
     }
@@ -245,6 +246,9 @@ int sched_check (const struct sched *s, struct err *e)
     if (own != s->own_bytes)
         return err_set (e, EPROTO, "batches take %" PRIu64 " bytes, counted were %" PRIu64, own,
                         s->own_bytes);
+    if (lasting != s->lasting_bytes)
+        return err_set (e, EPROTO, "%" PRIu64 " bytes are kept, counted were %" PRIu64, lasting,
+                        s->lasting_bytes);
     if (bytes != s->queue_bytes)
         return err_set (e, EPROTO, "%" PRIu64 " bytes are queued, counted were %" PRIu64, bytes,
                         s->queue_bytes);

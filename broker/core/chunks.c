@@ -18,8 +18,20 @@ static size_t chunk_bytes (const struct chunk *c)
     return c->body.len + c->have + (c->turns ? c->count * sizeof *c->turns : 0);
 }
 
+/* Rows that have all ended are none of what their client has to wait for. */
+static void chunk_last (struct sched *s, struct batch *b, struct chunk *c, bool lasting)
+{
+    int64_t bytes = lasting ? (int64_t)chunk_bytes (c) : -(int64_t)chunk_bytes (c);
+    if (c->lasting == lasting)
+        return;
+    c->lasting = lasting;
+    quota_lasting (s, b, bytes);
+    quota_client (s, b, -bytes);
+}
+
 static void chunk_release (struct sched *s, struct batch *b, struct chunk *c)
 {
+    chunk_last (s, b, c, false);
     quota_bytes (s, b, -(int64_t)chunk_bytes (c));
     slice_fini (&c->body);
     free (c->turns);
@@ -170,6 +182,8 @@ void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t c
             c->kept -= here;
         if (!c->kept)
             chunk_release (s, b, c);
+        else if (!c->open)
+            chunk_last (s, b, c, true);
         first += here;
         count -= here;
     }
@@ -177,12 +191,13 @@ void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t c
         b->chunk_head++;
 }
 
-void chunks_reopen (struct batch *b, uint64_t first, uint64_t count)
+void chunks_reopen (struct sched *s, struct batch *b, uint64_t first, uint64_t count)
 {
     while (count) {
         struct chunk *c = chunk_find (b, first);
         assert (c);
         uint64_t here = count_here (c, first, count);
+        chunk_last (s, b, c, false);
         c->open += here;
         assert (c->open <= c->kept);
         first += here;
@@ -195,6 +210,15 @@ uint64_t chunks_bytes (const struct batch *b)
     uint64_t bytes = 0;
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
         if (b->chunks[i].kept)
+            bytes += chunk_bytes (&b->chunks[i]);
+    return bytes;
+}
+
+uint64_t chunks_lasting (const struct batch *b)
+{
+    uint64_t bytes = 0;
+    for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
+        if (b->chunks[i].kept && !b->chunks[i].open)
             bytes += chunk_bytes (&b->chunks[i]);
     return bytes;
 }

@@ -146,6 +146,10 @@ static void open_new (const struct said *m)
         refuse_handle (m, m->w->m.open.batch, WIRE_STORAGE, m->s->degraded);
         return;
     }
+    if (drains_broker (m->s)) {
+        refuse_handle (m, m->w->m.open.batch, WIRE_DRAINING, DRAINING);
+        return;
+    }
     struct quota_limit over;
     if (quota_refuses (m->s, m->c, &over)) {
         put_off (m, &over);
@@ -441,35 +445,13 @@ static void on_drop_ref (const struct said *m)
         if (w->ref == m->w->m.drop_ref.ref)
             waiter_free (w);
     }
-}
-
-static struct worker *worker_by_name (struct sched *s, struct bytes name)
-{
-    struct worker *w;
-    TAILQ_FOREACH (w, &s->workers, link)
-        if (bytes_equal (bytes_str (w->session->name), name))
-            return w;
-    return NULL;
+    drains_drop (m->s, m->c, m->w->m.drop_ref.ref, m->fx);
 }
 
 static void on_drain (const struct said *m)
 {
-    const struct msg_drain *d = &m->w->m.drain;
-    struct worker *w = worker_by_name (m->s, d->name);
-    if (!w) {
-        reply (m->s, m->c, d->ref, WIRE_UNKNOWN, 0, "there is no worker of that name");
-        return;
-    }
-    if (too_much (m, d->ref))
-        return;
-    struct drain *drain = mem_zalloc (sizeof *drain);
-    m->c->n_asked++;
-    drain->ref = d->ref;
-    drain->client = m->c;
-    drain->worker = w;
-    LIST_INSERT_HEAD (&m->s->drains, drain, link);
-    worker_drain (m->s, w);
-    drains_check (m->s, w);
+    if (!too_much (m, m->w->m.drain.ref))
+        drains_on_drain (m->s, m->c, &m->w->m.drain, m->fx);
 }
 
 /* Live input and signals go to whoever has the row; input that comes before its row was granted is
@@ -503,20 +485,6 @@ void client_on_message (struct sched *s, struct session *se, const struct wire *
         session_error (s, se, WIRE_UNSUPPORTED, w->kind, 0, fx, "not in this version");
 }
 
-static void drop_drains (struct sched *s, struct client *c)
-{
-    struct drain *d = LIST_FIRST (&s->drains);
-    while (d) {
-        struct drain *next = LIST_NEXT (d, link);
-        if (d->client == c) {
-            c->n_asked--;
-            LIST_REMOVE (d, link);
-            free (d);
-        }
-        d = next;
-    }
-}
-
 /* Attached batches end with their client, unless another one opened them, too; detached ones go on
  * without it. */
 static void leave_batch (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
@@ -542,7 +510,7 @@ void client_gone (struct sched *s, struct client *c, int64_t now, struct effects
 {
     while (!LIST_EMPTY (&c->waiters))
         waiter_free (LIST_FIRST (&c->waiters));
-    drop_drains (s, c);
+    drains_client_gone (s, c, fx);
     struct sub *sub, *tmp;
     HASH_ITER (hh, c->subs, sub, tmp) {
         struct sub *gone = sub;

@@ -52,7 +52,8 @@ struct sched {
     uint64_t next_batch;
     uint64_t turn, committed; /* commit numbers */
     uint64_t queue_bytes;
-    uint64_t own_bytes; /* of batches and their specs */
+    uint64_t lasting_bytes; /* of these, what detached batches keep: no work makes them less */
+    uint64_t own_bytes;     /* of batches and their specs */
     uint64_t rng;
     uint64_t fenced, duplicates, malformed;
     int64_t tick_us;      /* next regular tick */

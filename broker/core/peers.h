@@ -147,10 +147,11 @@ struct worker {
     TAILQ_ENTRY (worker) hungry_link;
 };
 
-struct drain { /* a client waits for a worker to be empty */
+struct drain { /* a client waits for a worker to be empty, or for the broker to be done */
     uint64_t ref;
     struct client *client;
-    struct worker *worker;
+    struct worker *worker; /* NULL: the broker, which takes no new batches while this is there */
+    bool answered;
     LIST_ENTRY (drain) link;
 };
 
@@ -265,6 +266,10 @@ void query_answer (struct sched *s, struct client *c, const struct wire *w);
 void quota_tasks (struct sched *s, struct batch *b, int64_t more);
 /* Likewise the bytes of its rows; they count in queue_bytes, too. */
 void quota_bytes (struct sched *s, struct batch *b, int64_t more);
+/* Bytes of its rows count against the client, or not any more. */
+void quota_client (struct sched *s, struct batch *b, int64_t more);
+/* So many bytes of the batch are kept, whatever work is done, or not any more. */
+void quota_lasting (struct sched *s, struct batch *b, int64_t more);
 /* The batch is its client's now, or about not to be any more. */
 void quota_join (struct sched *s, struct batch *b, struct client *c);
 void quota_leave (struct sched *s, struct batch *b);
@@ -286,7 +291,6 @@ bool worker_can (const struct worker *w, const struct batch *b);
 void workers_count_slots (struct sched *s);
 struct known_batch *worker_known (struct worker *w, uint64_t batch);
 void worker_drain (struct sched *s, struct worker *w);
-void drains_check (struct sched *s, struct worker *w);
 void worker_forget (struct sched *s, struct worker *w, uint64_t batch);
 
 /* --- quarantine.c --- */
@@ -294,6 +298,20 @@ void quarantine_lost (struct sched *s, const struct worker *w, int64_t now, stru
 bool quarantine_has (const struct sched *s, const struct worker *w, int64_t now);
 void quarantine_tick (struct sched *s, int64_t now);
 void quarantine_fini (struct sched *s);
+
+/* --- drains.c --- */
+extern const char DRAINING[]; /* why new work is refused */
+void drains_on_drain (struct sched *s, struct client *c, const struct msg_drain *m,
+                      struct effects *fx);
+/* Whether somebody waits for the broker to be done: new work is refused. */
+bool drains_broker (const struct sched *s);
+/* The worker may be empty. */
+void drains_check (struct sched *s, struct worker *w);
+/* The broker may be done. */
+void drains_tick (struct sched *s);
+/* The client does not wait for this any more; it is gone. */
+void drains_drop (struct sched *s, struct client *c, uint64_t ref, struct effects *fx);
+void drains_client_gone (struct sched *s, struct client *c, struct effects *fx);
 
 /* --- live.c --- */
 /* False: the worker has not taken what was sent before, and this is dropped. */

@@ -34,12 +34,23 @@ void quota_tasks (struct sched *s, struct batch *b, int64_t more)
     judge (s, b->client);
 }
 
-void quota_bytes (struct sched *s, struct batch *b, int64_t more)
+void quota_client (struct sched *s, struct batch *b, int64_t more)
 {
-    s->queue_bytes += (uint64_t)more;
     b->quota_bytes += (uint64_t)more;
     b->client->bytes += (uint64_t)more;
     judge (s, b->client);
+}
+
+void quota_bytes (struct sched *s, struct batch *b, int64_t more)
+{
+    s->queue_bytes += (uint64_t)more;
+    quota_client (s, b, more);
+}
+
+void quota_lasting (struct sched *s, struct batch *b, int64_t more)
+{
+    s->lasting_bytes += (uint64_t)more;
+    b->lasting_bytes += (uint64_t)more;
 }
 
 void quota_join (struct sched *s, struct batch *b, struct client *c)

@@ -17,7 +17,7 @@ static void reopen (struct sched *s, struct batch *b, enum outcome_how how, stru
     b->counts[how] -= n;
     b->finished -= n;
     quota_tasks (s, b, (int64_t)n);
-    chunks_reopen (b, r.lo, n);
+    chunks_reopen (s, b, r.lo, n);
     for (uint64_t row = r.lo; row < r.hi; row++) {
         struct odd_row *odd = odd_get (b, row);
         odd->attempt++;
@@ -81,6 +81,10 @@ void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, in
         return;
     }
     bool ended = b->ended;
+    if (ended && drains_broker (s)) {
+        reply (s, c, m->ref, WIRE_DRAINING, 0, DRAINING);
+        return;
+    }
     uint64_t n = batch_rerun (s, b, m);
     reply (s, c, m->ref, WIRE_OK, n, "");
     if (!n)

@@ -38,6 +38,14 @@ static uint64_t weight (const struct entry *en)
     return en->body.len + sizeof *en + en->count * sizeof (uint32_t);
 }
 
+static void weigh (struct sched *s, struct batch *b, int64_t more)
+{
+    b->log_bytes += (uint64_t)more;
+    s->queue_bytes += (uint64_t)more;
+    if (b->flags & BATCH_DETACHED)
+        quota_lasting (s, b, more);
+}
+
 static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind kind,
                                 uint64_t count, struct slice *body_take, const struct session *from)
 {
@@ -50,8 +58,7 @@ static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind
     en->worker = mem_strdup (from ? from->name : "");
     en->host = mem_strdup (from ? from->host : "");
     TAILQ_INSERT_TAIL (&b->log, en, link);
-    b->log_bytes += weight (en);
-    s->queue_bytes += weight (en);
+    weigh (s, b, (int64_t)weight (en));
     if (kind == WIRE_RESULTS && b->flags & BATCH_DETACHED)
         row_index_add (&b->index, en);
     struct sub *sub;
@@ -67,8 +74,7 @@ static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind
 void entry_free (struct sched *s, struct batch *b, struct entry *en)
 {
     TAILQ_REMOVE (&b->log, en, link);
-    b->log_bytes -= weight (en);
-    s->queue_bytes -= weight (en);
+    weigh (s, b, -(int64_t)weight (en));
     slice_fini (&en->body);
     free (en->worker);
     free (en->host);

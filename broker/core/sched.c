@@ -95,6 +95,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
         return;
     s->tick_us = now + TICK_US; /* from now: never catch up in a burst */
     sessions_tick (s, ev, now, fx);
+    drains_tick (s);
     quarantine_tick (s, now);
     if (!s->degraded)
         batches_tick (s, now, fx);

@@ -477,16 +477,18 @@ void session_say_window (struct sched *s, struct session *se, struct effects *fx
     session_say (se, se->route, &ack, fx);
 }
 
-/* Submissions are held back while the broker holds more than it may, by every client's window. */
+/* Submissions are held back while the broker holds more than it may, by every client's window. What
+ * detached batches keep is not among it: were it to hold back the submission of the very batch that
+ * keeps it, neither would ever end. It has the room beyond: is_crammed(), retention.c. */
 static void check_full (struct sched *s, struct effects *fx)
 {
     uint64_t limit = s->cfg.queue_bytes;
-    bool full = s->was_full ? s->queue_bytes > limit / 4 * 3 : s->queue_bytes > limit;
+    uint64_t moving = s->queue_bytes - s->lasting_bytes;
+    bool full = s->was_full ? moving > limit / 4 * 3 : moving > limit;
     if (full == s->was_full)
         return;
     s->was_full = full;
-    effect_log (fx, LOG_INFO, "%s queue_bytes=%" PRIu64, full ? "full" : "has room again",
-                s->queue_bytes);
+    effect_log (fx, LOG_INFO, "%s queue_bytes=%" PRIu64, full ? "full" : "has room again", moving);
     for (struct session *se = s->by_token; se; se = se->by_token.next)
         if (se->client && se->route && se->shut != full)
             session_say_window (s, se, fx);

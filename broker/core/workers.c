@@ -85,21 +85,6 @@ void worker_drain (struct sched *s, struct worker *w)
     workers_count_slots (s);
 }
 
-void drains_check (struct sched *s, struct worker *w)
-{
-    struct drain *d = LIST_FIRST (&s->drains);
-    while (d) {
-        struct drain *next = LIST_NEXT (d, link);
-        if (d->worker == w && LIST_EMPTY (&w->leases)) {
-            reply (s, d->client, d->ref, WIRE_OK, 0, "");
-            d->client->n_asked--;
-            LIST_REMOVE (d, link);
-            free (d);
-        }
-        d = next;
-    }
-}
-
 struct known_batch *worker_known (struct worker *w, uint64_t batch)
 {
     struct known_batch *k = NULL;

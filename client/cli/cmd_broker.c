@@ -21,8 +21,7 @@ struct stop_opts {
     uint64_t timeout_ms;
 };
 
-struct left {       /* what a broker has not finished */
-    uint64_t batch; /* one of them; 0: none */
+struct left { /* what a broker has not finished */
     uint64_t tasks;
     bool memory;
 };
@@ -33,7 +32,6 @@ static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
 
     if (show_is_over (pairs, count))
         return 0;
-    left->batch = drover_pair_number (pairs, count, "id", 0);
     left->tasks += drover_pair_number (pairs, count, "waiting", 0) +
                    drover_pair_number (pairs, count, "running", 0);
     return 0;
@@ -53,32 +51,28 @@ static int look (drover_t *h, struct left *left, drover_error_t *e)
                : session_query (h, DROVER_QUERY_BATCHES, 0, 0, 0, take_batch, left, e);
 }
 
-/* Until no batch has unfinished tasks. One that is over, or forgotten, meanwhile is none. */
-static int drain (drover_t *h, int64_t timeout_ms, struct left *left, drover_error_t *e)
+/* Until its batches are over. When that took too long, it goes on as before. */
+static int drain (drover_t *h, int64_t timeout_ms, drover_error_t *e)
 {
-    while (look (h, left, e) == 0) {
-        if (!left->batch)
-            return 0;
-        uint64_t ref = drover_wait (h, left->batch, DROVER_WAIT_ALL, 0, e);
+    uint64_t ref = drover_drain_broker (h, e);
 
-        if (!ref || (drover_await (h, ref, timeout_ms, NULL, NULL, NULL, e) < 0 &&
-                     e->code != DROVER_EUNKNOWN))
-            return -1;
-    }
-    return -1;
+    return ref ? drover_await (h, ref, timeout_ms, NULL, NULL, NULL, e) : -1;
 }
 
 static int stop (const struct stop_opts *o)
 {
     int64_t timeout_ms = o->timeout_ms ? (int64_t)o->timeout_ms : STOP_MS;
     drover_error_t e = {0};
-    struct left left;
-    int status, rc;
+    struct left left = {0};
+    int status, rc = 0;
     drover_t *h = session_open (&o->session, &status);
 
     if (!h)
         return status;
-    rc = o->drain ? drain (h, o->timeout_ms ? timeout_ms : -1, &left, &e) : look (h, &left, &e);
+    if (o->drain)
+        rc = drain (h, o->timeout_ms ? timeout_ms : -1, &e);
+    else
+        rc = look (h, &left, &e);
     if (rc == 0 && left.memory && left.tasks && !o->session.quiet)
         say (command, "it keeps nothing: %" PRIu64 " unfinished task%s end%s with it", left.tasks,
              left.tasks == 1 ? "" : "s", left.tasks == 1 ? "s" : "");

@@ -45,8 +45,20 @@ static int refused (const struct submit *s, const drover_error_t *why)
     return STATUS_TROUBLE;
 }
 
+/* Somebody cancelled it before all was said, or the broker had no room for what it keeps. */
+static int ended (const struct submit *s, const drover_end_t *end)
+{
+    if (end->state != DROVER_BATCH_CANCELLED)
+        return STATUS_OK;
+    say (command, "batch %" PRIu64 " was ended before it was submitted: %s",
+         drover_batch_id (s->batch), end->reason);
+    return STATUS_TROUBLE;
+}
+
 static int take_event (struct submit *s, const drover_event_t *event)
 {
+    if (event->kind == DROVER_EVENT_END && event->batch == s->batch)
+        return ended (s, event->end);
     if (event->kind == DROVER_EVENT_NOTICE && event->notice->code != DROVER_NOTE_NO_WORKER)
         session_notice (&s->rows.session, event->notice);
     if (event->kind == DROVER_EVENT_LOST ||

@@ -47,6 +47,7 @@ struct runner {
     bool silent;         /* nothing is printed any more */
     bool pipe_closed;    /* the reader of stdout went away */
     bool trouble;        /* said, and worth STATUS_FOREACH */
+    bool refused;        /* and that was said */
     bool over;           /* nothing will come any more, or nobody waits for it */
     uint64_t failed;     /* tasks that are not done, but for those that HUP left unstarted */
     uint64_t ended;      /* tasks that have an outcome of their own */
@@ -161,7 +162,7 @@ static void on_end (struct runner *r, const drover_end_t *end)
     r->over = true;
     if (!r->silent && printer_rest (&r->printer, &e) < 0)
         on_output_error (r, &e);
-    if (end->state == DROVER_BATCH_BROKEN)
+    if (end->state == DROVER_BATCH_BROKEN && !(r->refused && !r->ended))
         broken (r, end->reason[0] ? end->reason : "the batch ended before its time");
     else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled && !r->hung_up)
         say (command_of (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
@@ -195,6 +196,7 @@ static void on_event (struct runner *r, const drover_event_t *event)
     } else if (event->kind == DROVER_EVENT_END) {
         on_end (r, event->end);
     } else if (event->kind == DROVER_EVENT_REFUSED) {
+        r->refused = true;
         runner_trouble (r, event->refused->text);
         runner_cancel (r, "refused", false);
     }

@@ -19,6 +19,7 @@ static const enum drover_code codes[] = {
     [WIRE_REVOKED] = DROVER_EFORBIDDEN,
     [WIRE_FENCED] = DROVER_ELOST,
     [WIRE_LOST] = DROVER_ELOST,
+    [WIRE_DRAINING] = DROVER_EBUSY,
 };
 
 int fault_set (drover_error_t *e, enum drover_code code, const char *fmt, ...)

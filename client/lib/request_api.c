@@ -111,6 +111,16 @@ uint64_t drover_drain_worker (drover_t *h, const char *name, drover_error_t *e)
 {
     struct wire w = {.kind = WIRE_DRAIN};
     w.m.drain.name = bytes_str (name);
+    if (!w.m.drain.name.len) /* that would be the broker */
+        return fault_set (e, DROVER_EUNKNOWN, "a worker without a name"), 0;
+    return ask (h, &w, 0, e);
+}
+
+uint64_t drover_drain_broker (drover_t *h, drover_error_t *e)
+{
+    struct wire w = {.kind = WIRE_DRAIN};
+    if (h->private)
+        return fault_set (e, DROVER_EINVAL, "a private broker ends with its handle"), 0;
     return ask (h, &w, 0, e);
 }
 

@@ -101,8 +101,9 @@ enum wire_code {
     WIRE_STOPPING,    /* the broker is about to stop */
     WIRE_TOO_BIG,
     WIRE_REVOKED,
-    WIRE_FENCED, /* an attempt or session that no longer counts */
-    WIRE_LOST,   /* this session was given up for lost */
+    WIRE_FENCED,   /* an attempt or session that no longer counts */
+    WIRE_LOST,     /* this session was given up for lost */
+    WIRE_DRAINING, /* the broker takes no new batches, and stops when it has none */
 };
 
 /* clang-format off */

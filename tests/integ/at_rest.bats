@@ -103,6 +103,9 @@ told() {
     drover submit 'until [ -e go ]; do sleep 0.02; done; echo {} >>done' ::: 1 2 3 >/dev/null
     ends_with 124 drover broker stop --drain --timeout 100ms
     start_job stop drover broker stop --drain
+    wait_until says "$T/log/broker.0" "pid=$JOB_PID"
+    refused 255 "is being drained" drover foreach 'touch {}' ::: new
+    refused 125 "is being drained" drover submit 'touch {}' ::: new
     touch go
     wait "$JOB_PID"
     same "$(sort done)" $'1\n2\n3'

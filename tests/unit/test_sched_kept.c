@@ -308,6 +308,81 @@ static void what_cannot_be_retried_is_said (void **state)
     bed_free (&b);
 }
 
+static struct bed *narrow_bed (uint64_t overflow)
+{
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = 100000;
+    cfg.client_bytes = 75000;
+    cfg.overflow_bytes = overflow;
+    return bed_new (&cfg, NULL);
+}
+
+/* A detached batch that is still submitted to, of which `rows` have ended. */
+static struct view *open_batch (struct peer *c, struct peer *w, uint64_t rows, enum outcome_how how)
+{
+    client_open (c, 1, BATCH_DETACHED, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    for (uint64_t n = 0; n < rows; n += 500) {
+        client_rows (c, 1, 500);
+        bed_settle (c->bed);
+        while (worker_finish (w, client_view (c, 1)->id, 500, how, 20))
+            bed_settle (c->bed);
+    }
+    bed_pass (c->bed, US_PER_S);
+    return client_view (c, 1);
+}
+
+/* Else a batch that keeps much would wait for the end of its own submission. */
+static void what_a_batch_keeps_holds_back_no_submission (void **state)
+{
+    (void)state;
+    enum outcome_how hows[] = {OUTCOME_DONE, OUTCOME_FAILED};
+    for (int i = 0; i < 2; i++) {
+        struct bed *b = narrow_bed (1 << 30);
+        struct peer *c = bed_client (b, "c");
+        struct peer *other = bed_client (b, "other");
+        struct peer *w = bed_worker (b, "w", 4);
+        struct view *v = open_batch (c, w, 10000, hows[i]);
+        assert_true (bed_figures (b).queue_bytes > 150000);
+        assert_true (c->window > 0 && other->window > 0);
+        client_close (c, 1);
+        bed_settle (b);
+        assert_true (v->ended);
+        assert_int_equal (v->n_got, 10000);
+        bed_free (&b);
+    }
+}
+
+static void rows_that_run_again_count_against_their_client_again (void **state)
+{
+    (void)state;
+    struct bed *b = narrow_bed (1 << 30);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    struct view *v = open_batch (c, w, 10000, OUTCOME_FAILED);
+    uint64_t n;
+    assert_int_equal (retry (c, v->id, 0, 0, 2, &n), WIRE_OK);
+    assert_int_equal (n, 10000);
+    assert_int_equal (c->window, 0);
+    bed_free (&b);
+}
+
+/* But not without end: a batch for whose results there is no room is ended in words. */
+static void a_batch_that_keeps_more_than_there_is_room_for_is_ended (void **state)
+{
+    (void)state;
+    struct bed *b = narrow_bed (100000);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    struct view *v = open_batch (c, w, 20000, OUTCOME_DONE);
+    bed_pass (b, US_PER_S);
+    assert_true (v->ended);
+    assert_int_equal (v->end.state, BATCH_CANCELLED);
+    assert_true (c->window > 0);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +396,9 @@ int main (void)
         cmocka_unit_test (part_of_a_running_batch_is_retried),
         cmocka_unit_test (a_cancelled_batch_is_taken_up_again),
         cmocka_unit_test (what_cannot_be_retried_is_said),
+        cmocka_unit_test (what_a_batch_keeps_holds_back_no_submission),
+        cmocka_unit_test (rows_that_run_again_count_against_their_client_again),
+        cmocka_unit_test (a_batch_that_keeps_more_than_there_is_room_for_is_ended),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
