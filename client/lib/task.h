@@ -78,6 +78,7 @@ struct tasks {
     struct binding *bindings;    /* uthash by source */
     struct drover_batch *shared; /* where single tasks go; or NULL */
     struct sent_spec *specs;     /* uthash: what it has */
+    struct sent_spec *last_spec; /* that was used */
     struct names *names;         /* uthash */
     struct names *last_names;
     struct buf scratch;

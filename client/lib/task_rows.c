@@ -385,6 +385,7 @@ static struct spec_key key_of (const drover_spec_t *s)
 static void drop_specs (struct tasks *ts)
 {
     struct sent_spec *s, *next;
+    ts->last_spec = NULL;
     HASH_ITER (hh, ts->specs, s, next) {
         HASH_DEL (ts->specs, s);
         drover_spec_free (&s->spec);
@@ -424,8 +425,10 @@ static int number_of (drover_batch_t *b, const drover_spec_t *s, drover_error_t 
 {
     struct tasks *ts = &b->h->tasks;
     struct spec_key key = key_of (s);
-    struct sent_spec *sent;
-    HASH_FIND (hh, ts->specs, &key, sizeof key, sent);
+    struct sent_spec *sent = ts->last_spec;
+    if (!sent || memcmp (&sent->key, &key, sizeof key) != 0)
+        HASH_FIND (hh, ts->specs, &key, sizeof key, sent);
+    ts->last_spec = sent;
     if (sent && same_texts (sent->spec, s))
         return sent->number;
     int number = drover_batch_add_spec (b, s, e);
