@@ -389,7 +389,7 @@ static void begin_again (struct core *c)
     struct request *q, *nq;
     HASH_ITER (hh, c->requests.by_ref, q, nq) {
         if (!q->begun && !q->handle) {
-            request_again (q, c->session);
+            request_again (q, c->session, LANE_CONTROL);
             continue;
         }
         answer (c, q, WIRE_LOST, "the broker lost this session");

@@ -83,15 +83,20 @@ void opening_put_off (struct opening *o, int64_t until_us)
     o->again_us = until_us;
 }
 
-void opening_again (struct opening *o, struct session *s)
+void opening_say_rest (const struct opening *o, struct session *s)
 {
-    struct said *x;
-    o->again_us = CLOCK_NEVER;
-    opening_say (o, s, NULL);
+    const struct said *x;
     STAILQ_FOREACH (x, &o->said, link) {
         struct wire_frames f = wire_frames_keep (&x->frames);
         session_post_frames_take (s, x->lane, &f);
     }
+}
+
+void opening_again (struct opening *o, struct session *s)
+{
+    o->again_us = CLOCK_NEVER;
+    opening_say (o, s, NULL);
+    opening_say_rest (o, s);
 }
 
 void opening_done (struct opening *o)

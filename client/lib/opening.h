@@ -39,7 +39,8 @@ void opening_post_take (struct opening *o, struct session *s, enum chan_lane lan
 /* The broker is busy: nothing is said until then. */
 void opening_put_off (struct opening *o, int64_t until_us);
 
-/* Say everything again. */
+/* Say what was said behind the OPEN again; or that and the OPEN, as it is time now. */
+void opening_say_rest (const struct opening *o, struct session *s);
 void opening_again (struct opening *o, struct session *s);
 
 /* OPENED came, or never will: what was said need not be kept. */

@@ -55,10 +55,10 @@ void requests_forget (struct requests *r, struct request *q)
     free (q);
 }
 
-void request_again (struct request *q, struct session *s)
+void request_again (struct request *q, struct session *s, enum chan_lane lane)
 {
     struct wire_frames f = wire_frames_keep (&q->frames);
-    session_post_frames_take (s, LANE_CONTROL, &f);
+    session_post_frames_take (s, lane, &f);
 }
 
 void requests_fini (struct requests *r)

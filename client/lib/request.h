@@ -42,7 +42,7 @@ struct request *requests_find (struct requests *r, uint64_t ref);
 void requests_forget (struct requests *r, struct request *q);
 
 /* Ask again in a new session. */
-void request_again (struct request *q, struct session *s);
+void request_again (struct request *q, struct session *s, enum chan_lane lane);
 
 void requests_fini (struct requests *r);
 

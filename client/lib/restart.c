@@ -89,6 +89,15 @@ static void note (struct batch *b, const struct wire *w)
         b->waits.chunk = w->m.rows.chunk;
 }
 
+/* Said behind an OPEN that was not answered. It is kept with the batch, and may be in the channel
+ * more than once where that OPEN was put off. */
+static bool is_kept (const struct batch *b, const struct wire *w)
+{
+    return !b->opening.done &&
+           (w->kind == WIRE_SPEC || w->kind == WIRE_ROWS || w->kind == WIRE_CLOSE ||
+            w->kind == WIRE_CANCEL); /* (with its request; it may be about those rows) */
+}
+
 /* Of a batch: OPEN, ATTACH, live input and CONFIRM are said anew; the rest stays, where the broker
  * is told again what it is about. */
 static bool look_at_batch (struct core *c, const struct wire *w, uint64_t handle)
@@ -99,6 +108,8 @@ static bool look_at_batch (struct core *c, const struct wire *w, uint64_t handle
         note (b, w);
     if (g && w->kind == WIRE_DETACH)
         g->waits = true;
+    if (b && is_kept (b, w))
+        return true;
     if (w->kind == WIRE_OPEN || w->kind == WIRE_ATTACH || w->kind == WIRE_INPUT ||
         w->kind == WIRE_CONFIRM)
         return true;
@@ -169,6 +180,7 @@ static void open_again (struct core *c, struct batch *b)
     b->confirmed = 0;
     b->reopening = true;
     say_open (c, &b->opening, b->record, is_compared (b), b->kept_open);
+    opening_say_rest (&b->opening, c->session);
     batch_inputs_again (b);
 }
 
@@ -232,7 +244,7 @@ static void requests_again (struct core *c)
             core_answer_request (c, q, WIRE_LOST,
                                  "the broker was restarted while it answered: ask again");
         else
-            request_again (q, c->session);
+            request_again (q, c->session, b && !b->opening.done ? LANE_BULK : LANE_CONTROL);
     }
 }
 

@@ -415,6 +415,23 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
     }
 }
 
+/* What was said the first time is in the channel still, and so is what was said the second. */
+static void a_batch_that_was_put_off_is_said_once_to_the_next_broker (void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {WIRE_OPEN, WIRE_SPEC, WIRE_ROWS, WIRE_CLOSE, 0};
+    batch_close (&batch, NULL);
+    all_leave ();
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    all_leave ();
+    restart ();
+    for (int i = 0; i < 5; i++)
+        expect_leave (kinds[i]);
+}
+
 static void a_refusal_that_was_lost_with_its_connection_ends_the_batch (void **state)
 {
     (void)state;
@@ -495,6 +512,7 @@ int main (void)
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
         TEST (a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
+        TEST (a_batch_that_was_put_off_is_said_once_to_the_next_broker),
         TEST (a_refusal_that_was_lost_with_its_connection_ends_the_batch),
         TEST (a_batch_that_waits_can_be_cancelled),
         TEST (a_cancellation_on_its_way_ends_a_batch_that_is_put_off),
