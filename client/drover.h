@@ -354,7 +354,11 @@ enum drover_spec_flag {
     DROVER_SPEC_LIVE_INPUT = 2,     /* stdin comes from drover_input(); batches with `input` */
     DROVER_SPEC_LEAVE_CHILDREN = 4, /* what a task leaves running stays */
     DROVER_SPEC_ROW_INPUT = 8,      /* the last value of a row is the task's stdin */
-    DROVER_SPEC_MERGE_STDERR = 16   /* stderr goes where stdout goes */
+    DROVER_SPEC_MERGE_STDERR = 16,  /* stderr goes where stdout goes */
+    DROVER_SPEC_CANCEL_FD = 64      /* a command gets a descriptor, with its number in
+                                       DROVER_CANCEL_FD, that becomes readable when the task is
+                                       cancelled or over its time limit, half its grace (1 s at the
+                                       most) before TERM: a line "cancelled", "timeout" or "lost" */
 };
 
 enum drover_steps {

@@ -417,12 +417,20 @@ static int run_task (const struct run_opts *o, const drover_spec_t *spec)
     return r.status;
 }
 
-enum { OPT_CPUS = SESSION_OPT_OWN, OPT_TIMEOUT, OPT_GRACE, OPT_DEADLINE, OPT_FUNCTION };
+enum {
+    OPT_CPUS = SESSION_OPT_OWN,
+    OPT_TIMEOUT,
+    OPT_GRACE,
+    OPT_CANCEL_FD,
+    OPT_DEADLINE,
+    OPT_FUNCTION
+};
 
 static const struct option options[] = {SESSION_OPTIONS,
                                         {"cpus", required_argument, NULL, OPT_CPUS},
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                         {"grace", required_argument, NULL, OPT_GRACE},
+                                        {"cancel-fd", no_argument, NULL, OPT_CANCEL_FD},
                                         {"deadline", required_argument, NULL, OPT_DEADLINE},
                                         {"function", required_argument, NULL, OPT_FUNCTION},
                                         {NULL, 0, NULL, 0}};
@@ -433,6 +441,8 @@ static int take_option (struct run_opts *o, int opt)
 
     if (opt == OPT_FUNCTION)
         o->function = optarg;
+    if (opt == OPT_CANCEL_FD)
+        o->task.cancel_fd = true;
     if (opt == OPT_CPUS && task_parse_cpus (optarg, &o->task.cpus, &e) < 0)
         return say_usage (command, "--cpus: %s", e.text);
     if (opt == OPT_TIMEOUT && duration_ms (optarg, &o->task.timeout_ms, &e) < 0)
@@ -462,6 +472,10 @@ int cmd_run (int argc, char **argv)
     o.count = (size_t)(argc - optind);
     if (o.count == 0 && !o.function) {
         say_usage (command, "what shall be run? As in: drover run -- make check");
+        return STATUS_TROUBLE;
+    }
+    if (o.function && o.task.cancel_fd) {
+        say_usage (command, "--cancel-fd is for programs: a function asks drover_cancelled()");
         return STATUS_TROUBLE;
     }
     o.session.slots = o.task.cpus > 1 ? o.task.cpus : 1;

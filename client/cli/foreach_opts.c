@@ -400,6 +400,7 @@ static const struct option_row rows[] = {
     {"cpus", 0, VALUE, OPTS_TASK, TAKE (cpus)},
     {"timeout", 0, VALUE, OPTS_TASK, TAKE (timeout)},
     {"grace", 0, VALUE, OPTS_TASK, TAKE (grace)},
+    {"cancel-fd", 0, NONE, OPTS_TASK, FLAG (task.cancel_fd)},
     {"shell", 0, VALUE, OPTS_TASK, TAKE (shell)},
     {"jobs", 'j', VALUE, OPTS_BATCH, TAKE (jobs)},
     {"max-procs", 'P', VALUE, OPTS_BATCH, TAKE (jobs)},
@@ -512,6 +513,9 @@ static int check_together (const struct foreach_opts *o, struct err *e)
         return err_set (e, EINVAL, "--broker and --local exclude each other");
     if (o->function && o->replace)
         return err_set (e, EINVAL, "-I has nothing to replace beside --function");
+    if (o->function && o->task.cancel_fd)
+        return err_set (e, EINVAL,
+                        "--cancel-fd is for commands: a function asks drover_cancelled()");
     return retrying_check (&o->retrying, e);
 }
 

@@ -22,7 +22,7 @@
  * --json belong to every command. */
 enum foreach_group {
     OPTS_INPUT = 1,  /* sources, replacement strings, -n, -N, --function, --dry-run */
-    OPTS_TASK = 2,   /* --cpus, --timeout, --grace, --shell */
+    OPTS_TASK = 2,   /* --cpus, --timeout, --grace, --cancel-fd, --shell */
     OPTS_BATCH = 4,  /* -j, --priority, --name, --deadline, --retries and what belongs to it */
     OPTS_OUTPUT = 8, /* -k, --group, --tag */
     OPTS_SUMMARY = 32,

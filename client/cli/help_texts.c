@@ -24,6 +24,7 @@
 #define TASKS                                                                                      \
     "  --timeout D          time limit of a task: 10, 500ms, 1h30m\n"                              \
     "  --grace D            between TERM and KILL, when a task is ended\n"                         \
+    "  --cancel-fd          a descriptor (in DROVER_CANCEL_FD) tells a task that it is ended\n"    \
     "  --cpus N             slots that a task takes\n"                                             \
     "  --retries N          runs of a task, in all, until it succeeds\n"                           \
     "  --retry-on REASONS   only after failed,signal,timeout,lost,exit:75,exit:64-78\n"            \
@@ -64,6 +65,7 @@ static const char help_run[] =
     "  --cpus N             slots that it takes\n"
     "  --timeout D          time limit: 10, 500ms, 1h30m\n"
     "  --grace D            between TERM and KILL at the time limit (5 s)\n"
+    "  --cancel-fd          a descriptor (in DROVER_CANCEL_FD) tells it that it is ended\n"
     "  --deadline D         likewise, but from now on, and also while it waits\n"
     "  --function NAME      call a function of the workers in place of a program\n" QUIET
     "  --local              a broker of its own, whatever else there is\n" COMMON

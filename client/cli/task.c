@@ -41,6 +41,8 @@ int task_dress (drover_spec_t *spec, const struct task_opts *o, struct err *e)
     if (o->grace_ms > 0)
         drover_spec_grace (spec, o->grace_ms);
     drover_spec_steps (spec, o->steps);
+    if (o->cancel_fd)
+        drover_spec_flags (spec, DROVER_SPEC_CANCEL_FD);
     drover_spec_keep (spec, o->keep);
     if (drover_spec_environment (spec, environ, &why) < 0)
         return err_set (e, EINVAL, "%s", why.text);

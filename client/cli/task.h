@@ -6,6 +6,7 @@
 #ifndef DROVER_CLI_TASK_H
 #define DROVER_CLI_TASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client/drover.h"
@@ -15,6 +16,7 @@ struct task_opts {
     unsigned cpus; /* slots; 1 is usual */
     uint64_t timeout_ms;
     uint64_t grace_ms; /* between TERM and KILL; 0: the usual one */
+    bool cancel_fd;    /* the task gets a descriptor that tells when it is cancelled */
     int steps;         /* enum drover_steps */
     const char *shell; /* NULL: $PARALLEL_SHELL, else /bin/sh */
     uint64_t keep;     /* bytes of each stream; 0: all */

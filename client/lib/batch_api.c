@@ -28,6 +28,7 @@ _Static_assert((int)DROVER_RETRY_SIGNAL == (int)RETRY_SIGNAL, "retries");
 _Static_assert((int)DROVER_RETRY_TIMEOUT == (int)RETRY_TIMEOUT, "retries");
 _Static_assert((int)DROVER_RETRY_LOST == (int)RETRY_LOST, "retries");
 _Static_assert((int)DROVER_SPEC_MERGE_STDERR == (int)SPEC_MERGE_STDERR, "flags");
+_Static_assert((int)DROVER_SPEC_CANCEL_FD == (int)SPEC_CANCEL_FD, "flags");
 _Static_assert((int)DROVER_BATCH_BROKEN == (int)BATCH_BROKEN, "states");
 _Static_assert((int)DROVER_BROKER_LOST == (int)OUTCOME_BROKER_LOST, "outcomes");
 

@@ -64,6 +64,7 @@ enum wire_spec_flag {
     SPEC_ROW_INPUT = 8,      /* the row's last value is the task's stdin, not an argument */
     SPEC_MERGE_STDERR = 16,
     SPEC_EXCLUSIVE = 32, /* ended before the broker may give the rows to another worker */
+    SPEC_CANCEL_FD = 64, /* a descriptor tells the task that it is to end, before TERM does */
 };
 enum wire_batch_state { BATCH_RUNNING, BATCH_FINISHED, BATCH_CANCELLED, BATCH_BROKEN };
 enum wire_condition {

@@ -3,6 +3,13 @@
 # drover run: as if the program ran here.
 load lib
 
+@test "--cancel-fd: a descriptor tells the program before a signal does" {
+    ends_with 124 drover run --cancel-fd --timeout 0.3 --grace 10 sh -c \
+        'trap "" TERM; read -r why <&$DROVER_CANCEL_FD; echo "told: $why"'
+    same "$(cat "$T/out")" "told: timeout"
+    refused 125 "asks drover_cancelled()" drover run --cancel-fd --function drover:echo x
+}
+
 @test "stdin, stdout, stderr and status pass through" {
     printf 'in\0put' >in
     ends_with 7 drover run -- sh -c 'cat; echo err >&2; exit 7' <in

@@ -167,6 +167,7 @@ static pid_t start_in (const struct leaf *l)
         .in = null_fd,
         .out = null_fd,
         .err = null_fd,
+        .cancel = -1,
         .cgroup = l->fd,
     };
     pid_t pid = spawn (&plan, &fault);

@@ -204,6 +204,62 @@ static void a_task_that_forks_without_end_is_gone_too (void **state)
     assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
 }
 
+static void a_task_is_told_through_its_descriptor_that_it_is_cancelled (void **state)
+{
+    (void)state;
+    exec_clear (&rig);
+    exec_spec (&rig,
+               &(struct exec_spec){.line = "trap '' TERM; echo $DROVER_CANCEL_FD; read -r why <&3; "
+                                           "echo told $why; exit 5",
+                                   .flags = SPEC_CANCEL_FD | SPEC_LIVE_OUTPUT,
+                                   .grace_ms = 60000});
+    exec_run (&rig, 0, 0, NULL);
+    while (rig.last.out.len < 2)
+        exec_pump (&rig, 1000);
+    exec_cancel (&rig, 0, 0, false);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.how, OUTCOME_CANCELLED);
+    assert_int_equal (rig.last.o.status, 5);
+    assert_int_equal (rig.last.out.len, 17);
+    assert_memory_equal (rig.last.out.bytes, "3\ntold cancelled\n", 17);
+}
+
+static void the_descriptor_tells_of_the_time_limit_too (void **state)
+{
+    (void)state;
+    exec_one (&rig,
+              &(struct exec_spec){
+                  .line = "trap '' TERM; read -r why <&$DROVER_CANCEL_FD; echo $why; cat <&3",
+                  .flags = SPEC_CANCEL_FD,
+                  .timeout_ms = 200,
+                  .grace_ms = 60000},
+              NULL);
+    assert_int_equal (rig.last.o.how, OUTCOME_TIMEOUT);
+    assert_int_equal (rig.last.o.status, 0); /* what was said once stays readable: its end */
+    assert_int_equal (rig.last.out.len, 8);
+    assert_memory_equal (rig.last.out.bytes, "timeout\n", 8);
+}
+
+static void a_task_that_closed_its_descriptor_is_ended_like_any (void **state)
+{
+    (void)state;
+    char line[80];
+    snprintf (line, sizeof line, "exec 3<&- sleep %s", marker);
+    begin (&(struct exec_spec){.line = line, .flags = SPEC_CANCEL_FD, .grace_ms = 200}, 1);
+    exec_cancel (&rig, 0, 0, false);
+    outcome_has_come ();
+    assert_int_equal (rig.last.o.signal, SIGTERM);
+}
+
+static void a_task_has_no_such_descriptor_unless_asked_for (void **state)
+{
+    (void)state;
+    exec_one (&rig,
+              &(struct exec_spec){.line = "echo \"${DROVER_CANCEL_FD-none}\"; ls /proc/self/fd"},
+              NULL);
+    assert_memory_equal (rig.last.out.bytes, "none\n0\n1\n2\n3\n", rig.last.out.len);
+}
+
 static void a_second_cancel_may_be_harder (void **state)
 {
     (void)state;
@@ -373,6 +429,10 @@ int main (void)
         TEST (a_cancelled_task_is_gone_with_its_tree),
         TEST (a_cancel_may_kill_at_once),
         TEST (a_task_that_forks_without_end_is_gone_too),
+        TEST (a_task_is_told_through_its_descriptor_that_it_is_cancelled),
+        TEST (the_descriptor_tells_of_the_time_limit_too),
+        TEST (a_task_that_closed_its_descriptor_is_ended_like_any),
+        TEST (a_task_has_no_such_descriptor_unless_asked_for),
         TEST (a_second_cancel_may_be_harder),
         TEST (a_cancel_of_another_row_means_nothing),
         TEST (a_task_whose_lease_is_not_renewed_ends_itself_with_its_tree),

@@ -221,7 +221,7 @@ static void term_grace_kill (void **state)
     (void)state;
     struct ending e = {0};
     assert_int_equal (ending_signal (&e, 0), 0);
-    ending_begin (&e, OUTCOME_TIMEOUT, 0, 500, false, 1000 * MS);
+    ending_begin (&e, OUTCOME_TIMEOUT, 0, 500, false, false, 1000 * MS);
     assert_int_equal (ending_signal (&e, 1000 * MS), SIGTERM);
     assert_int_equal (ending_signal (&e, 1499 * MS), 0);
     assert_int_equal (e.next_us, 1500 * MS);
@@ -235,7 +235,7 @@ static void parallels_steps (void **state)
 {
     (void)state;
     struct ending e = {0};
-    ending_begin (&e, OUTCOME_TIMEOUT, 1, 5000, false, 0);
+    ending_begin (&e, OUTCOME_TIMEOUT, 1, 5000, false, false, 0);
     assert_int_equal (ending_signal (&e, 0), SIGTERM);
     assert_int_equal (ending_signal (&e, 199 * MS), 0);
     assert_int_equal (ending_signal (&e, 200 * MS), SIGTERM);
@@ -244,20 +244,44 @@ static void parallels_steps (void **state)
     assert_int_equal (ending_signal (&e, 350 * MS), SIGKILL);
 }
 
+static void who_is_told_has_half_of_its_grace_before_term (void **state)
+{
+    (void)state;
+    struct ending e = {0};
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 600, false, true, 1000 * MS);
+    assert_int_equal (ending_signal (&e, 1299 * MS), 0);
+    assert_int_equal (ending_signal (&e, 1300 * MS), SIGTERM);
+    assert_int_equal (ending_signal (&e, 1599 * MS), 0);
+    assert_int_equal (ending_signal (&e, 1600 * MS), SIGKILL); /* not later for that */
+    e = (struct ending){0};
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 5000, false, true, 0);
+    assert_int_equal (e.next_us, 1000 * MS);
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 400, false, false, 10 * MS); /* in more of a hurry */
+    assert_int_equal (ending_signal (&e, 410 * MS), SIGTERM);
+    assert_int_equal (ending_signal (&e, 810 * MS), SIGKILL);
+    e = (struct ending){0};
+    ending_begin (&e, OUTCOME_TIMEOUT, 1, 5000, false, true, 0);
+    assert_int_equal (ending_signal (&e, 199 * MS), 0);
+    assert_int_equal (ending_signal (&e, 200 * MS), SIGTERM);
+    e = (struct ending){0};
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 5000, true, true, 0);
+    assert_int_equal (ending_signal (&e, 0), SIGKILL);
+}
+
 static void what_came_first_names_the_end_and_the_harder_wins (void **state)
 {
     (void)state;
     struct ending e = {0};
-    ending_begin (&e, OUTCOME_CANCELLED, 0, 5000, false, 0);
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 5000, false, false, 0);
     assert_int_equal (ending_signal (&e, 0), SIGTERM);
-    ending_begin (&e, OUTCOME_TIMEOUT, 0, 60000, false, 10 * MS); /* later: no */
+    ending_begin (&e, OUTCOME_TIMEOUT, 0, 60000, false, false, 10 * MS); /* later: no */
     assert_int_equal (e.next_us, 5000 * MS);
-    ending_begin (&e, OUTCOME_TIMEOUT, 0, 100, false, 10 * MS); /* sooner: yes */
+    ending_begin (&e, OUTCOME_TIMEOUT, 0, 100, false, false, 10 * MS); /* sooner: yes */
     assert_int_equal (e.next_us, 110 * MS);
-    ending_begin (&e, OUTCOME_CANCELLED, 0, 100, true, 20 * MS);
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 100, true, false, 20 * MS);
     assert_int_equal (ending_signal (&e, 20 * MS), SIGKILL);
     assert_int_equal (e.how, OUTCOME_CANCELLED);
-    ending_begin (&e, OUTCOME_CANCELLED, 0, 0, true, 21 * MS);
+    ending_begin (&e, OUTCOME_CANCELLED, 0, 0, true, false, 21 * MS);
     assert_int_equal (e.next_us, 30 * MS);
 }
 
@@ -276,6 +300,7 @@ int main (void)
         cmocka_unit_test (whatever_the_limit_head_and_tail_are_kept),
         cmocka_unit_test (term_grace_kill),
         cmocka_unit_test (parallels_steps),
+        cmocka_unit_test (who_is_told_has_half_of_its_grace_before_term),
         cmocka_unit_test (what_came_first_names_the_end_and_the_harder_wins),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,7 +56,8 @@ struct command {
     uint64_t timeout_ms;
     struct outcome o;
     char reason[400];
-    int held[2]; /* the writing ends of its pipes, while its main process lives; else -1 */
+    int cancel[2]; /* the pipe that tells the task that it is to end; else -1 */
+    int held[2];   /* the writing ends of its pipes, while its main process lives; else -1 */
     /* its processes */
     pid_t main;         /* 0: reaped */
     bool childless;     /* waitpid() knows no child */
@@ -79,17 +81,24 @@ struct command *command_new (struct framing *stream, struct control *control, st
     capture_init (&c->err);
     input_init (&c->in);
     c->held[0] = c->held[1] = -1;
+    c->cancel[0] = c->cancel[1] = -1;
     buf_init (&c->packed, WIRE_FRAME_MAX);
     return c;
 }
 
-static void release_pipes (struct command *c)
+static void close_pair (int fd[2])
 {
     for (int i = 0; i < 2; i++) {
-        if (c->held[i] >= 0)
-            close (c->held[i]);
-        c->held[i] = -1;
+        if (fd[i] >= 0)
+            close (fd[i]);
+        fd[i] = -1;
     }
+}
+
+static void release_pipes (struct command *c)
+{
+    close_pair (c->held);
+    close_pair (c->cancel);
 }
 
 void command_free (struct command **cp)
@@ -233,6 +242,20 @@ static void signal_tree (const struct command *c, int sig)
     }
 }
 
+/* The task is to end: say so to who listens, and begin. */
+static void begin_ending (struct command *c, enum outcome_how how, uint64_t grace_ms, bool kill,
+                          int64_t now_us)
+{
+    static const char *const words[] = {[OUTCOME_TIMEOUT] = "timeout\n",
+                                        [OUTCOME_CANCELLED] = "cancelled\n",
+                                        [OUTCOME_LOST] = "lost\n"};
+    bool told = c->cancel[1] >= 0;
+    if (told && write (c->cancel[1], words[how], strlen (words[how])) < 0)
+        told = false;
+    close_pair (c->cancel);
+    ending_begin (&c->ending, how, (unsigned)c->steps, grace_ms, kill, told, now_us);
+}
+
 static void mind_time (struct command *c, int64_t now_us)
 {
     if (c->phase != RUNNING && c->phase != DRAINING)
@@ -241,7 +264,7 @@ static void mind_time (struct command *c, int64_t now_us)
         c->deadline_us = CLOCK_NEVER;
         if (!c->ending.begun)
             outcome_limit_words (c->reason, sizeof c->reason, c->timeout_ms);
-        ending_begin (&c->ending, OUTCOME_TIMEOUT, (unsigned)c->steps, c->grace_ms, false, now_us);
+        begin_ending (c, OUTCOME_TIMEOUT, c->grace_ms, false, now_us);
     }
     int sig = ending_signal (&c->ending, now_us);
     if (sig)
@@ -478,6 +501,8 @@ void command_start (struct command *c, struct spec *spec, const struct msg_run *
     capture_start (&c->err, t.err, m->keep_bytes);
     c->held[0] = t.held[0];
     c->held[1] = t.held[1];
+    c->cancel[0] = t.cancel[0];
+    c->cancel[1] = t.cancel[1];
     if (t.in >= 0)
         input_start (&c->in, t.in);
     c->phase = RUNNING;
@@ -538,15 +563,14 @@ void command_cancel (struct command *c, const struct msg_cancel_rows *m, int64_t
     if (!c->ending.begun)
         snprintf (c->reason, sizeof c->reason, "%.*s", (int)m->reason.len,
                   (const char *)m->reason.ptr);
-    ending_begin (&c->ending, OUTCOME_CANCELLED, (unsigned)c->steps,
-                  m->grace_ms ? m->grace_ms : c->grace_ms, m->kill, now_us);
+    begin_ending (c, OUTCOME_CANCELLED, m->grace_ms ? m->grace_ms : c->grace_ms, m->kill, now_us);
 }
 
 static void lose (struct command *c, const char *why, bool kill, int64_t now_us)
 {
     if (!c->ending.begun)
         snprintf (c->reason, sizeof c->reason, "%s", why);
-    ending_begin (&c->ending, OUTCOME_LOST, (unsigned)c->steps, c->grace_ms, kill, now_us);
+    begin_ending (c, OUTCOME_LOST, c->grace_ms, kill, now_us);
 }
 
 void command_lapse (struct command *c, bool kill, int64_t now_us)

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 
 #define KILL_AGAIN_US (10 * US_PER_MS)
+#define NOTICE_US US_PER_S
 
 static const int64_t steps_us[] = {200 * US_PER_MS, 100 * US_PER_MS, 50 * US_PER_MS};
 #define STEPS (sizeof steps_us / sizeof *steps_us)
@@ -15,15 +16,37 @@ static unsigned terms (const struct ending *e)
     return e->steps ? STEPS : 1;
 }
 
+/* How long a task that was told has before the first TERM. */
+static int64_t notice_us (unsigned steps, int64_t grace_us)
+{
+    if (steps)
+        return steps_us[0];
+    return grace_us / 2 < NOTICE_US ? grace_us / 2 : NOTICE_US;
+}
+
+static void hurry (struct ending *e, int64_t grace_us, int64_t now_us)
+{
+    if (e->killed || e->steps)
+        return;
+    if (now_us + grace_us < e->next_us)
+        e->next_us = now_us + grace_us;
+    if (e->stage == 0 && grace_us < e->grace_us)
+        e->grace_us = grace_us;
+}
+
 void ending_begin (struct ending *e, enum outcome_how how, unsigned steps, uint64_t grace_ms,
-                   bool kill, int64_t now_us)
+                   bool kill, bool told, int64_t now_us)
 {
     int64_t grace_us = (int64_t)grace_ms * US_PER_MS;
-    if (!e->begun)
-        *e = (struct ending){
-            .begun = true, .how = how, .steps = steps, .grace_us = grace_us, .next_us = now_us};
-    else if (!e->killed && !e->steps && now_us + grace_us < e->next_us)
-        e->next_us = now_us + grace_us;
+    int64_t before_us = told ? notice_us (steps, grace_us) : 0;
+    if (e->begun)
+        hurry (e, grace_us, now_us);
+    else
+        *e = (struct ending){.begun = true,
+                             .how = how,
+                             .steps = steps,
+                             .grace_us = grace_us - before_us,
+                             .next_us = now_us + before_us};
     if (kill && !e->killed) {
         e->stage = terms (e);
         e->next_us = now_us;

@@ -19,13 +19,15 @@ struct ending {
     unsigned stage;    /* signals that were due so far */
     int64_t killed_us; /* when the first KILL was due */
     unsigned killed;   /* how many of them were KILL */
-    int64_t grace_us;  /* steps 0 */
+    int64_t grace_us;  /* steps 0: between TERM and KILL */
     int64_t next_us;   /* monotonic: when the next is due */
 };
 
-/* Begin. When it has begun before, only `kill` makes a difference, or a grace that ends sooner. */
+/* Begin. When it has begun before, only `kill` makes a difference, or a grace that ends sooner.
+ * `told`: the task learns of it in another way, and the first TERM comes only when half of its
+ * grace has passed, or a second; KILL is not later for that. */
 void ending_begin (struct ending *e, enum outcome_how how, unsigned steps, uint64_t grace_ms,
-                   bool kill, int64_t now_us);
+                   bool kill, bool told, int64_t now_us);
 
 /* The signal that is due now, or 0. Call again at next_us. */
 int ending_signal (struct ending *e, int64_t now_us);

@@ -16,7 +16,7 @@
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
 
-#define OWN_MAX 9
+#define OWN_MAX 10
 #define OWN_BYTES 72
 
 struct environ {
@@ -155,6 +155,8 @@ char *const *environ_for (struct environ *env, const struct environ_task *t)
     if (t->deadline_us)
         own_var (env, "DROVER_DEADLINE=%" PRId64 ".%06d", t->deadline_us / US_PER_S,
                  (int)(t->deadline_us % US_PER_S));
+    if (t->cancel_fd)
+        own_var (env, "DROVER_CANCEL_FD=%d", t->cancel_fd);
     own_var (env, "PARALLEL_SEQ=%" PRIu64, t->row + 1);
     own_var (env, "PARALLEL_JOBSLOT=%" PRIu64, t->slot);
     own_var (env, "PARALLEL_PID=%d", (int)t->parent);

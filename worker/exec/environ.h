@@ -31,6 +31,7 @@ struct environ_task {
     uint64_t slot;
     int64_t deadline_us; /* wall clock; 0: none */
     pid_t parent;        /* PARALLEL_PID */
+    int cancel_fd;       /* DROVER_CANCEL_FD; 0: none */
 };
 
 /* The vector for execve(); valid until the next call. */

@@ -98,6 +98,12 @@ fail (const struct job *j, enum spawn_step step, int code)
     _exit (127);
 }
 
+/* dup2() leaves one that is there already as it is, to be closed by exec. */
+static IN_CHILD int move_to (int fd, int number)
+{
+    return fd == number ? fcntl (fd, F_SETFD, 0) : dup2 (fd, number);
+}
+
 static IN_CHILD void __attribute__ ((noreturn, noinline)) child (const struct job *j)
 {
     const struct spawn_plan *p = j->plan;
@@ -108,7 +114,9 @@ static IN_CHILD void __attribute__ ((noreturn, noinline)) child (const struct jo
         _exit (127);
     if (dup2 (p->in, 0) < 0 || dup2 (p->out, 1) < 0 || dup2 (p->err, 2) < 0)
         fail (j, SPAWN_FORK, errno);
-    close_range (3, ~0u, 0);
+    if (p->cancel >= 0 && move_to (p->cancel, SPAWN_CANCEL_FD) < 0)
+        fail (j, SPAWN_FORK, errno);
+    close_range (p->cancel >= 0 ? SPAWN_CANCEL_FD + 1 : 3, ~0u, 0);
     umask (p->umask);
     if (*p->dir && chdir (p->dir))
         fail (j, SPAWN_DIR, errno);

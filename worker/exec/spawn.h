@@ -1,14 +1,17 @@
 /* spawn: start one program in a new process, at the cost of vfork.
  *
  * The child is leader of a session of its own, has an empty signal mask, default dispositions,
- * descriptors 0, 1 and 2 and no others, and dies with this process (PDEATHSIG). The caller must
- * have no ignored signals (a caught one is reset by exec), and be single-threaded.
+ * descriptors 0, 1 and 2 and no others but SPAWN_CANCEL_FD, where there is one, and dies with this
+ * process (PDEATHSIG). The caller must have no ignored signals (a caught one is reset by exec), and
+ * be single-threaded.
  */
 #ifndef DROVER_WORKER_EXEC_SPAWN_H
 #define DROVER_WORKER_EXEC_SPAWN_H
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+#define SPAWN_CANCEL_FD 3
 
 /* A program: searched for in spawn_plan.path when its word has no slash, as execvp() does. */
 struct spawn_program {
@@ -25,6 +28,7 @@ struct spawn_plan {
     const char *dir; /* to work in; empty: this process's */
     mode_t umask;
     int in, out, err; /* descriptors above 2 */
+    int cancel;       /* likewise; the child's SPAWN_CANCEL_FD. -1: it has none */
     int cgroup;       /* the directory of the cgroup to start it in; -1: this process's */
 };
 

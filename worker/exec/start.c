@@ -83,10 +83,16 @@ static int open_input (struct starter *s, uint64_t flags, const struct values *v
     return 0;
 }
 
+static int open_cancel (uint64_t flags, struct started *t, struct err *e)
+{
+    return flags & SPEC_CANCEL_FD ? open_pipe (&t->cancel[0], &t->cancel[1], e) : 0;
+}
+
 static int open_ends (struct starter *s, uint64_t flags, const struct values *values,
                       struct ends *theirs, struct started *t, struct err *e)
 {
-    if (open_input (s, flags, values, theirs, t, e) || open_pipe (&t->out, &theirs->out, e))
+    if (open_input (s, flags, values, theirs, t, e) || open_pipe (&t->out, &theirs->out, e) ||
+        open_cancel (flags, t, e))
         return -1;
     if (flags & SPEC_MERGE_STDERR) {
         theirs->err = theirs->out;
@@ -170,10 +176,12 @@ int start_task (struct starter *s, struct spec *spec, const struct start_row *ro
     uint64_t flags = spec->w.m.spec.flags;
     struct ends theirs = {-1, -1, -1};
     struct spawn_plan plan = {
-        .dir = spec->dir, .umask = (mode_t)spec->w.m.spec.umask, .cgroup = -1};
+        .dir = spec->dir, .umask = (mode_t)spec->w.m.spec.umask, .cancel = -1, .cgroup = -1};
     struct spawn_fault fault;
     size_t count = row->values->count;
-    *t = (struct started){.pid = -1, .in = -1, .out = -1, .err = -1, .status = CANNOT_START};
+    int cancel_fd = flags & SPEC_CANCEL_FD ? SPAWN_CANCEL_FD : 0;
+    *t = (struct started){
+        .pid = -1, .in = -1, .out = -1, .err = -1, .cancel = {-1, -1}, .status = CANNOT_START};
     if (flags & SPEC_ROW_INPUT && count)
         count--;
     if (program_make (&s->program, spec, row->values->v, count, row->row, row->slot, &plan, e))
@@ -182,12 +190,14 @@ int start_task (struct starter *s, struct spec *spec, const struct start_row *ro
         plan.in = theirs.in;
         plan.out = theirs.out;
         plan.err = theirs.err;
+        plan.cancel = t->cancel[0];
         plan.envp = environ_for (spec->env, &(struct environ_task){.batch = row->batch,
                                                                    .row = row->row,
                                                                    .attempt = row->attempt,
                                                                    .slot = row->slot,
                                                                    .deadline_us = row->deadline_us,
-                                                                   .parent = s->parent});
+                                                                   .parent = s->parent,
+                                                                   .cancel_fd = cancel_fd});
         t->pid = flags & SPEC_LEAVE_CHILDREN ? spawn (&plan, &fault)
                                              : spawn_in_leaf (s->leaf, &plan, &fault);
         if (t->pid < 0)
@@ -201,5 +211,7 @@ int start_task (struct starter *s, struct spec *spec, const struct start_row *ro
     close_fd (&t->err);
     close_fd (&t->held[0]);
     close_fd (&t->held[1]);
+    close_fd (&t->cancel[0]);
+    close_fd (&t->cancel[1]);
     return -1;
 }

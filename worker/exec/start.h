@@ -41,6 +41,8 @@ struct started {
     int err;         /* -1 with SPEC_MERGE_STDERR */
     int held[2];     /* the other ends of those two, to be closed when the process has ended: till
                       * then they spare us a wake-up for each pipe that it closes as it exits */
+    int cancel[2];   /* SPEC_CANCEL_FD: both ends of the pipe that tells it to end; ours alone to
+                      * write, and to hold open for reading, so that writing never fails. Or -1 */
     unsigned status; /* where it could not be started: 125, 126, 127 */
 };
 
