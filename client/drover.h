@@ -215,6 +215,9 @@ typedef struct drover_result {
     const char *worker; /* name */
     const char *host;
     const char *reason; /* one line: why it could not be started, why it was cancelled; or "" */
+    unsigned stage;     /* of a pipeline: in which stage it ended, from 1; 0: there are none */
+    const struct drover_result *before; /* of a pipeline: what became of it in the stage before,
+                                           without its stdout; or NULL */
 } drover_result_t;
 
 /* A piece of the output of a task. Pieces of an attempt come in order; when `attempt` grows, what
@@ -324,7 +327,8 @@ enum drover_command_flag {
     DROVER_COMMAND_QUOTE = 1,     /* the words are quoted too: no shell syntax is live in them */
     DROVER_COMMAND_NO_APPEND = 2, /* do not append {} where no replacement string is used */
     DROVER_COMMAND_RAW = 4,       /* values are inserted as they are (tags, not command lines) */
-    DROVER_COMMAND_SPREAD = 8     /* several values a job: a word with {} is repeated for each */
+    DROVER_COMMAND_SPREAD = 8,    /* several values a job: a word with {} is repeated for each */
+    DROVER_COMMAND_STAGE = 16 /* for drover_batch_then(): {} is the output of the stage before */
 };
 
 typedef struct drover_command_options {
@@ -464,6 +468,29 @@ void *drover_batch_user (const drover_batch_t *b);
 
 /* Add what rows may run. Returns its number, from 0, or -1. */
 int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e);
+
+#define DROVER_STAGES_MAX 32
+
+/* Make a pipeline of a batch, or a longer one: what ends well in the last stage goes on, without a
+ * barrier between the stages, to this one, and is done when it is done there. To be called before
+ * the first row is added; returns the number of the stage, from 2, or -1.
+ *
+ * Rows are added to the batch as ever, each is an item; there is one RESULT for each item, from the
+ * stage in which it ended (`stage`, with the stages before it at `before`), and one END. A stage
+ * that does not end well ends its item. Of `s` and `options` (may be NULL) each stage has its own
+ * jobs, cpus, retries and limits; `priority` 0: above the stage before. No live input or output, no
+ * detached batches.
+ *
+ * The stdout of a stage is the stdin of the next one; where that is a function, its argument; where
+ * its command was made with DROVER_COMMAND_STAGE and holds {} or a part of it, this is the stdout,
+ * less one newline at its end, and there is no stdin. In such a command {1} {2} ... are the item's
+ * own values, and {#} is its number. Output over the limit of a row (8 MiB) ends its item as
+ * failed. In an ordered batch the keys hold within each stage.
+ *
+ * A stage is given no more rows while the one behind it has more than enough to do, so memory is
+ * bounded. Cancelling the batch, as a whole only, cancels all stages. */
+int drover_batch_then (drover_batch_t *b, const drover_spec_t *s,
+                       const drover_batch_options_t *options, drover_error_t *e);
 
 /* Add one task, to be run as spec number `spec` with these values (copied). Returns its row, or -1:
  * DROVER_ETOOBIG names the limit and the size, DROVER_ELOST: the broker is gone. Rows are packed

@@ -10,6 +10,7 @@ client_libclient_la_SOURCES = \
 	client/lib/batch.c \
 	client/lib/batch.h \
 	client/lib/batch_api.c \
+	client/lib/batch_api.h \
 	client/lib/cancel_source.c \
 	client/lib/cancel_source.h \
 	client/lib/command.c \
@@ -31,6 +32,8 @@ client_libclient_la_SOURCES = \
 	client/lib/opening.h \
 	client/lib/partial.c \
 	client/lib/partial.h \
+	client/lib/pipeline.c \
+	client/lib/pipeline.h \
 	client/lib/private.c \
 	client/lib/private.h \
 	client/lib/request.c \
@@ -46,6 +49,8 @@ client_libclient_la_SOURCES = \
 	client/lib/spec.h \
 	client/lib/spill.c \
 	client/lib/spill.h \
+	client/lib/stage_row.c \
+	client/lib/stage_row.h \
 	client/lib/stream.c \
 	client/lib/stream.h \
 	client/lib/task.c \

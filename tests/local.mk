@@ -54,6 +54,7 @@ unit_tests = \
 	tests/unit/test_memory_out \
 	tests/unit/test_outcome \
 	tests/unit/test_pace \
+	tests/unit/test_pipeline \
 	tests/unit/test_query \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
@@ -118,6 +119,7 @@ tests_unit_test_client_core_SOURCES = tests/unit/test_client_core.c $(CLIENT_RIG
 tests_unit_test_client_core_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_reattach_SOURCES = tests/unit/test_client_reattach.c $(CLIENT_RIG)
 tests_unit_test_client_reattach_LDADD = $(UNIT_CLIENT)
+tests_unit_test_pipeline_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_restart_SOURCES = tests/unit/test_client_restart.c $(CLIENT_RIG)
 tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
 ECHO_BROKER = tests/unit/echo_broker.c tests/unit/echo_broker.h
@@ -359,6 +361,7 @@ integ_tests = \
 	tests/integ/modules.bats \
 	tests/integ/ordered.bats \
 	tests/integ/output.bats \
+	tests/integ/pipeline.bats \
 	tests/integ/poison.bats \
 	tests/integ/private.bats \
 	tests/integ/race.bats \

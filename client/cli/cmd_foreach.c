@@ -35,7 +35,7 @@ int cmd_foreach (int argc, char **argv)
     struct err e;
     int status;
 
-    if (foreach_opts_parse (&o, command, OPTS_ALL, argc, argv, &e) < 0) {
+    if (foreach_opts_parse (&o, command, OPTS_ALL | OPTS_STAGE, argc, argv, &e) < 0) {
         say_usage (command, "%s", e.text);
         status = STATUS_FOREACH;
     } else if (o.help) {

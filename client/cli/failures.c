@@ -72,6 +72,8 @@ size_t failure_text (const drover_result_t *r, const drover_bytes_t *values, siz
 
     put (out, size, &at, "task %" PRIu64, r->row + 1);
     put_values (out, size, &at, values, count);
+    if (r->stage > 0)
+        put (out, size, &at, " in stage %u", r->stage);
     if (places && place[0])
         put (out, size, &at, " on %.60s", place);
     put (out, size, &at, ": ");

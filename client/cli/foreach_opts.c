@@ -16,6 +16,8 @@
 
 enum { CPUS_MAX = 100000, PRIORITY_MAX = 100, KEY_MAX = 256 };
 
+static const char then[] = "--then";
+
 /* --- values --- */
 
 static struct input *add_input (struct foreach_opts *o)
@@ -392,7 +394,7 @@ static const struct option_row rows[] = {
     {"maxargs", 0, VALUE, OPTS_INPUT, TAKE (max_args)},
     {"max-replace-args", 'N', VALUE, OPTS_INPUT, TAKE (max_replace_args)},
     {"maxreplaceargs", 0, VALUE, OPTS_INPUT, TAKE (max_replace_args)},
-    {"function", 0, VALUE, OPTS_INPUT, TAKE (function)},
+    {"function", 0, VALUE, OPTS_INPUT | OPTS_STAGE, TAKE (function)},
     {"order-by", 0, VALUE, OPTS_INPUT, TAKE (order_by)},
     {"dry-run", 0, NONE, OPTS_INPUT, FLAG (dry_run)},
     {"dryrun", 0, NONE, OPTS_INPUT, FLAG (dry_run)},
@@ -402,18 +404,18 @@ static const struct option_row rows[] = {
     {"grace", 0, VALUE, OPTS_TASK, TAKE (grace)},
     {"cancel-fd", 0, NONE, OPTS_TASK, FLAG (task.cancel_fd)},
     {"shell", 0, VALUE, OPTS_TASK, TAKE (shell)},
-    {"jobs", 'j', VALUE, OPTS_BATCH, TAKE (jobs)},
-    {"max-procs", 'P', VALUE, OPTS_BATCH, TAKE (jobs)},
-    {"maxprocs", 0, VALUE, OPTS_BATCH, TAKE (jobs)},
+    {"jobs", 'j', VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (jobs)},
+    {"max-procs", 'P', VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (jobs)},
+    {"maxprocs", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (jobs)},
     {"priority", 0, VALUE, OPTS_BATCH, TAKE (priority)},
     {"name", 0, VALUE, OPTS_BATCH, TAKE (name)},
     {"deadline", 0, VALUE, OPTS_BATCH, TAKE (deadline)},
-    {"retries", 0, VALUE, OPTS_BATCH, TAKE (retries)},
-    {"retry-on", 0, VALUE, OPTS_BATCH, TAKE (retry_on)},
-    {"retry-delay", 0, VALUE, OPTS_BATCH, TAKE (retry_delay)},
-    {"crash-limit", 0, VALUE, OPTS_BATCH, TAKE (crash_limit)},
-    {"exclusive", 0, NONE, OPTS_BATCH, FLAG (retrying.exclusive)},
-    {"at-most-once", 0, NONE, OPTS_BATCH, FLAG (retrying.at_most_once)},
+    {"retries", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retries)},
+    {"retry-on", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retry_on)},
+    {"retry-delay", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retry_delay)},
+    {"crash-limit", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (crash_limit)},
+    {"exclusive", 0, NONE, OPTS_BATCH | OPTS_STAGE, FLAG (retrying.exclusive)},
+    {"at-most-once", 0, NONE, OPTS_BATCH | OPTS_STAGE, FLAG (retrying.at_most_once)},
     {"id", 0, VALUE, OPTS_KEY, take_key, 0, OPTION_TAKEN, "submit"},
     {"keep-order", 'k', NONE, OPTS_OUTPUT, FLAG (keep_order)},
     {"keeporder", 0, NONE, OPTS_OUTPUT, FLAG (keep_order)},
@@ -450,21 +452,85 @@ static const struct separator *separator_of (const char *word)
     return NULL;
 }
 
+static size_t words_before_then (char **argv, size_t count)
+{
+    size_t n = 0;
+    while (n < count && strcmp (argv[n], then) != 0)
+        n++;
+    return n;
+}
+
+static int check_stage (const struct stage_opts *st, struct err *e)
+{
+    if (st->function && st->word_count)
+        return err_set (e, EINVAL,
+                        "--function %s takes the place of a command: '%s' is one word too many",
+                        st->function, st->words[0]);
+    if (!st->function && !st->word_count)
+        return err_set (e, EINVAL, "there is no command, and no --function");
+    return retrying_check (&st->retrying, e);
+}
+
+/* One stage; argv[0] is its --then. */
+static int read_stage (struct foreach_opts *o, char **argv, size_t count, struct err *e)
+{
+    struct foreach_opts of_stage = {.task = {.cpus = 1, .steps = DROVER_STEPS_GRACE}};
+    struct err why = {0};
+    o->stages = mem_resize (o->stages, o->stage_count + 1, sizeof *o->stages);
+    struct stage_opts *st = &o->stages[o->stage_count++];
+    *st = (struct stage_opts){.memory = mem_zalloc ((count + 1) * sizeof *st->memory)};
+    memcpy (st->memory, argv, count * sizeof *argv);
+    int first =
+        options_parse (rows, sizeof rows / sizeof *rows, OPTS_TASK | OPTS_STAGE | OPTIONS_STAGE,
+                       &of_stage, (int)count, st->memory, &why);
+    st->task = of_stage.task;
+    st->jobs = of_stage.jobs;
+    st->retrying = of_stage.retrying;
+    st->function = of_stage.function;
+    if (first >= 0) {
+        st->words = (const char *const *)(st->memory + first);
+        st->word_count = count - (size_t)first;
+    }
+    return first < 0 || check_stage (st, &why) ? err_set (e, why.code, "--then: %s", why.text) : 0;
+}
+
+static int read_stages (struct foreach_opts *o, char **argv, size_t count, struct err *e)
+{
+    if (!o->may_then)
+        return err_set (e, EINVAL,
+                        "--then is of 'drover foreach', whose client passes each output on");
+    while (count) {
+        size_t n = 1 + words_before_then (argv + 1, count - 1);
+        if (read_stage (o, argv, n, e))
+            return -1;
+        argv += n;
+        count -= n;
+    }
+    return 0;
+}
+
 static int read_command (struct foreach_opts *o, char **argv, size_t count, struct err *e)
 {
-    const char **words = mem_zalloc ((count + 1) * sizeof *words);
-    for (size_t i = 0; i < count; i++)
+    size_t own = words_before_then (argv, count);
+    const char **words = mem_zalloc ((own + 1) * sizeof *words);
+    for (size_t i = 0; i < own; i++)
         words[i] = argv[i];
     o->words = words;
-    o->word_count = count;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp (words[i], "--then") == 0)
-            return err_set (e, ENOTSUP, "--then does not work yet in this version");
-    if (count && o->function)
+    o->word_count = own;
+    if (own && o->function)
         return err_set (e, EINVAL,
                         "--function %s takes the place of a command: '%s' is one word too many",
                         o->function, words[0]);
-    return 0;
+    return own < count ? read_stages (o, argv + own, count - own, e) : 0;
+}
+
+/* Options end at a --then, too. */
+static int options_end (int argc, char **argv)
+{
+    int n = 1;
+    while (n < argc && strcmp (argv[n], then) != 0 && !separator_of (argv[n]))
+        n++;
+    return n < argc && strcmp (argv[n], then) == 0 ? n : argc;
 }
 
 /* The words behind one separator. :::: without a file is an empty source, so that a list of files
@@ -511,7 +577,9 @@ static int check_together (const struct foreach_opts *o, struct err *e)
 {
     if (o->session.broker && (o->session.flags & DROVER_OPEN_LOCAL))
         return err_set (e, EINVAL, "--broker and --local exclude each other");
-    if (o->function && o->replace)
+    if (o->compare && o->stage_count)
+        return err_set (e, EINVAL, "--compare is for one command, not for a pipeline");
+    if (o->function && o->replace && !o->stage_count)
         return err_set (e, EINVAL, "-I has nothing to replace beside --function");
     if (o->function && o->task.cancel_fd)
         return err_set (e, EINVAL,
@@ -524,8 +592,10 @@ int foreach_opts_parse (struct foreach_opts *o, const char *command, unsigned gr
 {
     *o = (struct foreach_opts){.session = {.command = command},
                                .task = {.cpus = 1, .steps = DROVER_STEPS_GRACE},
-                               .inputs = {.per_job = 1}};
-    int first = options_parse (rows, sizeof rows / sizeof *rows, groups, o, argc, argv, e);
+                               .inputs = {.per_job = 1},
+                               .may_then = (groups & OPTS_STAGE) != 0};
+    int first = options_parse (rows, sizeof rows / sizeof *rows, groups, o,
+                               options_end (argc, argv), argv, e);
     if (first < 0)
         return -1;
     if (o->help)
@@ -545,10 +615,15 @@ int foreach_opts_parse (struct foreach_opts *o, const char *command, unsigned gr
 
 void foreach_opts_fini (struct foreach_opts *o)
 {
+    for (size_t i = 0; i < o->stage_count; i++)
+        free (o->stages[i].memory);
+    free (o->stages);
     free ((void *)o->words);
     free (o->inputs.list);
     free (o->memory);
     o->words = NULL;
+    o->stages = NULL;
+    o->stage_count = 0;
     o->inputs.list = NULL;
     o->inputs.count = o->listed = 0;
     o->memory = NULL;

@@ -1,6 +1,7 @@
 /* foreach_opts: the command line of foreach, and of its relatives.
  *
- *     [OPTIONS] [COMMAND [ARGUMENTS]] [::: VALUES | :::: FILES | :::+ VALUES | ::::+ FILES]...
+ *     [OPTIONS] [COMMAND [ARGUMENTS]] [--then [OPTIONS] COMMAND [ARGUMENTS]]...
+ *         [::: VALUES | :::: FILES | :::+ VALUES | ::::+ FILES]...
  *
  * as GNU Parallel reads it. Options that GNU Parallel knows and drover does not yet have are told
  * apart from unknown ones; none is ever ignored. Pure: nothing is opened, printed or asked here.
@@ -28,8 +29,20 @@ enum foreach_group {
     OPTS_SUMMARY = 32,
     OPTS_COMPARE = 128,
     OPTS_ALL = 15 | OPTS_SUMMARY | OPTS_COMPARE,
-    OPTS_KEY = 16, /* --id: of submit */
-    OPTS_REST = 64 /* --keep-rest: of race */
+    OPTS_KEY = 16,   /* --id: of submit */
+    OPTS_REST = 64,  /* --keep-rest: of race */
+    OPTS_STAGE = 256 /* --then; those that a stage behind it may have beside OPTS_TASK */
+};
+
+/* What stands behind a --then. */
+struct stage_opts {
+    struct task_opts task;
+    struct joblimit jobs;
+    struct retrying retrying;
+    const char *function;     /* or NULL: then there are words */
+    const char *const *words; /* of the command, NULL behind the last */
+    size_t word_count;
+    char **memory; /* that they are in */
 };
 
 /* Strings are the arguments themselves. */
@@ -39,15 +52,17 @@ struct foreach_opts {
     struct inputs inputs;     /* for jobs_new(); always at least one */
     const char *const *words; /* of the command, NULL behind the last; for drover_command_new() */
     size_t word_count;
-    unsigned command_flags; /* enum drover_command_flag */
-    const char *replace;    /* -I, or NULL */
-    const char *function;   /* --function, or NULL; then there are no words */
-    const char *order_by;   /* --order-by, or NULL */
-    struct joblimit jobs;   /* -j */
-    unsigned priority;      /* 1-100; 0: not given */
-    const char *name;       /* --name of the batch, or NULL */
-    const char *key;        /* --id, or NULL */
-    uint64_t deadline_ms;   /* of the batch; 0: none */
+    unsigned command_flags;    /* enum drover_command_flag */
+    const char *replace;       /* -I, or NULL */
+    const char *function;      /* --function, or NULL; then there are no words */
+    const char *order_by;      /* --order-by, or NULL */
+    struct stage_opts *stages; /* behind the first */
+    size_t stage_count;
+    struct joblimit jobs; /* -j */
+    unsigned priority;    /* 1-100; 0: not given */
+    const char *name;     /* --name of the batch, or NULL */
+    const char *key;      /* --id, or NULL */
+    uint64_t deadline_ms; /* of the batch; 0: none */
     struct retrying retrying;
     bool stdin_implied; /* no source was named: the only one is stdin */
     bool separated;     /* there was a ::: or the like */
@@ -57,6 +72,7 @@ struct foreach_opts {
     bool summary;
     bool keep_rest;
     bool compare;
+    bool may_then;  /* the command has pipelines */
     bool help;      /* --help; nothing else counts then */
     char *memory;   /* the bytes of -d */
     size_t listed;  /* room in inputs.list */

@@ -157,14 +157,8 @@ static void put_values (json_t *object, const drover_bytes_t *values, size_t cou
     json_object_set_new (object, "values", array);
 }
 
-json_t *json_of_result (uint64_t batch, const drover_result_t *r, const drover_bytes_t *values,
-                        size_t count, drover_error_t *e)
+static void put_outcome (json_t *object, const drover_result_t *r)
 {
-    json_t *object = json_new ();
-
-    put_number (object, "batch", batch);
-    put_number (object, "task", r->row + 1);
-    put_values (object, values, count);
     json_object_set_new (object, "state", json_string (drover_how_name (r->how)));
     put_number (object, "status", (uint64_t)r->status);
     put_number (object, "signal", (uint64_t)r->signal);
@@ -180,7 +174,46 @@ json_t *json_of_result (uint64_t batch, const drover_result_t *r, const drover_b
         json_put_bytes (object, "reason", r->reason, strlen (r->reason));
     put_number (object, "stdout_bytes", r->out_bytes);
     put_number (object, "stderr_bytes", r->err_bytes);
-    if (put_output (object, "stdout", r, 1, e) < 0 || put_output (object, "stderr", r, 2, e) < 0) {
+}
+
+/* The stages before, the first one first; their stdout is not here any more. */
+static int put_before (json_t *array, const drover_result_t *r, drover_error_t *e)
+{
+    json_t *object;
+
+    if (r->before && put_before (array, r->before, e) < 0)
+        return -1;
+    object = json_object ();
+    json_array_append_new (array, object);
+    put_number (object, "stage", r->stage);
+    put_outcome (object, r);
+    return put_output (object, "stderr", r, 2, e);
+}
+
+static int put_stages (json_t *object, const drover_result_t *r, drover_error_t *e)
+{
+    json_t *array;
+
+    if (r->stage > 0)
+        put_number (object, "stage", r->stage);
+    if (!r->before)
+        return 0;
+    array = json_array ();
+    json_object_set_new (object, "before", array);
+    return put_before (array, r->before, e);
+}
+
+json_t *json_of_result (uint64_t batch, const drover_result_t *r, const drover_bytes_t *values,
+                        size_t count, drover_error_t *e)
+{
+    json_t *object = json_new ();
+
+    put_number (object, "batch", batch);
+    put_number (object, "task", r->row + 1);
+    put_values (object, values, count);
+    put_outcome (object, r);
+    if (put_output (object, "stdout", r, 1, e) < 0 || put_output (object, "stderr", r, 2, e) < 0 ||
+        put_stages (object, r, e) < 0) {
         json_decref (object);
         return NULL;
     }

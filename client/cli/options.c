@@ -31,6 +31,8 @@ static bool same_option (const struct option_row *a, const struct option_row *b)
 
 static bool is_mine (const struct parser *p, const struct option_row *r)
 {
+    if (p->groups & OPTIONS_STAGE && !r->refused)
+        return (r->groups & p->groups) != 0;
     return !r->groups || (r->groups & p->groups);
 }
 
@@ -83,6 +85,9 @@ static int refuse (const struct parser *p, const struct option_row *r, const cha
 {
     const char *mend = r->mend ? r->mend : "";
     const char *colon = r->mend ? ": " : "";
+    if (!is_mine (p, r) && p->groups & OPTIONS_STAGE)
+        return err_set (e, EINVAL, "%s is for the whole pipeline: write it in front of the command",
+                        shown);
     if (!is_mine (p, r))
         return err_set (e, EINVAL, "%s is an option of 'drover %s', not of this command", shown,
                         !r->refused && r->mend ? r->mend : "foreach");

@@ -15,6 +15,8 @@ enum option_argument { OPTION_ALONE, OPTION_VALUE, OPTION_MAYBE /* only as --o=v
 
 #define OPTIONS_ENOUGH 1
 #define OPTIONS_MAX 400
+#define OPTIONS_STAGE                                                                              \
+    0x10000u /* beside groups: of a later stage, so rows without groups are refused */
 
 /* Take the value of an option (NULL if it has none) into the caller's struct. 0; -1 with words made
  * to stand behind the option's name: "'x' is no number"; OPTIONS_ENOUGH: read no further. */
@@ -28,7 +30,7 @@ struct option_row {
     const char *name;     /* without dashes; NULL: only a letter */
     char letter;          /* 0: none */
     uint8_t argument;     /* enum option_argument */
-    uint8_t groups;       /* bits of the caller's; 0: for every command */
+    uint16_t groups;      /* bits of the caller's; 0: for every command */
     option_take_fn *take; /* what to do with it */
     size_t flag;          /* or the offset of a bool that it makes true; not 0 */
     uint8_t refused;      /* enum option_refusal; neither `take` nor `flag` then */

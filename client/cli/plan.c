@@ -15,6 +15,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/say.h"
 #include "client/cli/task.h"
+#include "common/base/mem.h"
 
 #define LINE_MAX_BYTES 131071 /* of one argument, as the kernel has it (MAX_ARG_STRLEN) */
 #define QUOTED_TIMES 5        /* bytes that one byte of a value may become, quoted */
@@ -51,17 +52,50 @@ unsigned plan_slots_most (void)
     return within (within (SLOTS_MOST, RLIMIT_NOFILE, true, 8), RLIMIT_NPROC, false, 4);
 }
 
+/* Tasks at one time as -j says; 0: it does not. */
+static int limit_of (const struct joblimit *jobs, unsigned *limit, struct err *e)
+{
+    bool all = jobs->kind == JOBLIMIT_ALL;
+
+    *limit = 0;
+    return jobs->kind == JOBLIMIT_DEFAULT
+               ? 0
+               : joblimit_slots (jobs, processors (), all ? plan_slots_most () : SLOTS_GREATEST,
+                                 limit, e);
+}
+
+/* All stages share the slots of a private worker: it has as many as the widest of them asks for. */
+static unsigned shared_slots (const struct plan *p, unsigned first)
+{
+    const struct foreach_opts *o = p->opts;
+    unsigned most = 0, widest = o->task.cpus;
+    bool said = first > 0 && o->task.cpus > 0;
+
+    if (o->task.cpus > 0)
+        most = first ? first : processors ();
+    for (size_t i = 0; i < o->stage_count; i++) {
+        unsigned cpus = o->stages[i].task.cpus;
+        unsigned asked = p->running[i].jobs ? p->running[i].jobs : processors ();
+
+        said |= p->running[i].jobs > 0 && cpus > 0;
+        most = cpus > 0 && asked > most ? asked : most;
+        widest = cpus > widest ? cpus : widest;
+    }
+    return said ? (most > widest ? most : widest) : task_slots (widest, 0);
+}
+
 static int plan_slots (struct plan *p, struct err *e)
 {
-    const struct joblimit *jobs = &p->opts->jobs;
-    bool all = jobs->kind == JOBLIMIT_ALL;
+    const struct foreach_opts *o = p->opts;
+    bool all = o->jobs.kind == JOBLIMIT_ALL;
     unsigned slots = 0;
 
-    if (jobs->kind != JOBLIMIT_DEFAULT &&
-        joblimit_slots (jobs, processors (), all ? plan_slots_most () : SLOTS_GREATEST, &slots, e) <
-            0)
+    if (limit_of (&o->jobs, &slots, e) < 0)
         return -1;
-    p->slots = task_slots (p->opts->task.cpus, slots);
+    for (size_t i = 0; i < o->stage_count; i++)
+        if (limit_of (&o->stages[i].jobs, &p->running[i].jobs, e) < 0)
+            return -1;
+    p->slots = o->stage_count ? shared_slots (p, slots) : task_slots (o->task.cpus, slots);
     p->limit = all ? 0 : slots;
     p->asked = slots;
     return 0;
@@ -119,18 +153,44 @@ static int compile (struct plan *p, const char *const *names, struct err *e)
     return o->order_by ? compile_key (p, names, e) : 0;
 }
 
-static int make_spec (struct plan *p, struct err *e)
+static int make_spec (drover_spec_t **spec, const char *function, const drover_command_t *command,
+                      struct task_opts task, struct err *e)
 {
-    struct task_opts task = p->opts->task;
-
-    if (p->opts->function)
-        p->spec = drover_spec_new_function (p->opts->function);
-    else
-        p->spec = drover_spec_new_shell (p->command);
+    *spec = function ? drover_spec_new_function (function) : drover_spec_new_shell (command);
     task.steps = task.grace_ms ? DROVER_STEPS_GRACE : DROVER_STEPS_PARALLEL;
-    if (!p->spec)
+    if (!*spec)
         return err_set (e, ENOMEM, "no memory for the command");
-    return task_dress (p->spec, &task, e);
+    return task_dress (*spec, &task, e);
+}
+
+static int make_stage (struct plan *p, size_t i, const char *const *names, struct err *e)
+{
+    const struct foreach_opts *o = p->opts;
+    const struct stage_opts *st = &o->stages[i];
+    const char *const function[] = {"--function", st->function, NULL};
+    drover_command_options_t options = {.words = st->function ? function : st->words,
+                                        .flags = (o->command_flags & DROVER_COMMAND_QUOTE) |
+                                                 DROVER_COMMAND_STAGE,
+                                        .replace = o->replace,
+                                        .names = names};
+    drover_error_t why = {0};
+
+    p->stages[i].command = drover_command_new (&options, &why);
+    if (!p->stages[i].command)
+        return err_of (e, &why);
+    if (make_spec (&p->stages[i].spec, st->function, p->stages[i].command, st->task, e) < 0)
+        return -1;
+    p->running[i].spec = p->stages[i].spec;
+    p->running[i].retrying = st->retrying;
+    return 0;
+}
+
+static int make_stages (struct plan *p, const char *const *names, struct err *e)
+{
+    for (size_t i = 0; i < p->opts->stage_count; i++)
+        if (make_stage (p, i, names, e) < 0)
+            return -1;
+    return 0;
 }
 
 /* For lists of batches: the name that was given, else the command. */
@@ -169,6 +229,8 @@ int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
 
     memset (p, 0, sizeof *p);
     p->opts = opts;
+    p->stages = mem_zalloc ((opts->stage_count + 1) * sizeof *p->stages);
+    p->running = mem_zalloc ((opts->stage_count + 1) * sizeof *p->running);
     make_name (p);
     measure (p);
     if (plan_slots (p, e) < 0)
@@ -176,11 +238,19 @@ int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
     p->jobs = jobs_new (&opts->inputs, e);
     if (!p->jobs || wait_for_names (p, &names, e) < 0 || compile (p, names, e) < 0)
         return -1;
-    return make_spec (p, e);
+    if (make_spec (&p->spec, opts->function, p->command, opts->task, e) < 0)
+        return -1;
+    return make_stages (p, names, e);
 }
 
 void plan_fini (struct plan *p)
 {
+    for (size_t i = 0; p->stages && i < p->opts->stage_count; i++) {
+        drover_spec_free (&p->stages[i].spec);
+        drover_command_free (&p->stages[i].command);
+    }
+    free (p->stages);
+    free (p->running);
     drover_spec_free (&p->spec);
     drover_command_free (&p->key);
     drover_command_free (&p->tag);
@@ -254,6 +324,15 @@ void plan_wait (const struct plan *p)
     poll (&(struct pollfd){.fd = jobs_fd (p->jobs), .events = POLLIN}, 1, -1);
 }
 
+/* Slots of each task, 0 where the stages do not agree. */
+static unsigned common_cpus (const struct foreach_opts *o)
+{
+    for (size_t i = 0; i < o->stage_count; i++)
+        if (o->stages[i].task.cpus != o->task.cpus)
+            return 0;
+    return o->task.cpus;
+}
+
 struct runner_opts plan_runner (struct plan *p)
 {
     const struct foreach_opts *o = p->opts;
@@ -263,7 +342,9 @@ struct runner_opts plan_runner (struct plan *p)
                             .arg = p,
                             .input_fd = plan_input_fd,
                             .jobs = p->limit,
-                            .cpus = o->task.cpus,
+                            .cpus = common_cpus (o),
+                            .stages = p->running,
+                            .stage_count = o->stage_count,
                             .priority = o->priority,
                             .name = p->name[0] ? p->name : NULL,
                             .key = o->key,
@@ -285,18 +366,38 @@ struct runner_opts plan_runner (struct plan *p)
 
 /* --- dry run --- */
 
-static int print_line (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
-                       struct err *e)
+static int print_line (drover_command_t *command, uint64_t task, const drover_bytes_t *values,
+                       size_t count, struct err *e)
 {
     drover_error_t why = {0};
     const char *text;
     size_t len;
 
-    if (drover_command_expand (p->command, values, count, task, 1, &text, &len, &why) < 0)
+    if (drover_command_expand (command, values, count, task, 1, &text, &len, &why) < 0)
         return err_of (e, &why);
     fwrite (text, 1, len, stdout);
     putchar ('\n');
     return ferror (stdout) ? -2 : 0; /* main() says why, or nothing */
+}
+
+/* The stages behind the first, as they are written, but for what is known of the item. */
+static int print_stages (const struct plan *p, uint64_t task, const drover_bytes_t *values,
+                         size_t count, struct err *e)
+{
+    drover_bytes_t *row = mem_zalloc ((count + 2) * sizeof *row);
+    char number[24];
+    int bad = 0;
+
+    row[0] = (drover_bytes_t){number, (size_t)snprintf (number, sizeof number, "%" PRIu64, task)};
+    row[1] = (drover_bytes_t){"{}", 2};
+    for (size_t i = 0; i < count; i++)
+        row[2 + i] = values[i];
+    for (size_t i = 0; bad == 0 && i < p->opts->stage_count; i++) {
+        fputs ("--then ", stdout);
+        bad = print_line (p->stages[i].command, task, row, count + 2, e);
+    }
+    free (row);
+    return bad;
 }
 
 int plan_dry_run (struct plan *p, int trouble)
@@ -314,7 +415,9 @@ int plan_dry_run (struct plan *p, int trouble)
             continue;
         }
         if (got > 0)
-            got = print_line (p, ++task, values, count, &e);
+            got = print_line (p->command, ++task, values, count, &e);
+        if (got == 0)
+            got = print_stages (p, task, values, count, &e);
         if (got == -1)
             return plan_error (p, &e, trouble);
         if (got < 0)

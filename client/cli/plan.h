@@ -14,6 +14,12 @@
 
 #define PLAN_NAME_MAX 200
 
+/* A stage behind the first. */
+struct plan_stage {
+    drover_command_t *command; /* of a function: as it is shown */
+    drover_spec_t *spec;
+};
+
 struct plan {
     const struct foreach_opts *opts;
     struct jobs *jobs;
@@ -21,12 +27,14 @@ struct plan {
     drover_command_t *tag;     /* NULL: none */
     drover_command_t *key;     /* --order-by; NULL: none */
     drover_spec_t *spec;
-    unsigned slots;           /* of a private worker; 0: its default */
-    unsigned limit;           /* of tasks at one time on a shared broker; 0: none */
-    unsigned asked;           /* what -j said; 0: it was not given */
-    size_t words_bytes;       /* of the command */
-    size_t places;            /* in it where a value may stand */
-    char name[PLAN_NAME_MAX]; /* of the batch, for people */
+    struct plan_stage *stages;    /* as many as opts->stages */
+    struct runner_stage *running; /* the same, for the runner */
+    unsigned slots;               /* of a private worker; 0: its default */
+    unsigned limit;               /* of tasks at one time on a shared broker; 0: none */
+    unsigned asked;               /* what -j said; 0: it was not given */
+    size_t words_bytes;           /* of the command */
+    size_t places;                /* in it where a value may stand */
+    char name[PLAN_NAME_MAX];     /* of the batch, for people */
 };
 
 /* Opens the input, waits for its header if it has one, compiles the command. 0; -1 with an error.

@@ -136,6 +136,21 @@ static int print_json (struct printer *p, const drover_result_t *r, const struct
     return status;
 }
 
+/* Of all its stages, the first one first. */
+static int print_err (struct printer *p, const drover_result_t *r, const struct tag *tag,
+                      drover_error_t *e)
+{
+    if (r->before && print_err (p, r->before, tag, e) < 0)
+        return -1;
+    if (r->err_len == 0)
+        return 0;
+    if (sink_flush (&p->out) < 0) /* what was printed first is seen first */
+        return sink_error (&p->out, e);
+    if (print_stream (&p->err, r, 2, tag, e) < 0)
+        return -1;
+    return sink_flush (&p->err) < 0 ? sink_error (&p->err, e) : 0;
+}
+
 static int print_text (struct printer *p, const drover_result_t *r, const struct pending_row *row,
                        drover_error_t *e)
 {
@@ -145,15 +160,9 @@ static int print_text (struct printer *p, const drover_result_t *r, const struct
         drover_command_expand (p->opts.tag, row->values, row->count, r->row + 1, 1, &tag.text,
                                &tag.len, e) < 0)
         return -1;
-    if (!p->opts.no_out && print_stream (&p->out, r, 1, &tag, e) < 0)
+    if (!p->opts.no_out && r->stage == p->opts.stages && print_stream (&p->out, r, 1, &tag, e) < 0)
         return -1;
-    if (r->err_len == 0 || p->opts.no_err)
-        return 0;
-    if (sink_flush (&p->out) < 0) /* what was printed first is seen first */
-        return sink_error (&p->out, e);
-    if (print_stream (&p->err, r, 2, &tag, e) < 0)
-        return -1;
-    return sink_flush (&p->err) < 0 ? sink_error (&p->err, e) : 0;
+    return p->opts.no_err ? 0 : print_err (p, r, &tag, e);
 }
 
 /* Behind what the task printed itself. */

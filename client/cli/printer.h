@@ -1,5 +1,8 @@
 /* printer: the output of tasks, each whole: its stdout to stdout, then its stderr to stderr.
  *
+ * Of a pipeline the stdout is that of the last stage, and the stderr of all stages comes, one
+ * behind the other.
+ *
  * In order of completion, or in order of rows: then outcomes that come too early are kept (in a
  * file where they are large; see drover_result_keep()). With a tag, each line of output begins with
  * it and a tab. With json, each outcome is one line on stdout and nothing else is printed.
@@ -26,6 +29,7 @@ struct printer_opts {
     bool places;           /* where they are, with the worker they ran on */
     bool no_out;           /* what tasks print on stdout is left out, but for json; ... */
     bool no_err;           /* ... and on stderr */
+    unsigned stages;       /* of a pipeline; 0: none */
     drover_command_t *tag; /* what stands in front of each line; NULL: nothing. Borrowed */
 };
 

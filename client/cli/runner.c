@@ -24,6 +24,7 @@
 #define PENDING_BYTES ((size_t)16 << 20) /* of values to be printed with their outcomes */
 #define FEED_TURN 4096                   /* rows taken from the input in one turn */
 #define EVENT_TURN 1024                  /* events handled in one turn */
+#define STAGE_NAME_MAX 256
 
 static const int wanted_signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
 
@@ -135,12 +136,26 @@ static void on_output_error (struct runner *r, const drover_error_t *e)
     runner_cancel (r, "the reader of the output went away", false);
 }
 
+/* Of an item that went through several stages its work is that of all. */
+static void add_figures (struct runner *r, const drover_result_t *result)
+{
+    drover_result_t whole = *result;
+
+    for (const drover_result_t *b = result->before; b; b = b->before) {
+        whole.start_us = b->start_us;
+        whole.wall_us += b->wall_us;
+        whole.user_us += b->user_us;
+        whole.sys_us += b->sys_us;
+    }
+    summary_add (&r->summary, &whole);
+}
+
 static void on_result (struct runner *r, const drover_result_t *result)
 {
     drover_error_t e = {0};
     bool done = result->how == DROVER_DONE;
 
-    summary_add (&r->summary, result);
+    add_figures (r, result);
     r->failed += !done && !(r->hung_up && result->how == DROVER_CANCELLED);
     r->ended += result->how != DROVER_CANCELLED && result->how != DROVER_BROKER_LOST;
     r->printer.batch = drover_batch_id (r->batch);
@@ -468,7 +483,8 @@ static void report_worth (struct runner *r, const struct summary *sequential)
         if (summary_differ (&r->summary, sequential, line, sizeof line) > 0)
             say (NULL, "%s", line);
     }
-    if (r->opts->summary && summary_advice (&r->summary, line, sizeof line) > 0)
+    if (r->opts->summary && r->opts->stage_count == 0 &&
+        summary_advice (&r->summary, line, sizeof line) > 0)
         say (NULL, "%s", line);
 }
 
@@ -488,7 +504,23 @@ static unsigned tasks_at_once (const struct runner *r)
 {
     if (r->again)
         return 1;
-    return drover_is_private (r->h) ? 0 : r->opts->jobs;
+    return drover_is_private (r->h) && r->opts->stage_count == 0 ? 0 : r->opts->jobs;
+}
+
+/* All of what the first one has that is not said of each. */
+static int open_stage (struct runner *r, size_t i, const drover_batch_options_t *first)
+{
+    const struct runner_stage *st = &r->opts->stages[i];
+    drover_batch_options_t options = {.jobs = st->jobs, .deadline_ms = first->deadline_ms};
+    char name[STAGE_NAME_MAX];
+    drover_error_t e;
+
+    snprintf (name, sizeof name, "%.200s (stage %zu)", first->name ? first->name : "", i + 2);
+    options.name = name;
+    retrying_apply (&st->retrying, &options);
+    return drover_batch_then (r->batch, st->spec, &options, &e) < 0
+               ? session_error (&r->opts->session, &e, -1)
+               : 0;
 }
 
 static int open_batch (struct runner *r)
@@ -506,7 +538,12 @@ static int open_batch (struct runner *r)
     if (!r->batch)
         return session_error (&r->opts->session, &e, -1);
     r->spec = drover_batch_add_spec (r->batch, r->opts->spec, &e);
-    return r->spec < 0 ? session_error (&r->opts->session, &e, -1) : 0;
+    if (r->spec < 0)
+        return session_error (&r->opts->session, &e, -1);
+    for (size_t i = 0; i < r->opts->stage_count; i++)
+        if (open_stage (r, i, &options) < 0)
+            return -1;
+    return 0;
 }
 
 /* Run the rows to their end. The session is open; 0, or -1: there is no batch. */
@@ -518,6 +555,7 @@ static int run_batch (struct runner *r)
                                     .json = o->session.json,
                                     .quiet = o->session.quiet,
                                     .places = !drover_is_private (r->h),
+                                    .stages = o->stage_count ? (unsigned)o->stage_count + 1 : 0,
                                     .tag = o->tag};
 
     printer_init (&r->printer, &printing, r->signals->fd, on_signals, r);

@@ -25,13 +25,23 @@
  * more; 2 the input has nothing yet: poll its descriptor; -1 with an error. */
 typedef int runner_next_fn (void *arg, const drover_bytes_t **values, size_t *count, struct err *e);
 
+/* A stage behind the first. */
+struct runner_stage {
+    const drover_spec_t *spec;
+    unsigned jobs; /* at one time; 0: no limit */
+    struct retrying retrying;
+};
+
 struct runner_opts {
     struct session_opts session;
     const drover_spec_t *spec;
+    const struct runner_stage *stages; /* of a pipeline; NULL: none */
+    size_t stage_count;
     runner_next_fn *next;
     void *arg;
     int (*input_fd) (void *arg); /* to be polled after `next` returned 2; NULL: it never does */
-    unsigned jobs;               /* at one time, on a broker that is not private; 0: no limit */
+    unsigned jobs;               /* at one time, on a broker that is not private, or in a pipeline;
+                                    0: no limit */
     unsigned cpus;               /* slots of a task, for the summary */
     unsigned priority;           /* 0: the usual one */
     const char *name;            /* of the batch, or NULL */

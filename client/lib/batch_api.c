@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client/lib/batch_api.h"
 #include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
 #include "client/lib/handle.h"
+#include "client/lib/pipeline.h"
 #include "client/lib/spec.h"
 #include "client/lib/task_rows.h"
 #include "common/base/mem.h"
@@ -150,6 +152,8 @@ void drover_batch_free (drover_batch_t **bp)
     *bp = NULL;
     if (rows_put_off_free (b))
         return;
+    if (b->pipe && b->stage == 0)
+        pipeline_free (b->pipe);
     rows_fini (b);
     binding_drop_batch (b);
     core_forget (&b->h->core, &b->b);
@@ -162,7 +166,8 @@ void *drover_batch_user (const drover_batch_t *b)
     return b->user;
 }
 
-int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e)
+int batch_api_add_spec (drover_batch_t *b, const drover_spec_t *s, uint64_t more_flags,
+                        drover_error_t *e)
 {
     struct err why = {0};
     if (s->failed)
@@ -175,8 +180,14 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
     struct wire w = {.kind = WIRE_SPEC, .m.spec = s->m, .body = {s->command, s->environment}};
     if (b->b.flags & BATCH_EXCLUSIVE)
         w.m.spec.flags |= SPEC_EXCLUSIVE;
+    w.m.spec.flags |= more_flags;
     int number = batch_add_spec (&b->b, &w, &why);
     return number < 0 ? fail (b->h, &why, e) : number;
+}
+
+int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e)
+{
+    return batch_api_add_spec (b, s, 0, e);
 }
 
 static int64_t add_many (drover_batch_t *b, int spec, const struct bytes *key,
@@ -208,10 +219,15 @@ int64_t handle_add (drover_batch_t *b, int spec, const struct bytes *key,
     why.code = 0;
     uint64_t chunks = b->b.chunks;
     bool first = b->b.chunk_count == 0;
+    bool item = b->pipe && b->stage == 0;
+    if (item && pipeline_expect (b->pipe, key, values, count, e) != 0)
+        return -1;
     int64_t row = count > FEW ? add_many (b, spec, key, values, count, &why)
                               : add_few (b, spec, key, values, count, &why);
     if (row < 0)
         return fail (b->h, &why, e);
+    if (item)
+        pipeline_added (b->pipe, (uint64_t)row);
     if (b->b.chunks != chunks)
         handle_send (b->h);
     if (first || b->b.chunks != chunks)
@@ -244,6 +260,8 @@ int64_t drover_batch_add_keyed (drover_batch_t *b, int spec, drover_bytes_t key,
 uint64_t drover_batch_room (drover_batch_t *b)
 {
     uint64_t room = batch_room (&b->b, false);
+    if (b->pipe && b->stage == 0 && room)
+        return pipeline_room (b->pipe, room);
     b->b.wants_room = room == 0 && !b->b.closed && !b->b.over;
     return room;
 }
@@ -265,7 +283,7 @@ uint64_t drover_batch_rows (const drover_batch_t *b)
 
 uint64_t drover_batch_pending (const drover_batch_t *b)
 {
-    return batch_pending (&b->b);
+    return b->pipe && b->stage == 0 ? pipeline_pending (b->pipe) : batch_pending (&b->b);
 }
 
 uint64_t drover_batch_id (const drover_batch_t *b)

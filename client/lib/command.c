@@ -13,6 +13,7 @@ _Static_assert((int)DROVER_COMMAND_QUOTE == (int)TEMPLATE_QUOTE_WORDS, "flags");
 _Static_assert((int)DROVER_COMMAND_NO_APPEND == (int)TEMPLATE_NO_APPEND, "flags");
 _Static_assert((int)DROVER_COMMAND_RAW == (int)TEMPLATE_RAW, "flags");
 _Static_assert((int)DROVER_COMMAND_SPREAD == (int)TEMPLATE_SPREAD, "flags");
+_Static_assert((int)DROVER_COMMAND_STAGE == (int)TEMPLATE_STAGE, "flags");
 
 drover_command_t *drover_command_new (const drover_command_options_t *options, drover_error_t *e)
 {
@@ -29,6 +30,7 @@ drover_command_t *drover_command_new (const drover_command_options_t *options, d
     }
     drover_command_t *c = mem_zalloc (sizeof *c);
     c->t = t;
+    c->of_stage = (options->flags & DROVER_COMMAND_STAGE) != 0;
     buf_init (&c->text, LINE_MAX_BYTES);
     return c;
 }

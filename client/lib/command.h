@@ -2,6 +2,8 @@
 #ifndef DROVER_CLIENT_COMMAND_H
 #define DROVER_CLIENT_COMMAND_H
 
+#include <stdbool.h>
+
 #include "client/drover.h"
 #include "common/base/buf.h"
 #include "common/model/template.h"
@@ -9,6 +11,7 @@
 struct drover_command {
     struct template *t;
     struct buf text; /* of the last expansion */
+    bool of_stage;   /* its values are those of a later stage: model/template.h */
 };
 
 #endif

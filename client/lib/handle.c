@@ -11,6 +11,7 @@
 
 #include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
+#include "client/lib/pipeline.h"
 #include "common/base/clock.h"
 #include "common/base/faultpoint.h"
 
@@ -118,7 +119,7 @@ void handle_turn (drover_t *h, bool all)
 
 static bool has_work (drover_t *h)
 {
-    if (core_has_events (&h->core, NULL))
+    if (core_has_events (&h->core, NULL) || pipelines_have (h))
         return true;
     if (session_state (h->core.session) == SESSION_LOST)
         return !h->core.lost_delivered;
@@ -260,17 +261,26 @@ static bool is_hidden (drover_t *h)
 }
 
 /* Many events come out of one message: no turn for each, but one from time to time, so that what
- * the program answers to them leaves. */
+ * the program, or a pipeline, answers to them leaves. */
+static int take_event (drover_t *h, const drover_event_t **event, struct err *why)
+{
+    int rc;
+    do {
+        if (++h->served >= MESSAGES_A_TURN)
+            handle_turn (h, false);
+        if (pipelines_next (h, event))
+            return 1;
+        rc = core_next (&h->core, NULL, event, why);
+    } while (rc > 0 && (is_hidden (h) || !pipelines_pass (&h->core.event)));
+    return rc;
+}
+
 static int next_event (drover_t *h, const drover_event_t **event, drover_error_t *e)
 {
     struct err why = {0};
-    if (++h->served >= MESSAGES_A_TURN)
-        handle_turn (h, false);
     if (tasks_may_wait (h, e) != 0 || tasks_serve (h, e) != 0)
         return -1;
-    int rc;
-    while ((rc = core_next (&h->core, NULL, event, &why)) == 1 && is_hidden (h))
-        ;
+    int rc = take_event (h, event, &why);
     if (rc > 0)
         FAULT_POINT ("client-delivers");
     if (rc < 0)

@@ -17,10 +17,14 @@
 #include "client/lib/task.h"
 #include "common/net/link.h"
 
+struct pipeline;
+
 struct drover_batch {
     struct batch b; /* what the core knows of it */
     drover_t *h;
     void *user;
+    struct pipeline *pipe; /* it is a stage of; NULL: none */
+    unsigned stage;        /* from 0, which is the one that the program has */
     LIST_ENTRY (drover_batch) link;
     struct futures *futures; /* of its rows, or of itself; or NULL */
     struct binding *binding; /* to a cancel source, or NULL */
@@ -30,6 +34,7 @@ struct drover_batch {
 };
 
 LIST_HEAD (drover_batches, drover_batch);
+LIST_HEAD (pipelines, pipeline);
 
 struct drover {
     struct core core;
@@ -41,6 +46,8 @@ struct drover {
     char host[257];
     struct drover_batches batches;
     struct tasks tasks;
+    struct pipelines pipelines;
+    struct result *piped; /* of the present event, where a pipeline made it */
     int epoll_fd;
     int timer_fd;
     int raised_fd;

@@ -11,6 +11,7 @@
 #include "client/lib/fault.h"
 #include "client/lib/find.h"
 #include "client/lib/handle.h"
+#include "client/lib/pipeline.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
@@ -169,6 +170,7 @@ drover_t *drover_open (const drover_options_t *options, drover_error_t *e)
     h->reconnect_at = h->timer_at = CLOCK_NEVER;
     LIST_INIT (&h->batches);
     tasks_init (&h->tasks);
+    LIST_INIT (&h->pipelines);
     store_init (&h->store, o->spill_dir, size_or (o->task_memory, TASK_MEMORY),
                 size_or (o->memory, MEMORY));
     if (make_descriptors (h, e) != 0 || choose_broker (h, o, e) != 0)
@@ -241,11 +243,14 @@ void drover_close (drover_t **hp)
     h->tasks.closing = true;
     say_goodbye (h);
     bool linger = !h->private && h->core.session && !session_over (h->core.session);
+    while (!LIST_EMPTY (&h->pipelines))
+        pipeline_free (LIST_FIRST (&h->pipelines));
     tasks_fini (h);
     while (!LIST_EMPTY (&h->batches)) {
         drover_batch_t *b = LIST_FIRST (&h->batches);
         drover_batch_free (&b);
     }
+    result_unref (&h->piped);
     if (h->core.session)
         core_fini (&h->core);
     link_close (&h->link, linger ? LINGER_MS : 0);

@@ -4,6 +4,7 @@
 
 #include "client/lib/fault.h"
 #include "client/lib/handle.h"
+#include "client/lib/pipeline.h"
 #include "common/base/clock.h"
 
 #define PAIRS_MAX 64
@@ -68,6 +69,8 @@ uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *
                               drover_error_t *e)
 {
     struct wire w = cancel_message (options);
+    if (b->pipe && b->stage == 0 && pipeline_stop (b->pipe, options, e) != 0)
+        return 0;
     w.m.cancel.batch = b->b.handle;
     if (cancel_unopened (b, options, e) != 0)
         return 0;

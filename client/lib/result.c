@@ -115,6 +115,7 @@ void result_fini (struct result *r)
         r->store->memory -= r->counted;
     }
     slice_fini (&r->body);
+    result_unref (&r->before);
     free (r->reason);
     free (r->names);
     *r = (struct result){.refs = r->refs};
@@ -221,4 +222,45 @@ int drover_result_piece (const drover_result_t *pub, int stream, uint64_t offset
     if (got == 1)
         *piece = (drover_bytes_t){view.ptr, view.len};
     return got < 0 ? fault_err (e, &why) : got;
+}
+
+/* Of a view in a file no more is had at one time than a block of it. */
+static int copy_err (struct result *to, const struct result *from)
+{
+    drover_bytes_t piece;
+    uint64_t at = 0;
+    int got;
+    while ((got = drover_result_piece (&from->pub, 2, at, &piece, NULL)) == 1) {
+        if (stream_append (&to->stream[1], to->store, bytes_of (piece.ptr, piece.len), NULL) != 0)
+            return -1;
+        at += piece.len;
+    }
+    to->streamed[1] = at != 0;
+    show_stream (to, 1);
+    return got;
+}
+
+struct result *result_brief (const struct result *r)
+{
+    struct result *brief = mem_zalloc (sizeof *brief);
+    brief->refs = 1;
+    brief->store = r->store;
+    brief->pub = r->pub;
+    brief->pub.out = NULL;
+    brief->pub.out_len = 0;
+    brief->pub.before = NULL;
+    if (r->reason) {
+        brief->reason = mem_strdup (r->reason);
+        brief->pub.reason = brief->reason;
+    }
+    own_names (brief);
+    if (copy_err (brief, r) != 0)
+        result_unref (&brief);
+    return brief;
+}
+
+void result_follow_take (struct result *r, struct result *before)
+{
+    r->before = before;
+    r->pub.before = before ? &before->pub : NULL;
 }

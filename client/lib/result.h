@@ -22,9 +22,10 @@ struct result {
     size_t counted;             /* of that, in store->memory */
     struct stream stream[2];    /* where the output is, if `streamed` */
     bool streamed[2];
-    int filled;   /* streams, by result_fill() */
-    char *reason; /* owned */
-    char *names;  /* owned, once it stands alone */
+    int filled;            /* streams, by result_fill() */
+    char *reason;          /* owned */
+    char *names;           /* owned, once it stands alone */
+    struct result *before; /* owned, on the heap: of the stage before */
 };
 
 /* Begin to fill a zeroed result (its refs stay). `body` must live until the result is finished or
@@ -43,6 +44,12 @@ bool result_is_small (const struct result *r);
 /* Let go of the message that it came in, and of the names. Where the file cannot be written it
  * fails, and may be called again. */
 int result_stand_alone (struct result *r, struct err *e);
+/* A new one that stands alone, with all of `r` but its stdout and what was before it. NULL where
+ * its stderr cannot be kept. */
+struct result *result_brief (const struct result *r);
+
+/* What was in the stage before; taken. */
+void result_follow_take (struct result *r, struct result *before);
 
 /* Give back what it holds, and zero it but for its refs; not its own memory. */
 void result_fini (struct result *r);

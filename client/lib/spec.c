@@ -84,6 +84,9 @@ drover_spec_t *drover_spec_new_shell (const drover_command_t *c)
     buf_init (&b, WIRE_FRAME_MAX);
     template_pack (c->t, &b);
     take_buf (s, &s->command, &b);
+    s->of_stage = c->of_stage;
+    s->takes_output = c->of_stage && template_takes_output (c->t);
+    s->takes_item = c->of_stage && template_takes_item (c->t);
     return s;
 }
 

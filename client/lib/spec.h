@@ -12,7 +12,10 @@ struct drover_spec {
     char *shell;
     struct slice command;     /* body 0 */
     struct slice environment; /* body 1 */
-    bool failed; /* something could not be kept: there was no memory, or it is too big */
+    bool failed;       /* something could not be kept: there was no memory, or it is too big */
+    bool of_stage;     /* a line whose values are those of a later stage */
+    bool takes_output; /* ... and which holds the output of the one before, ... */
+    bool takes_item;   /* ... or values of the item itself */
 };
 
 /* The same again, for drover_spec_free(); command and environment are shared. */

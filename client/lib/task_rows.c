@@ -269,8 +269,17 @@ void rows_fini (struct drover_batch *b)
     free (f);
 }
 
+static bool is_piped (const drover_batch_t *b, drover_error_t *e)
+{
+    if (b->pipe)
+        fault_set (e, DROVER_EINVAL, "the items of a pipeline have no futures: take its events");
+    return b->pipe != NULL;
+}
+
 drover_task_t *drover_when_batch (drover_batch_t *b, drover_error_t *e)
 {
+    if (is_piped (b, e))
+        return NULL;
     struct futures *f = futures_of (b);
     if (!f->whole) {
         f->whole = mem_zalloc (sizeof *f->whole);
@@ -290,6 +299,8 @@ drover_task_t *drover_when_batch (drover_batch_t *b, drover_error_t *e)
 
 static int may_have_futures (const drover_batch_t *b, drover_error_t *e)
 {
+    if (is_piped (b, e))
+        return -1;
     if (b->b.live_output || b->b.flags & BATCH_INPUT)
         return fault_set (e, DROVER_EINVAL,
                           "a task with live input or output is for drover_batch_add()");

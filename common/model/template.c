@@ -181,6 +181,29 @@ int template_expand (const struct template *t, const struct bytes *values, size_
     return out->failed ? -1 : 0;
 }
 
+/* A value from `lo` on, up to `hi`, counted from the first? */
+static bool takes (const struct template_part *p, uint32_t lo, uint32_t hi)
+{
+    return p->op == TEMPLATE_FIRST && p->number >= lo && p->number <= hi;
+}
+
+bool template_takes_output (const struct template *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (takes (&t->parts[i], TEMPLATE_STAGE_OUTPUT, TEMPLATE_STAGE_OUTPUT))
+            return true;
+    return false;
+}
+
+bool template_takes_item (const struct template *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->parts[i].op == TEMPLATE_LAST ||
+            takes (&t->parts[i], TEMPLATE_STAGE_VALUES + 1, UINT32_MAX))
+            return true;
+    return false;
+}
+
 static int check_part (const struct template_part *p, size_t behind, struct err *e)
 {
     bool value = p->op == TEMPLATE_ALL || p->op == TEMPLATE_FIRST || p->op == TEMPLATE_LAST;

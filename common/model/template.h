@@ -10,6 +10,7 @@
 #ifndef DROVER_MODEL_TEMPLATE_H
 #define DROVER_MODEL_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/buf.h"
@@ -65,8 +66,15 @@ enum template_flag {
     TEMPLATE_QUOTE_WORDS = 1, /* -q: each word stays one word, nothing in it is live */
     TEMPLATE_NO_APPEND = 2,   /* do not append {} where the words hold no replacement string */
     TEMPLATE_RAW = 4,         /* values are never quoted (tags, names of files) */
-    TEMPLATE_SPREAD = 8       /* a blank-separated word that holds {} is repeated for each value */
+    TEMPLATE_SPREAD = 8,      /* a blank-separated word that holds {} is repeated for each value */
+    TEMPLATE_STAGE = 16       /* of a later stage of a pipeline: see below */
 };
+
+/* A row of a later stage is the number of its item, the output of the stage before, and the item's
+ * own values. So with TEMPLATE_STAGE {} {.} ... are of value 2, {n} is value n + 2 and {#} value 1,
+ * and {} is not appended. */
+#define TEMPLATE_STAGE_OUTPUT 2
+#define TEMPLATE_STAGE_VALUES 2 /* in front of the item's own */
 
 /* What the user wrote. Everything is borrowed for the call. */
 struct template_source {
@@ -86,6 +94,11 @@ struct template *template_new (const struct template_part *parts, size_t count, 
                                struct err *e);
 
 void template_free (struct template **t);
+
+/* Of one with TEMPLATE_STAGE: does it hold {} or a part of it? And does it hold a value of the item
+ * itself? */
+bool template_takes_output (const struct template *t);
+bool template_takes_item (const struct template *t);
 
 /* Append the text for these values: `seq` is the job number and `slot` the slot number, both from
  * 1. 0, or -1 with out->failed set, where the limit of `out` is reached or memory is out. */

@@ -179,6 +179,20 @@ static size_t read_name (const struct compiler *c, const char *s, struct templat
     return best ? 1 + best + read_modifier (s + 1 + best, p) : 0;
 }
 
+/* Where a row of a later stage has what is meant. */
+static void move_to_stage (struct template_part *p)
+{
+    if (p->op == TEMPLATE_ALL) {
+        p->op = TEMPLATE_FIRST;
+        p->number = TEMPLATE_STAGE_OUTPUT;
+    } else if (p->op == TEMPLATE_FIRST) {
+        p->number += TEMPLATE_STAGE_VALUES;
+    } else if (p->op == TEMPLATE_SEQ) {
+        p->op = TEMPLATE_FIRST;
+        p->number = 1;
+    }
+}
+
 /* The replacement string at the start of s: its length, 0 if there is none. */
 static size_t read_reference (const struct compiler *c, const char *s, struct template_part *p)
 {
@@ -195,8 +209,10 @@ static size_t read_reference (const struct compiler *c, const char *s, struct te
     }
     if (own && own >= braces) {
         *p = (struct template_part){.op = TEMPLATE_ALL};
-        return own;
+        braces = own;
     }
+    if (braces && (c->source->flags & TEMPLATE_STAGE))
+        move_to_stage (p);
     return braces;
 }
 
@@ -286,7 +302,7 @@ static void add_all (struct compiler *c)
             add_gap (c);
         add_word (c, words[i]);
     }
-    if (!c->found && !(c->source->flags & TEMPLATE_NO_APPEND)) {
+    if (!c->found && !(c->source->flags & (TEMPLATE_NO_APPEND | TEMPLATE_STAGE))) {
         c->first_word = !some;
         if (some)
             add_gap (c);

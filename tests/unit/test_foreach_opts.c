@@ -284,12 +284,70 @@ static void what_comes_later_is_told_from_what_is_unknown (void **state)
         snprintf (wanted, sizeof wanted, "%s does not work yet in this version", alone[i]);
         refuses (ARGS (alone[i], "c"), wanted);
     }
-    refuses (ARGS ("c", "--then", "d"), "--then does not work yet");
     refuses (ARGS ("--jobl=x", "c"), "--joblog does not work yet");
     refuses (ARGS ("--nonsense", "c"), "unknown option --nonsense");
     refuses (ARGS ("--kep-order", "c"), "did you mean --keep-order?");
     refuses (ARGS ("-kz", "c"), "unknown option -z");
     refuses (ARGS ("--re", "c"), "--re may mean several options");
+}
+
+static void stages_have_options_and_words_of_their_own (void **state)
+{
+    (void)state;
+    struct foreach_opts o;
+    struct err e;
+    assert_int_equal (
+        parse_groups (&o, OPTS_ALL | OPTS_STAGE,
+                      ARGS ("-kj3", "one", "-x", "--then", "-j2", "--cpus", "0", "two", "-k",
+                            "--then", "--function", "m:f", ":::", "--then"),
+                      &e),
+        0);
+    assert_true (o.keep_order);
+    assert_int_equal (o.word_count, 2);
+    assert_int_equal (o.stage_count, 2);
+    assert_int_equal (o.stages[0].word_count, 2);
+    assert_string_equal (o.stages[0].words[0], "two");
+    assert_string_equal (o.stages[0].words[1], "-k");
+    assert_null (o.stages[0].words[2]);
+    assert_int_equal (o.stages[0].task.cpus, 0);
+    assert_true (o.stages[0].jobs.value == 2 && o.jobs.value == 3);
+    assert_string_equal (o.stages[1].function, "m:f");
+    assert_int_equal (o.stages[1].task.cpus, 1);
+    assert_int_equal (o.inputs.count, 1);
+    assert_string_equal (o.inputs.list[0].words[0], "--then");
+    foreach_opts_fini (&o);
+}
+
+static void options_end_at_a_stage (void **state)
+{
+    (void)state;
+    struct foreach_opts o;
+    struct err e;
+    assert_int_equal (
+        parse_groups (&o, OPTS_ALL | OPTS_STAGE, ARGS ("--function", "m:f", "--then", "wc"), &e),
+        0);
+    assert_string_equal (o.function, "m:f");
+    assert_int_equal (o.word_count, 0);
+    assert_int_equal (o.stage_count, 1);
+    foreach_opts_fini (&o);
+}
+
+static void what_a_stage_cannot_have_is_refused (void **state)
+{
+    (void)state;
+    const unsigned all = OPTS_ALL | OPTS_STAGE;
+    refuses_of (all, ARGS ("c", "--then", "-k", "d"),
+                "--then: -k is for the whole pipeline: write it in front of the command");
+    refuses_of (all, ARGS ("c", "--then", "--broker", "u", "d"),
+                "--then: --broker is for the whole pipeline");
+    refuses_of (all, ARGS ("c", "--then", "--priority", "3", "d"),
+                "--then: --priority is for the whole pipeline");
+    refuses_of (all, ARGS ("c", "--then", "--nonsense", "d"), "--then: unknown option --nonsense");
+    refuses_of (all, ARGS ("c", "--then", "--retries", "0", "d"), "--then: --retries '0'");
+    refuses_of (all, ARGS ("c", "--then"), "--then: there is no command");
+    refuses_of (all, ARGS ("c", "--then", "--then", "d"), "--then: there is no command");
+    refuses_of (all, ARGS ("c", "--then", "--function", "m:f", "d"), "one word too many");
+    refuses_of (OPTS_ALL, ARGS ("c", "--then", "d"), "--then is of 'drover foreach'");
 }
 
 static void what_is_of_GNU_Parallel_alone_is_refused_with_a_mend (void **state)
@@ -434,6 +492,9 @@ int main (void)
         cmocka_unit_test (drovers_own_options_are_taken),
         cmocka_unit_test (what_comes_later_is_told_from_what_is_unknown),
         cmocka_unit_test (what_runs_again_is_read),
+        cmocka_unit_test (stages_have_options_and_words_of_their_own),
+        cmocka_unit_test (options_end_at_a_stage),
+        cmocka_unit_test (what_a_stage_cannot_have_is_refused),
         cmocka_unit_test (what_is_of_GNU_Parallel_alone_is_refused_with_a_mend),
         cmocka_unit_test (wrong_values_are_named_with_a_mend),
         cmocka_unit_test (commands_take_only_their_groups),

@@ -256,6 +256,34 @@ static void a_word_with_all_values_is_repeated_for_each (void **state)
     CHECK (x);
 }
 
+static void a_later_stage_has_its_output_its_number_and_the_values_behind_them (void **state)
+{
+    (void)state;
+    static const char *const row[] = {"12", "a/out.txt", "one", "t w o", NULL};
+    static const struct {
+        const char *word;
+        const char *wanted;
+        bool output, item;
+    } cases[] = {
+        {"cat", "cat", false, false},
+        {"x {}", "x a/out.txt", true, false},
+        {"x {/.} {.}", "x out a/out", true, false},
+        {"x {#} {%}", "x 12 3", false, false},
+        {"x {1} {2} {3}", "x one 't w o' ", false, true},
+        {"x {-1} {}", "x 't w o' a/out.txt", true, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct example x = {
+            .words = {cases[i].word}, .wanted = cases[i].wanted, .flags = TEMPLATE_STAGE};
+        memcpy (x.values, row, sizeof row);
+        struct template *t = compile (&x);
+        expands (t, &x);
+        assert_int_equal (template_takes_output (t), cases[i].output);
+        assert_int_equal (template_takes_item (t), cases[i].item);
+        template_free (&t);
+    }
+}
+
 static void limits_are_said (void **state)
 {
     (void)state;
@@ -399,6 +427,7 @@ int main (void)
         cmocka_unit_test (another_string_may_stand_for_the_values),
         cmocka_unit_test (names_stand_for_their_values),
         cmocka_unit_test (a_word_with_all_values_is_repeated_for_each),
+        cmocka_unit_test (a_later_stage_has_its_output_its_number_and_the_values_behind_them),
         cmocka_unit_test (limits_are_said),
         cmocka_unit_test (a_line_over_the_limit_fails),
         cmocka_unit_test (parts_that_make_no_sense_are_refused),
