@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/cores.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/worker.h"
@@ -149,6 +150,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .broker = w->o->broker,
         .pid = (uint64_t)start->launcher,
         .slots = w->o->slots,
+        .cores = cores_usable (),
         .functions = (const char *const *)w->functions->names,
         .executors_max = executors_max (w->o),
         .prepare = w->o->slots < PREPARE_MAX ? w->o->slots : PREPARE_MAX,

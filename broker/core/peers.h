@@ -125,6 +125,7 @@ struct known_batch { /* specs that a worker has been sent */
 struct worker {
     struct session *session;
     uint64_t slots;
+    uint64_t cores;    /* as it said, for people; 0: it did not */
     uint64_t occupied; /* sum over leases */
     uint64_t containment;
     uint64_t grants; /* number of the last grant */

@@ -202,6 +202,8 @@ static void add_worker (struct answer *a, const struct worker *w)
     put (&r, "pid", w->session->pid);
     put_text (&r, "containment", LEVELS[w->containment % 3]);
     put_text (&r, "functions", names.failed ? "" : (const char *)names.bytes);
+    if (w->cores)
+        put (&r, "cores", w->cores);
     add (a, &r);
     buf_fini (&names);
 }

@@ -39,6 +39,7 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
     struct worker *w = mem_zalloc (sizeof *w);
     w->session = se;
     w->slots = hello->m.hello.slots;
+    w->cores = hello->m.hello.cores;
     w->commands = hello->m.hello.features & FEATURE_COMMANDS;
     w->containment = hello->m.hello.containment;
     learn_functions (w, hello);

@@ -14,8 +14,9 @@
 static const char command[] = "worker";
 
 static const struct show_column columns[] = {
-    {"name", "WORKER"},        {"host", "HOST"}, {"state", "STATE"}, {"slots", "SLOTS"},
-    {"busy", "BUSY"},          {"done", "DONE"}, {"pid", "PID"},     {"containment", "CONTAINMENT"},
+    {"name", "WORKER"},        {"host", "HOST"},   {"state", "STATE"},
+    {"slots", "SLOTS"},        {"cores", "CORES"}, {"busy", "BUSY"},
+    {"done", "DONE"},          {"pid", "PID"},     {"containment", "CONTAINMENT"},
     {"functions", "FUNCTIONS"}};
 
 #define COLUMNS (sizeof columns / sizeof *columns)

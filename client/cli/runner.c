@@ -17,7 +17,6 @@
 #include "client/cli/signals.h"
 #include "client/cli/summary.h"
 #include "common/base/clock.h"
-#include "common/base/cores.h"
 
 #define PENDING_ROWS 65536               /* unfinished rows at one time */
 #define BEHIND_ROWS 65536                /* in order: rows from the first unprinted one */
@@ -431,7 +430,7 @@ static void finish_figures (struct runner *r)
     w->asked = o->asked;
     if (places_ask (r->h, &places, &e) < 0)
         return;
-    w->cores = places.cores || !private ? places.cores : cores_usable ();
+    w->cores = places.cores;
     if (private && o->session.slots)
         places.slots = o->session.slots;
     w->slots = o->cpus ? places.slots / o->cpus : 0;

@@ -59,6 +59,7 @@ struct agent_config {
     uint64_t pid;
     unsigned containment; /* as in HELLO: 0 subreaper, 1 cgroup */
     unsigned slots;
+    unsigned cores;               /* of the machine, that it may use; 0: not known */
     const char *const *functions; /* names, NULL behind the last */
     unsigned executors_max;       /* 0: 2000 */
     unsigned prepare;             /* command executors to start before any work is there */

@@ -103,6 +103,7 @@ static void say_hello (struct session *s, unsigned slots)
         .replaces = s->replaces,
         .containment = s->cfg->containment,
         .born = s->born,
+        .cores = s->cfg->cores,
     };
     say (s, &w);
     buf_fini (&names);
