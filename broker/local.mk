@@ -47,6 +47,8 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/subs.c \
 	broker/core/waiting.c \
 	broker/core/waits.c \
+	broker/core/set.c \
+	broker/core/peeks.c \
 	broker/core/workers.c \
 	broker/core/drains.c
 

@@ -582,6 +582,40 @@ uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count,
  * somebody reads its results. */
 uint64_t drover_forget (drover_t *h, uint64_t id, drover_error_t *e);
 
+enum drover_change {
+    DROVER_CHANGE_JOBS = 1,
+    DROVER_CHANGE_PRIORITY = 2,
+    DROVER_CHANGE_DEADLINE = 4,
+    DROVER_CHANGE_NAME = 8
+};
+
+typedef struct drover_set_options {
+    unsigned changes;     /* enum drover_change: which of these are meant */
+    unsigned jobs;        /* as in drover_batch_options_t; 0: no limit */
+    unsigned priority;    /* 0: 50 */
+    uint64_t deadline_ms; /* from now; 0: none any more */
+    const char *name;     /* NULL: none */
+} drover_set_options_t;
+
+/* Change a batch that is not over, also one of another client. A lower limit of jobs ends nothing:
+ * what runs goes on to its end. DROVER_ECONFLICT: the batch is over. */
+uint64_t drover_set (drover_t *h, uint64_t id, const drover_set_options_t *options,
+                     drover_error_t *e);
+
+typedef struct drover_peek { /* how far somebody has read the output of a task */
+    uint64_t attempt;        /* 0: not begun */
+    uint64_t out_at;         /* bytes of its stdout */
+    uint64_t err_at;
+} drover_peek_t;
+
+/* What a task has printed behind `from` (NULL: from its beginning), at most 64 KiB of each stream.
+ * With `wait` the answer comes when there is more, or the task has ended; it may get lost where its
+ * worker is: ask again when none has come in a second. One record: state (waiting: it has not
+ * started, running, away: its worker is, hidden: its worker cannot show it, ended: its outcome has
+ * the rest), attempt, out_at, out, err_at, err. drover_follow() does all of this. */
+uint64_t drover_peek (drover_t *h, uint64_t id, uint64_t row, const drover_peek_t *from, int wait,
+                      drover_error_t *e);
+
 enum drover_what {
     DROVER_QUERY_STATUS,  /* one record: the broker */
     DROVER_QUERY_BATCHES, /* one for each batch */
@@ -623,6 +657,18 @@ typedef int drover_record_fn (const drover_pair_t *pairs, size_t count, void *ar
  * `value` (may be NULL) the value of the last reply. Other events are kept for drover_next(). */
 int drover_await (drover_t *h, uint64_t ref, int64_t timeout_ms, drover_record_fn *fn, void *arg,
                   uint64_t *value, drover_error_t *e);
+
+/* Called for each piece of output; other than 0 stops. Where `offset` is beyond what came before of
+ * the stream, what is between is not kept; where `attempt` is a new one, the task runs again and
+ * begins anew. */
+typedef int drover_output_fn (const drover_output_t *output, void *arg);
+
+/* The output of one task, running or not, of a batch of any client: what there is now, or with
+ * `follow` until the task has ended, however often it runs again. A reader that is slow holds up
+ * nobody. 0; -1 with an error, DROVER_EUNKNOWN: there is no such batch or task, DROVER_ETIME:
+ * timeout_ms (-1: none) is over, DROVER_ESTOPPED. Events are kept for drover_next(). */
+int drover_follow (drover_t *h, uint64_t id, uint64_t row, int follow, int64_t timeout_ms,
+                   drover_output_fn *fn, void *arg, drover_error_t *e);
 
 /* The value of a pair by name, or an empty one; and as a number, or `otherwise`. */
 drover_bytes_t drover_pair_find (const drover_pair_t *pairs, size_t count, const char *name);

@@ -39,6 +39,7 @@ client_libclient_la_SOURCES = \
 	client/lib/request.c \
 	client/lib/request.h \
 	client/lib/request_api.c \
+	client/lib/follow.c \
 	client/lib/restart.c \
 	client/lib/restart.h \
 	client/lib/result.c \
@@ -85,6 +86,8 @@ client_libcli_a_SOURCES = \
 	client/cli/cmd_race.c \
 	client/cli/cmd_results.c \
 	client/cli/cmd_retry.c \
+	client/cli/cmd_logs.c \
+	client/cli/cmd_set.c \
 	client/cli/cmd_run.c \
 	client/cli/cmd_status.c \
 	client/cli/cmd_submit.c \

@@ -20,7 +20,9 @@ dist_man_MANS += \
 	doc/drover-protocol.7 \
 	doc/drover-race.1 \
 	doc/drover-results.1 \
+	doc/drover-logs.1 \
 	doc/drover-retry.1 \
+	doc/drover-set.1 \
 	doc/drover-run.1 \
 	doc/drover-status.1 \
 	doc/drover-submit.1 \

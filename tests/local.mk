@@ -71,6 +71,7 @@ unit_tests = \
 	tests/unit/test_sched_keys \
 	tests/unit/test_sched_large \
 	tests/unit/test_sched_loss \
+	tests/unit/test_sched_peek \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_drain \
 	tests/unit/test_sched_quota \
@@ -81,6 +82,7 @@ unit_tests = \
 	tests/unit/test_sched_retry \
 	tests/unit/test_sched_restart \
 	tests/unit/test_sched_session \
+	tests/unit/test_sched_set \
 	tests/unit/test_sched_went_back \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
@@ -197,6 +199,8 @@ tests_unit_test_sched_large_SOURCES = tests/unit/test_sched_large.c $(SCHED_BED)
 tests_unit_test_sched_large_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_peek_SOURCES = tests/unit/test_sched_peek.c $(SCHED_BED)
+tests_unit_test_sched_peek_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_drain_SOURCES = tests/unit/test_sched_drain.c $(SCHED_BED)
@@ -219,6 +223,8 @@ tests_unit_test_sched_went_back_SOURCES = tests/unit/test_sched_went_back.c $(SC
 tests_unit_test_sched_went_back_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_session_SOURCES = tests/unit/test_sched_session.c $(SCHED_BED)
 tests_unit_test_sched_session_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_set_SOURCES = tests/unit/test_sched_set.c $(RESTART_RIG)
+tests_unit_test_sched_set_LDADD = $(UNIT_BROKER)
 tests_unit_test_store_turn_SOURCES = tests/unit/test_store_turn.c $(SCHED_BED)
 tests_unit_test_store_turn_LDADD = $(UNIT_BROKER)
 tests_unit_test_turn_SOURCES = tests/unit/test_turn.c $(SCHED_BED)
@@ -351,6 +357,7 @@ integ_tests = \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \
 	tests/integ/detached.bats \
+	tests/integ/flow.bats \
 	tests/integ/environment.bats \
 	tests/integ/foreach_basic.bats \
 	tests/integ/foreach_vs_parallel.bats \

@@ -17,6 +17,8 @@ enum {
     EXIT_USAGE = 2,
     GO_ON = -1,
     SLOTS_MAX = 1000000,
+    IO_TASKS = 1000,
+    IO_TASKS_MAX = 100000,
     NAME_MAX_BYTES = 200, /* the broker may add to it */
     DRAIN_S = 30,
 };
@@ -24,6 +26,7 @@ enum {
 enum {
     OPT_BROKER = 256,
     OPT_SLOTS,
+    OPT_IO_TASKS,
     OPT_NAME,
     OPT_INSECURE,
     OPT_LIFETIME_FD,
@@ -40,6 +43,7 @@ enum {
 static const struct option OPTIONS[] = {
     {"broker", required_argument, NULL, OPT_BROKER},
     {"slots", required_argument, NULL, OPT_SLOTS},
+    {"io-tasks", required_argument, NULL, OPT_IO_TASKS},
     {"name", required_argument, NULL, OPT_NAME},
     {"insecure", optional_argument, NULL, OPT_INSECURE},
     {"lifetime-fd", required_argument, NULL, OPT_LIFETIME_FD},
@@ -62,6 +66,7 @@ static const char HELP[] =
     "\n"
     "  --broker URL             tcp://HOST:PORT or ipc://PATH\n"
     "  --slots N                tasks at one time (the cores it may use)\n"
+    "  --io-tasks N             tasks with --cpus 0, which take no slot, at one time (1000)\n"
     "  --name NAME              for people (the host's name)\n"
     "  --insecure[=public]      allow tcp without keys: on loopback, or to any address\n"
     "  --drain-timeout D        what running tasks get after TERM (30s)\n"
@@ -110,6 +115,16 @@ static int set_slots (struct options *o, const char *text)
     int status = set_number ("--slots", text, 1, SLOTS_MAX, "give a number from 1 to 1000000", &n);
     if (status == GO_ON)
         o->slots = (unsigned)n;
+    return status;
+}
+
+static int set_io_tasks (struct options *o, const char *text)
+{
+    unsigned long n;
+    int status =
+        set_number ("--io-tasks", text, 1, IO_TASKS_MAX, "give a number from 1 to 100000", &n);
+    if (status == GO_ON)
+        o->io_tasks = (unsigned)n;
     return status;
 }
 
@@ -191,6 +206,8 @@ static int set (struct options *o, int opt, const char *arg)
         return set_broker (o, arg);
     case OPT_SLOTS:
         return set_slots (o, arg);
+    case OPT_IO_TASKS:
+        return set_io_tasks (o, arg);
     case OPT_NAME:
         return set_name (o, arg);
     case OPT_INSECURE:
@@ -289,7 +306,8 @@ static int check_broker (const struct options *o)
 int options_parse (struct options *o, int argc, char **argv)
 {
     int opt;
-    *o = (struct options){.lifetime_fd = -1, .level = LOG_INFO, .drain_us = DRAIN_S * US_PER_S};
+    *o = (struct options){
+        .lifetime_fd = -1, .io_tasks = IO_TASKS, .level = LOG_INFO, .drain_us = DRAIN_S * US_PER_S};
     while ((opt = getopt_long (argc, argv, "hV", OPTIONS, NULL)) != -1) {
         int status = set (o, opt, optarg);
         if (status != GO_ON)

@@ -15,6 +15,7 @@ struct options {
     char broker[300]; /* URL */
     const char *name; /* NULL: that of the host */
     unsigned slots;   /* 0: not said */
+    unsigned io_tasks;
     enum insecure insecure;
     enum containment containment;
     int lifetime_fd; /* its end of file is ours; -1: none */

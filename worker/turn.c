@@ -1,5 +1,6 @@
 /* Turn: the agent's process. Sets up, turns until the core says that it is over, cleans up. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "worker/worker.h"
 
 enum {
-    EXECUTORS_MAX = 2000,
+    EXECUTORS_SPARE = 64,     /* of the other kind, about to be used or ended */
     OWN_DESCRIPTORS = 32,     /* of the agent, without executors */
     PREPARE_MAX = 4,          /* executors before there is work */
     RETRY_US = 5 * US_PER_MS, /* a full socket is tried again */
@@ -113,22 +114,38 @@ static int take_signals (struct worker *w, struct err *e)
     return loop_add_fd (w->loop, w->signal_fd, POLLIN, on_signal, w, e);
 }
 
-/* A descriptor for each executor. Tasks do not inherit this limit: they descend from the launcher.
- */
-static unsigned executors_max (const struct options *o)
+/* What the system lets us have of something that each task takes `each` of; tasks that take no slot
+ * make way for the others. */
+static void fit (struct agent_config *c, rlim_t limit, unsigned each, const char *what)
+{
+    uint64_t wanted = (uint64_t)c->slots + c->io_tasks;
+    if (limit == RLIM_INFINITY || limit / each >= wanted)
+        return;
+    uint64_t most = limit / each ? limit / each : 1;
+    c->io_tasks = most > c->slots ? (unsigned)(most - c->slots) : 1;
+    if (most < c->executors_max)
+        c->executors_max = (unsigned)most;
+    log_event (most < c->slots ? LOG_WARN : LOG_INFO,
+               "few %s: %" PRIu64 " tasks at one time instead of %" PRIu64, what, most, wanted);
+}
+
+/* A descriptor for each executor (tasks do not inherit our limit: they descend from the launcher),
+ * and two processes at least for each task. Half of those are left to others of the same user. */
+static void fit_limits (struct agent_config *c)
 {
     struct rlimit limit;
-    unsigned max = o->slots + 64 > EXECUTORS_MAX ? o->slots + 64 : EXECUTORS_MAX;
-    if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
-        return max;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit (RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < (rlim_t)max + OWN_DESCRIPTORS)
-        max = limit.rlim_max > OWN_DESCRIPTORS ? (unsigned)limit.rlim_max - OWN_DESCRIPTORS : 1;
-    if (max < o->slots)
-        log_event (LOG_WARN, "few descriptors: %u tasks at one time instead of %u (ulimit -n)", max,
-                   o->slots);
-    return max;
+    c->executors_max = c->slots + c->io_tasks + EXECUTORS_SPARE;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit (RLIMIT_NOFILE, &limit);
+        bool some = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > OWN_DESCRIPTORS;
+        fit (c,
+             some && limit.rlim_max != RLIM_INFINITY ? limit.rlim_max - OWN_DESCRIPTORS
+                                                     : limit.rlim_max,
+             1, "descriptors (ulimit -n)");
+    }
+    if (geteuid () != 0 && getrlimit (RLIMIT_NPROC, &limit) == 0)
+        fit (c, limit.rlim_cur, 4, "processes (ulimit -u)");
 }
 
 static uint64_t random_seed (void)
@@ -152,7 +169,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .slots = w->o->slots,
         .cores = cores_usable (),
         .functions = (const char *const *)w->functions->names,
-        .executors_max = executors_max (w->o),
+        .io_tasks = w->o->io_tasks,
         .prepare = w->o->slots < PREPARE_MAX ? w->o->slots : PREPARE_MAX,
         .drain_us = w->o->drain_us,
         .replaces = start->replaces,
@@ -160,6 +177,7 @@ static struct agent *make_agent (struct worker *w, const struct launcher_start *
         .containment = start->cgroup ? 1 : 0,
         .pages = executors_pages (w),
     };
+    fit_limits (&c);
     return agent_new (&c);
 }
 

@@ -71,6 +71,8 @@ struct row_index {
     size_t n, size;
 };
 
+enum { BATCH_SLOT_NUMBERS = 1000000 };
+
 struct batch {
     uint64_t id;
     char *name;
@@ -79,6 +81,7 @@ struct batch {
     uint64_t result_bytes;
     uint64_t quota_tasks, quota_bytes; /* its part in its client's */
     uint64_t lasting_bytes;            /* results and rows that are kept; detached */
+    uint64_t deadline_ms;              /* from its opening on; 0: none */
     int64_t opened_us, deadline_us;
     bool awaited; /* replayed, and nobody's until it is opened again or the grace is over */
     struct client *client; /* whose share of the workers it uses */
@@ -131,9 +134,10 @@ struct batch {
     LIST_HEAD (, sub) subs;
     unsigned n_subs;
     LIST_HEAD (, waiter) waiters;
-    TAILQ_HEAD (, entry) log;
+    TAILQ_HEAD (entries, entry) log;
     STAILQ_HEAD (, early) early; /* live input that its row has not taken */
     uint64_t next_record, log_bytes;
+    uint64_t n_pieces;      /* of output, in the log */
     struct row_index index; /* of a detached batch */
     uint64_t own_bytes;     /* itself, its specs, live input */
     bool trimming;          /* in the list of those whose log may have got shorter */
@@ -158,12 +162,14 @@ struct lease {
     struct batch *batch;
     struct worker *worker;
     struct ranges out;
-    struct ranges named; /* its worker came back and has these */
-    uint64_t share;      /* number told to the worker */
-    struct ranges slots; /* slot numbers it has */
-    uint64_t occupied;   /* slots of the worker it counts for */
-    int64_t moved_us;    /* last grant or outcome */
-    bool taking_back;    /* a TAKE_BACK is on its way */
+    struct ranges named;   /* its worker came back and has these */
+    uint64_t share;        /* number told to the worker */
+    struct ranges slots;   /* slot numbers it has */
+    struct ranges retired; /* had, above the present limit of the batch: they may be in use there */
+    uint64_t occupied;     /* slots of the worker it counts for */
+    uint64_t io_busy;      /* or, where its tasks take none, how many run */
+    int64_t moved_us;      /* last grant or outcome */
+    bool taking_back;      /* a TAKE_BACK is on its way */
     LIST_ENTRY (lease) b_link;
     LIST_ENTRY (lease) w_link;
 };
@@ -222,6 +228,21 @@ void retention_on_remove (struct sched *s, struct client *c, const struct msg_re
 uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *m);
 void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                      struct effects *fx);
+
+/* --- set.c: jobs, priority, deadline and name of a batch that is not over --- */
+void set_on_set (struct sched *s, struct client *c, const struct wire *w, int64_t now,
+                 struct effects *fx);
+/* A record of it. */
+void set_replay (struct sched *s, struct batch *b, const struct msg_set *m);
+/* Its slot numbers once more, to its worker. */
+void lease_say_slots (struct sched *s, const struct lease *l);
+
+/* --- peeks.c: what a row has printed so far --- */
+void peek_on_peek (struct sched *s, struct client *c, struct batch *b, const struct msg_peek *m,
+                   int64_t now);
+void peek_on_peeked (struct sched *s, struct worker *wk, const struct wire *w);
+/* Who waits for more of the row hears that it does not run there any more. */
+void peek_over (struct sched *s, struct waiter *w);
 
 /* --- cancels.c --- */
 /* Ends rows: waiting ones at once, running ones through their workers. count 0: the whole batch,

@@ -10,8 +10,6 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
-enum { SLOT_NUMBERS = 1000000 };
-
 struct batch *batch_find (struct sched *s, uint64_t id)
 {
     struct batch *b = NULL;
@@ -45,10 +43,10 @@ void batch_start_clocks (const struct sched *s, struct batch *b, int64_t now)
     const struct msg_open *m = &b->open.m.open;
     uint64_t wall_ms = sched_wall_ms (s, now);
     uint64_t age_ms = !b->rerun && wall_ms > m->opened_ms ? wall_ms - m->opened_ms : 0;
-    uint64_t left_ms = m->deadline_ms > age_ms ? m->deadline_ms - age_ms : 0;
+    uint64_t left_ms = b->deadline_ms > age_ms ? b->deadline_ms - age_ms : 0;
     b->opened_us = now;
     b->deadline_us = CLOCK_NEVER;
-    if (m->deadline_ms && left_ms < INT64_MAX / 2 / US_PER_MS)
+    if (b->deadline_ms && left_ms < INT64_MAX / 2 / US_PER_MS)
         b->deadline_us = now + (int64_t)left_ms * US_PER_MS;
 }
 
@@ -158,6 +156,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     b->runs = m->runs ? m->runs : 1;
     b->losses_max = losses_max (s, b);
     b->result_bytes = m->result_bytes;
+    b->deadline_ms = m->deadline_ms;
     batch_start_clocks (s, b, now);
     b->client = c;
     b->next_record = 1;
@@ -167,7 +166,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     LIST_INIT (&b->waiters);
     TAILQ_INIT (&b->log);
     STAILQ_INIT (&b->early);
-    ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : SLOT_NUMBERS));
+    ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : BATCH_SLOT_NUMBERS));
     HASH_ADD (hh, s->batches, id, sizeof b->id, b);
     take_key (s, b);
     batch_own_more (s, b, sizeof *b + m->name.len + m->key.len);

@@ -18,7 +18,7 @@ static int take_into (struct ranges *all, const struct ranges *part)
 static int check_lease (const struct lease *l, struct ranges *seen, struct err *e)
 {
     const struct batch *b = l->batch;
-    if (!l->out.count || !l->slots.count)
+    if (!l->out.count || !(l->slots.count + l->retired.count))
         return err_set (e, EPROTO, "batch %" PRIu64 ": a lease without rows or slots", b->id);
     if (b->jobs && l->slots.count > b->jobs)
         return err_set (e, EPROTO, "batch %" PRIu64 ": a lease beyond -j", b->id);
@@ -95,6 +95,9 @@ static int check_slots (const struct batch *b, struct err *e)
     LIST_FOREACH (l, &b->leases, b_link)
         if (rc == 0)
             rc = take_into (&all, &l->slots);
+    LIST_FOREACH (l, &b->leases, b_link)
+        if (rc == 0)
+            rc = take_into (&all, &l->retired);
     ranges_fini (&all);
     return rc < 0 ? err_set (e, EPROTO, "batch %" PRIu64 ": a slot number is twice there", b->id)
                   : 0;
@@ -221,11 +224,13 @@ static int check_client (const struct client *c, struct err *e)
 
 static int check_worker (const struct worker *w, struct err *e)
 {
-    uint64_t occupied = 0;
+    uint64_t occupied = 0, io_busy = 0;
     const struct lease *l;
-    LIST_FOREACH (l, &w->leases, w_link)
+    LIST_FOREACH (l, &w->leases, w_link) {
         occupied += l->occupied;
-    if (occupied != w->occupied)
+        io_busy += l->io_busy;
+    }
+    if (occupied != w->occupied || io_busy != w->io_busy)
         return err_set (e, EPROTO, "worker %s: occupied slots are counted wrong", w->session->name);
     return 0;
 }

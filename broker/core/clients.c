@@ -325,6 +325,40 @@ static void on_retry (const struct said *m)
         rerun_on_retry (m->s, m->c, m->w, m->now, m->fx);
 }
 
+static struct batch *named_batch (const struct said *m, uint64_t id, uint64_t handle, uint64_t ref)
+{
+    struct sub *sub = id ? NULL : client_sub (m->c, handle);
+    struct batch *b = id ? batch_find (m->s, id) : sub ? sub->batch : NULL;
+    char why[64];
+    if (!b) {
+        snprintf (why, sizeof why, "there is no batch %" PRIu64, id ? id : handle);
+        reply (m->s, m->c, ref, WIRE_UNKNOWN, 0, why);
+    }
+    return b;
+}
+
+static bool too_much (const struct said *m, uint64_t ref)
+{
+    if (!client_asks_too_much (m->c))
+        return false;
+    reply (m->s, m->c, ref, WIRE_BUSY, 0, "too many requests are not answered yet");
+    return true;
+}
+
+static void on_set (const struct said *m)
+{
+    if (!degraded_refuses (m->s, m->c, m->w->m.set.ref))
+        set_on_set (m->s, m->c, m->w, m->now, m->fx);
+}
+
+static void on_peek (const struct said *m)
+{
+    const struct msg_peek *p = &m->w->m.peek;
+    struct batch *b = named_batch (m, p->batch, 0, p->ref);
+    if (b && !too_much (m, p->ref))
+        peek_on_peek (m->s, m->c, b, p, m->now);
+}
+
 static void on_remove (const struct said *m)
 {
     if (!degraded_refuses (m->s, m->c, m->w->m.remove.ref))
@@ -365,26 +399,6 @@ static void on_detach (const struct said *m)
     struct sub *sub = client_sub (m->c, m->w->m.detach.batch);
     if (sub)
         sub_free (m->s, &sub);
-}
-
-static struct batch *named_batch (const struct said *m, uint64_t id, uint64_t handle, uint64_t ref)
-{
-    struct sub *sub = id ? NULL : client_sub (m->c, handle);
-    struct batch *b = id ? batch_find (m->s, id) : sub ? sub->batch : NULL;
-    char why[64];
-    if (!b) {
-        snprintf (why, sizeof why, "there is no batch %" PRIu64, id ? id : handle);
-        reply (m->s, m->c, ref, WIRE_UNKNOWN, 0, why);
-    }
-    return b;
-}
-
-static bool too_much (const struct said *m, uint64_t ref)
-{
-    if (!client_asks_too_much (m->c))
-        return false;
-    reply (m->s, m->c, ref, WIRE_BUSY, 0, "too many requests are not answered yet");
-    return true;
 }
 
 /* Of a client that has given the batch up. */
@@ -472,7 +486,7 @@ static void (*const HANDLERS[256]) (const struct said *) = {
     [WIRE_CANCEL] = on_cancel,     [WIRE_INPUT] = on_live,      [WIRE_SIGNAL] = on_live,
     [WIRE_WAIT] = on_wait,         [WIRE_QUERY] = on_query,     [WIRE_DRAIN] = on_drain,
     [WIRE_DROP_REF] = on_drop_ref, [WIRE_CONFIRM] = on_confirm, [WIRE_RETRY] = on_retry,
-    [WIRE_REMOVE] = on_remove,
+    [WIRE_REMOVE] = on_remove,     [WIRE_SET] = on_set,         [WIRE_PEEK] = on_peek,
 };
 
 void client_on_message (struct sched *s, struct session *se, const struct wire *w, int64_t now,

@@ -56,6 +56,7 @@ struct sched {
     uint64_t own_bytes;     /* of batches and their specs */
     uint64_t rng;
     uint64_t fenced, duplicates, malformed;
+    uint64_t peeks;       /* number of the last one that a worker was asked for */
     int64_t tick_us;      /* next regular tick */
     int64_t judge_us;     /* nobody is judged before */
     int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */

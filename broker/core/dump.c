@@ -38,6 +38,7 @@ static void put_lease (struct buf *out, const struct lease *l)
     buf_printf (out, "  lease %016" PRIx64 " share=%" PRIu64, l->worker->session->token, l->share);
     put_ranges (out, "out", &l->out);
     put_ranges (out, "slots", &l->slots);
+    put_ranges (out, "retired", &l->retired);
     buf_puts (out, "\n");
 }
 
@@ -150,14 +151,15 @@ static void put_waiting (struct buf *out, const struct batch *b)
 static void put_batch (struct buf *out, const struct batch *b)
 {
     buf_printf (out,
-                "batch %" PRIu64 " name=%s flags=%" PRIu64 " jobs=%" PRIu64 " opened_ms=%" PRIu64
-                " submitted=%" PRIu64 " chunks=%" PRIu64 "%s%s%s reason=%s finished=%" PRIu64
-                " granted=%" PRIu64 " next=%" PRIu64 " confirmed=%" PRIu64 " est=%" PRIu64
-                " cpus=%" PRIu64,
-                b->id, b->name, b->flags, b->jobs, b->open.m.open.opened_ms, b->submitted,
-                b->next_chunk, b->closed ? " closed" : "", b->cancelled ? " cancelled" : "",
-                b->ended ? " ended" : "", b->reason ? b->reason : "", b->finished, b->granted,
-                b->next_record, b->confirmed, b->est_us, b->cpus);
+                "batch %" PRIu64 " name=%s flags=%" PRIu64 " jobs=%" PRIu64 " priority=%" PRIu64
+                " deadline=%" PRIu64 " opened_ms=%" PRIu64 " submitted=%" PRIu64 " chunks=%" PRIu64
+                "%s%s%s reason=%s finished=%" PRIu64 " granted=%" PRIu64 " next=%" PRIu64
+                " confirmed=%" PRIu64 " est=%" PRIu64 " cpus=%" PRIu64,
+                b->id, b->name, b->flags, b->jobs, b->priority, b->deadline_ms,
+                b->open.m.open.opened_ms, b->submitted, b->next_chunk, b->closed ? " closed" : "",
+                b->cancelled ? " cancelled" : "", b->ended ? " ended" : "",
+                b->reason ? b->reason : "", b->finished, b->granted, b->next_record, b->confirmed,
+                b->est_us, b->cpus);
     put_waiting (out, b);
     put_ranges (out, "held", &b->held);
     put_ranges (out, "slots", &b->slots);

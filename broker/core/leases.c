@@ -42,8 +42,23 @@ void lease_count (struct lease *l)
 {
     uint64_t running = l->out.count < l->slots.count ? l->out.count : l->slots.count;
     uint64_t occupied = running * l->batch->cpus;
+    uint64_t io_busy = l->batch->cpus ? 0 : running;
     l->worker->occupied += occupied - l->occupied;
     l->occupied = occupied;
+    l->worker->io_busy += io_busy - l->io_busy;
+    l->io_busy = io_busy;
+}
+
+/* As far as the batch may use them. */
+static void free_numbers (struct batch *b, struct ranges *numbers)
+{
+    uint64_t end = 1 + (b->jobs ? b->jobs : BATCH_SLOT_NUMBERS);
+    for (size_t i = 0; i < numbers->n; i++) {
+        struct range r = numbers->at[i];
+        if (r.lo < end)
+            ranges_add (&b->slots, r.lo, r.hi < end ? r.hi : end);
+    }
+    ranges_fini (numbers);
 }
 
 void lease_drop_if_empty (struct sched *s, struct lease *l)
@@ -52,9 +67,8 @@ void lease_drop_if_empty (struct sched *s, struct lease *l)
         return;
     struct batch *b = l->batch;
     lease_count (l);
-    for (size_t i = 0; i < l->slots.n; i++)
-        ranges_add (&b->slots, l->slots.at[i].lo, l->slots.at[i].hi);
-    ranges_fini (&l->slots);
+    free_numbers (b, &l->slots);
+    free_numbers (b, &l->retired);
     ranges_fini (&l->out);
     ranges_fini (&l->named);
     LIST_REMOVE (l, b_link);

@@ -84,6 +84,7 @@ struct waiter {
     enum wire_condition condition;
     uint64_t n;
     uint64_t first, count; /* rows that were cancelled; count 0: all */
+    struct peek *peek; /* what is asked of its row, `first`; NULL: it waits for something else */
     int64_t since_us;
     LIST_ENTRY (waiter) link;   /* in batch */
     LIST_ENTRY (waiter) c_link; /* in client */
@@ -127,10 +128,13 @@ struct worker {
     uint64_t slots;
     uint64_t cores;    /* as it said, for people; 0: it did not */
     uint64_t occupied; /* sum over leases */
+    uint64_t io_tasks; /* tasks that take no slot, at one time, ... */
+    uint64_t io_busy;  /* ... and those it has; sum over leases */
     uint64_t containment;
     uint64_t grants; /* number of the last grant */
     uint64_t shares;
     bool commands; /* it can run them */
+    bool peeks;    /* it answers PEEK */
     bool suspect, draining;
     bool holding;     /* came back, and has yet to say what it holds: it gets no rows */
     int64_t hold_us;  /* since when */

@@ -19,7 +19,6 @@ enum {
     LOOK_AHEAD_US = 20000, /* tasks longer than this are granted one by one */
     FINE_US = 1000,        /* from here on slots are filled one after another */
     ROWS_PER_SLOT = 4096,
-    FREE_TASKS = 1000, /* of one batch with cpus 0 on one worker */
     TAKE_BACK_EVERY_US = 2000,
     TAKE_BACK_STILL_US =
         5000, /* no outcome for so long: its look-ahead may be better off elsewhere */
@@ -194,15 +193,21 @@ uint64_t batch_takers (struct sched *s, struct batch *b)
     return b->takers;
 }
 
-/* Tasks that take no slot: nothing of a worker says how many it can run, and nothing takes them
- * back once they run. So each worker has an even part of what there is, anew with each look. */
+/* Tasks that take no slot: a worker may run many more of them than it should have, and nothing
+ * takes them back once they run. So each worker has an even part of what there is, anew with each
+ * look, as far as it has room beside those of other batches. */
 static uint64_t even_part (struct sched *s, struct batch *b)
 {
     uint64_t all = b->waiting.count + b->granted;
     uint64_t n = batch_takers (s, b);
     if (b->jobs)
         all = least (all, b->jobs);
-    return n ? least ((all + n - 1) / n, FREE_TASKS) : 0;
+    return n ? (all + n - 1) / n : 0;
+}
+
+static uint64_t io_room (const struct worker *w)
+{
+    return w->io_tasks > w->io_busy ? w->io_tasks - w->io_busy : 0;
 }
 
 static uint64_t can_start (struct sched *s, const struct worker *w, struct batch *b,
@@ -211,7 +216,7 @@ static uint64_t can_start (struct sched *s, const struct worker *w, struct batch
     if (b->cpus == 0) {
         uint64_t out = l ? l->out.count : 0;
         uint64_t part = even_part (s, b);
-        return out < part ? part - out : 0;
+        return out < part ? least (part - out, io_room (w)) : 0;
     }
     uint64_t room = w->slots > w->occupied ? w->slots - w->occupied : 0;
     return room / b->cpus;

@@ -192,6 +192,8 @@ static void add_worker (struct answer *a, const struct worker *w)
     put_text (&r, "host", w->session->host);
     put (&r, "slots", w->slots);
     put (&r, "busy", w->occupied);
+    put (&r, "io_tasks", w->io_tasks);
+    put (&r, "io_busy", w->io_busy);
     put_text (&r, "state",
               w->draining                        ? "draining"
               : w->suspect || !w->session->route ? "suspect"

@@ -36,6 +36,9 @@ static void set_batch (struct wire *w, uint64_t id)
     case WIRE_CANCEL:
         w->m.cancel.id = id;
         break;
+    case WIRE_SET:
+        w->m.set.id = id;
+        break;
     case WIRE_RETRY:
         w->m.retry.id = id;
         break;

@@ -72,6 +72,13 @@ static int on_retry (struct sched *s, struct batch *b, const struct wire *w, str
     return 0;
 }
 
+static int on_set (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    (void)e;
+    set_replay (s, b, &w->m.set);
+    return 0;
+}
+
 static int on_remove (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
 {
     (void)w;
@@ -187,6 +194,7 @@ static const struct {
     [WIRE_CLOSE] = {on_close, offsetof (union wire_msg, close.batch)},
     [WIRE_CANCEL] = {on_cancel, offsetof (union wire_msg, cancel.id)},
     [WIRE_RETRY] = {on_retry, offsetof (union wire_msg, retry.id)},
+    [WIRE_SET] = {on_set, offsetof (union wire_msg, set.id)},
     [WIRE_REMOVE] = {on_remove, offsetof (union wire_msg, remove.id)},
     [WIRE_RESULTS] = {on_results, offsetof (union wire_msg, results.batch)},
     [WIRE_OUTPUT] = {on_output, offsetof (union wire_msg, output.batch)},

@@ -241,26 +241,11 @@ static void give_back_unnamed (struct sched *s, struct lease *l, struct effects 
     ranges_fini (&l->named);
 }
 
-/* Slot numbers came with grants that may not have arrived: all are told once more, without rows. */
-static void say_slots (struct sched *s, const struct lease *l)
-{
-    for (size_t i = 0; i < l->slots.n; i++) {
-        struct wire m = {.kind = WIRE_GRANT};
-        m.m.grant = (struct msg_grant){.batch = l->batch->id,
-                                       .grant = ++l->worker->grants,
-                                       .attempt = 1,
-                                       .share = l->share,
-                                       .slot_base = l->slots.at[i].lo,
-                                       .slot_count = l->slots.at[i].hi - l->slots.at[i].lo};
-        session_post (s, l->worker->session, &m);
-    }
-}
-
 /* What the broker said of these rows in its last life may not have arrived. */
 static void say_again (struct sched *s, struct lease *l)
 {
     struct batch *b = l->batch;
-    say_slots (s, l);
+    lease_say_slots (s, l);          /* they came with grants that may not have arrived */
     worker_known (l->worker, b->id); /* so that it is told when it may forget them */
     batch_cancel_again (s, l);
     for (size_t i = 0; i < l->out.n && b->flags & BATCH_INPUT; i++)

@@ -59,6 +59,7 @@ static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind
     en->host = mem_strdup (from ? from->host : "");
     TAILQ_INSERT_TAIL (&b->log, en, link);
     weigh (s, b, (int64_t)weight (en));
+    b->n_pieces += kind == WIRE_OUTPUT;
     if (kind == WIRE_RESULTS && b->flags & BATCH_DETACHED)
         row_index_add (&b->index, en);
     struct sub *sub;
@@ -75,6 +76,7 @@ void entry_free (struct sched *s, struct batch *b, struct entry *en)
 {
     TAILQ_REMOVE (&b->log, en, link);
     weigh (s, b, -(int64_t)weight (en));
+    b->n_pieces -= en->kind == WIRE_OUTPUT;
     slice_fini (&en->body);
     free (en->worker);
     free (en->host);

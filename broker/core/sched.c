@@ -41,6 +41,7 @@ struct sched *sched_new (const struct sched_config *c)
     if (!s->cfg.client_bytes)
         s->cfg.client_bytes = s->cfg.queue_bytes / 4 * 3;
     /* tokens of an earlier life of the same broker must not be given to others */
+    s->peeks = c->broker_id; /* answers to what another life asked for are not meant */
     s->rng = c->seed + c->first_commit * 0xd1342543de82ef95u;
     s->next_batch = 1;
     s->replayed = c->went_back; /* even if nothing is left */

@@ -59,6 +59,7 @@ static bool is_bulk (enum wire_kind kind)
     case WIRE_RESULTS:
     case WIRE_OUTPUT:
     case WIRE_INPUT:
+    case WIRE_PEEK: /* behind the grant of its row */
     case WIRE_END:
         return true;
     default:

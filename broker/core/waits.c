@@ -61,12 +61,18 @@ void waiter_free (struct waiter *w)
     w->client->n_asked--;
     LIST_REMOVE (w, link);
     LIST_REMOVE (w, c_link);
+    free (w->peek);
     free (w);
 }
 
 void waiter_check (struct sched *s, struct waiter *w, int64_t now)
 {
     const struct batch *b = w->batch;
+    if (w->peek) {
+        if (rows_are_gone (w))
+            peek_over (s, w);
+        return;
+    }
     bool reached = w->condition == WAIT_PROCESSES_GONE ? rows_are_gone (w) : holds (w);
     bool over = b->ended || is_hopeless (w);
     if (!reached && !over)

@@ -6,6 +6,8 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
+enum { IO_TASKS_USUAL = 1000 }; /* of a worker that does not say */
+
 static void learn_functions (struct worker *w, const struct wire *hello)
 {
     struct bytes body = bytes_of (hello->body[0].ptr, hello->body[0].len);
@@ -41,6 +43,8 @@ struct worker *worker_new (struct sched *s, struct session *se, const struct wir
     w->slots = hello->m.hello.slots;
     w->cores = hello->m.hello.cores;
     w->commands = hello->m.hello.features & FEATURE_COMMANDS;
+    w->io_tasks = hello->m.hello.io_tasks ? hello->m.hello.io_tasks : IO_TASKS_USUAL;
+    w->peeks = hello->m.hello.features & FEATURE_PEEK;
     w->containment = hello->m.hello.containment;
     learn_functions (w, hello);
     LIST_INIT (&w->leases);
@@ -234,6 +238,9 @@ void worker_on_message (struct sched *s, struct session *se, const struct wire *
         break;
     case WIRE_HOLD:
         restored_hold (s, wk, &w->m.hold, now, fx);
+        break;
+    case WIRE_PEEKED:
+        peek_on_peeked (s, wk, w);
         break;
     case WIRE_INPUT_TAKEN:
         on_input_taken (s, wk, w);

@@ -13,11 +13,18 @@
 
 static const char command[] = "worker";
 
-static const struct show_column columns[] = {
-    {"name", "WORKER"},        {"host", "HOST"},   {"state", "STATE"},
-    {"slots", "SLOTS"},        {"cores", "CORES"}, {"busy", "BUSY"},
-    {"done", "DONE"},          {"pid", "PID"},     {"containment", "CONTAINMENT"},
-    {"functions", "FUNCTIONS"}};
+static const struct show_column columns[] = {{"name", "WORKER"},
+                                             {"host", "HOST"},
+                                             {"state", "STATE"},
+                                             {"slots", "SLOTS"},
+                                             {"cores", "CORES"},
+                                             {"busy", "BUSY"},
+                                             {"io_busy", "IO"},
+                                             {"io_tasks", "IO-MAX"},
+                                             {"done", "DONE"},
+                                             {"pid", "PID"},
+                                             {"containment", "CONTAINMENT"},
+                                             {"functions", "FUNCTIONS"}};
 
 #define COLUMNS (sizeof columns / sizeof *columns)
 

@@ -152,6 +152,23 @@ static const char help_retry[] =
     "  --state S[,S]        only these: failed, timeout, cancelled, lost, parked, skipped\n" JSON
         QUIET COMMON "\nStatus: 0; 2 usage; 3 no such batch, or no such task of it; 125 trouble.\n";
 
+static const char help_logs[] =
+    "usage: drover logs [OPTIONS] TASK...\n\n"
+    "Show what a task has printed: its stdout on stdout, its stderr on stderr.\n\n"
+    "  -f, --follow         go on until it has ended\n"
+    "  --stderr             only its stderr, on stdout\n"
+    "  --timeout D          no longer than that\n" QUIET COMMON
+    "\nStatus: 0; 2 usage; 3 no such task; 124 time is over; 125 trouble.\n";
+
+static const char help_set[] =
+    "usage: drover set [OPTIONS] BATCH... KEY=VALUE...\n\n"
+    "Change batches while they run.\n\n"
+    "  jobs=N               tasks at one time, over all workers; 0: no limit\n"
+    "  priority=N           1 to 100, 50 is usual\n"
+    "  deadline=D           from now; none\n"
+    "  name=NAME            for lists and @NAME\n" JSON QUIET COMMON
+    "\nStatus: 0; 1 the batch is over; 2 usage; 3 no such batch; 125 trouble.\n";
+
 static const char help_forget[] =
     "usage: drover forget [OPTIONS] BATCH...\n"
     "       drover forget [OPTIONS] --finished|--older D\n\n"
@@ -230,13 +247,14 @@ static const struct {
     const char *command;
     const char *text;
 } texts[] = {
-    {"foreach", help_foreach}, {"run", help_run},           {"invoke", help_invoke},
-    {"race", help_race},       {"fallback", help_fallback}, {"submit", help_submit},
-    {"wait", help_wait},       {"results", help_results},   {"cancel", help_cancel},
-    {"retry", help_retry},     {"forget", help_forget},     {"status", help_status},
-    {"list", help_list},       {"info", help_info},         {"advise", help_advise},
-    {"ping", help_ping},       {"broker", help_broker},     {"worker", help_worker},
-    {"module", help_module},   {"help", help_help},         {"version", help_version},
+    {"logs", help_logs},         {"set", help_set},         {"foreach", help_foreach},
+    {"run", help_run},           {"invoke", help_invoke},   {"race", help_race},
+    {"fallback", help_fallback}, {"submit", help_submit},   {"wait", help_wait},
+    {"results", help_results},   {"cancel", help_cancel},   {"retry", help_retry},
+    {"forget", help_forget},     {"status", help_status},   {"list", help_list},
+    {"info", help_info},         {"advise", help_advise},   {"ping", help_ping},
+    {"broker", help_broker},     {"worker", help_worker},   {"module", help_module},
+    {"help", help_help},         {"version", help_version},
 };
 
 const char *help_text (const char *command)

@@ -19,6 +19,10 @@ uint64_t *request_ref (struct wire *w)
         return &w->m.retry.ref;
     case WIRE_REMOVE:
         return &w->m.remove.ref;
+    case WIRE_SET:
+        return &w->m.set.ref;
+    case WIRE_PEEK:
+        return &w->m.peek.ref;
     default:
         return NULL;
     }

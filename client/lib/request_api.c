@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 
 #define PAIRS_MAX 64
+#define PRIORITY_USUAL 50
 
 static uint64_t ask (drover_t *h, struct wire *w, uint64_t handle, drover_error_t *e)
 {
@@ -142,6 +143,36 @@ uint64_t drover_forget (drover_t *h, uint64_t id, drover_error_t *e)
 {
     struct wire w = {.kind = WIRE_REMOVE};
     w.m.remove.id = id;
+    return ask (h, &w, 0, e);
+}
+
+uint64_t drover_set (drover_t *h, uint64_t id, const drover_set_options_t *options,
+                     drover_error_t *e)
+{
+    struct wire w = {.kind = WIRE_SET};
+    if (!options->changes) {
+        fault_set (e, DROVER_EINVAL, "nothing is to be changed");
+        return 0;
+    }
+    w.m.set.id = id;
+    w.m.set.changes = options->changes;
+    w.m.set.jobs = options->jobs;
+    w.m.set.priority = options->priority ? options->priority : PRIORITY_USUAL;
+    w.m.set.deadline_ms = options->deadline_ms;
+    w.m.set.name = bytes_str (options->name);
+    return ask (h, &w, 0, e);
+}
+
+uint64_t drover_peek (drover_t *h, uint64_t id, uint64_t row, const drover_peek_t *from, int wait,
+                      drover_error_t *e)
+{
+    struct wire w = {.kind = WIRE_PEEK};
+    w.m.peek.batch = id;
+    w.m.peek.row = row;
+    w.m.peek.attempt = from ? from->attempt : 0;
+    w.m.peek.out_at = from ? from->out_at : 0;
+    w.m.peek.err_at = from ? from->err_at : 0;
+    w.m.peek.wait = wait != 0;
     return ask (h, &w, 0, e);
 }
 

@@ -40,6 +40,7 @@ enum wire_feature {
     FEATURE_KEYS = 2, /* ordering keys */
     FEATURE_COMMANDS = 4,
     FEATURE_DURABLE = 8, /* of a broker: it comes back with all it acknowledged */
+    FEATURE_PEEK = 16,   /* of a worker: it answers PEEK */
 };
 enum wire_form { FORM_SHELL, FORM_ARGV, FORM_FUNCTION };
 enum wire_batch_flag {
@@ -66,6 +67,7 @@ enum wire_spec_flag {
     SPEC_EXCLUSIVE = 32, /* ended before the broker may give the rows to another worker */
     SPEC_CANCEL_FD = 64, /* a descriptor tells the task that it is to end, before TERM does */
 };
+enum wire_change { CHANGE_JOBS = 1, CHANGE_PRIORITY = 2, CHANGE_DEADLINE = 4, CHANGE_NAME = 8 };
 enum wire_batch_state { BATCH_RUNNING, BATCH_FINISHED, BATCH_CANCELLED, BATCH_BROKEN };
 enum wire_condition {
     WAIT_FINISHED,

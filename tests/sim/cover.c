@@ -47,10 +47,10 @@ static const struct place PLACES[RECEIVERS] = {
 };
 
 /* What the broker says to whom: wire.def knows only that it is the broker's. */
-static const unsigned TO_WORKERS[] = {
-    WIRE_WELCOME,     WIRE_PONG,   WIRE_ACK,   WIRE_ERROR,  WIRE_BYE,
-    WIRE_BYE_OK,      WIRE_SPEC,   WIRE_INPUT, WIRE_GRANT,  WIRE_TAKE_BACK,
-    WIRE_CANCEL_ROWS, WIRE_SIGNAL, WIRE_DRAIN, WIRE_FORGET, 0};
+static const unsigned TO_WORKERS[] = {WIRE_WELCOME, WIRE_PONG,      WIRE_ACK,         WIRE_ERROR,
+                                      WIRE_BYE,     WIRE_BYE_OK,    WIRE_SPEC,        WIRE_INPUT,
+                                      WIRE_GRANT,   WIRE_TAKE_BACK, WIRE_CANCEL_ROWS, WIRE_SIGNAL,
+                                      WIRE_DRAIN,   WIRE_FORGET,    WIRE_PEEK,        0};
 static const unsigned TO_CLIENTS[] = {
     WIRE_WELCOME, WIRE_PING,        WIRE_PONG,    WIRE_ACK,    WIRE_ERROR,
     WIRE_BYE,     WIRE_BYE_OK,      WIRE_RESULTS, WIRE_OUTPUT, WIRE_END,

@@ -472,6 +472,20 @@ static void take_input (struct exec *x, const struct wire *in)
         end_at (x, x->s->now + 100, OUTCOME_DONE);
 }
 
+static void show (struct exec *x, const struct msg_peek *m)
+{
+    struct wire w = {.kind = WIRE_PEEKED};
+    if (!runs_row (x, m->batch, m->row))
+        return;
+    w.m.peeked = (struct msg_peeked){.ref = m->ref,
+                                     .batch = m->batch,
+                                     .row = m->row,
+                                     .attempt = m->attempt,
+                                     .out_at = m->out_at,
+                                     .err_at = m->err_at};
+    host_said (x->s, x->host, x->number, &w);
+}
+
 void exec_receive (struct exec *x, const struct wire_frames *f)
 {
     struct wire w;
@@ -492,6 +506,8 @@ void exec_receive (struct exec *x, const struct wire_frames *f)
         take_input (x, &w);
     else if (w.kind == WIRE_SIGNAL)
         be_signalled (x, &w.m.signal);
+    else if (w.kind == WIRE_PEEK)
+        show (x, &w.m.peek);
     wire_fini (&w);
 }
 

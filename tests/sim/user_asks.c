@@ -189,6 +189,38 @@ static void ask_cancel_of_others (struct user *u)
     ask (u, &w, j, 0);
 }
 
+/* Never above what it was opened with, which is what the ledger knows. */
+static void ask_set (struct user *u)
+{
+    struct job *j = any_detached (u);
+    struct wire w = {.kind = WIRE_SET};
+    struct msg_set *m = &w.m.set;
+    if (!j)
+        return;
+    m->id = j->id;
+    m->changes = CHANGE_PRIORITY | CHANGE_NAME | (j->jobs ? CHANGE_JOBS : 0);
+    m->jobs = j->jobs ? 1 + sim_below (u->s, j->jobs) : 0;
+    m->priority = 1 + sim_below (u->s, 100);
+    m->name = bytes_str ("another");
+    ask (u, &w, NULL, 0);
+}
+
+/* Some run, and some do not. */
+static void ask_peek (struct user *u)
+{
+    struct job *j = some_job (u);
+    struct wire w = {.kind = WIRE_PEEK};
+    if (!j || !j->id || !j->b.rows)
+        return;
+    w.m.peek.batch = j->id;
+    w.m.peek.attempt = sim_below (u->s, 3);
+    w.m.peek.out_at = sim_below (u->s, 100);
+    w.m.peek.wait = sim_chance (u->s, 500);
+    w.m.peek.row = sim_chance (u->s, 500) ? sim_below (u->s, j->b.rows + 1) : j->b.done.count;
+    for (int i = 0; i < 5; i++, w.m.peek.row++)
+        ask (u, &w, NULL, 0);
+}
+
 static void submit_again (struct user *u)
 {
     struct job *j = any_detached (u);
@@ -200,7 +232,8 @@ static void (*const WHIMS[]) (struct user *u) = {
     ask_query,  ask_query,    ask_wait,     ask_wait,   ask_drain,       say_signal,
     say_signal, say_ping,     say_ping,     look_away,  look_at_others,  look_at_others,
     ask_retry,  ask_retry,    ask_remove,   ask_remove, forget_promised, ask_cancel_of_others,
-    ask_drain,  submit_again, submit_again,
+    ask_drain,  submit_again, submit_again, ask_set,    ask_set,         ask_peek,
+    ask_peek,   ask_peek,     ask_peek,
 };
 
 static void drop_some (struct user *u)

@@ -300,6 +300,7 @@ struct rig *rig_seeded (unsigned slots, uint64_t seed)
         .broker = "ipc:///b",
         .pid = 1,
         .slots = slots,
+        .io_tasks = RIG_IO_TASKS,
         .containment = 1,
         .functions = functions,
         .drain_us = 3 * US_PER_S,

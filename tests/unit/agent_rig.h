@@ -17,6 +17,7 @@
 
 #define RIG_ROWS 4096
 #define RIG_EXECUTORS 64
+#define RIG_IO_TASKS 30
 #define RIG_RUNS 256
 
 struct rig_run {

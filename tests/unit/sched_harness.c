@@ -371,7 +371,7 @@ struct peer *bed_worker_of (struct bed *b, const char *name, uint64_t slots, boo
         row_value (&names, bytes_str (functions[i]));
     p->functions = buf_take_slice (&names);
     p->hello.slots = slots;
-    p->hello.features |= commands ? FEATURE_COMMANDS : 0;
+    p->hello.features |= commands ? FEATURE_COMMANDS | FEATURE_PEEK : 0;
     hello (p);
     bed_settle (b);
     return p;

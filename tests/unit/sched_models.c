@@ -159,8 +159,9 @@ static void take_slots (struct peer *w, const struct msg_grant *g)
         s->number = g->share;
     }
     assert_false (g->count && ranges_meets (&s->slots, g->slot_base, g->slot_base + g->slot_count));
-    ranges_add (&s->slots, g->slot_base, g->slot_base + g->slot_count);
-    assert_true (s->slots.count > 0);
+    if (g->slot_count)
+        ranges_add (&s->slots, g->slot_base, g->slot_base + g->slot_count);
+    assert_true (s->slots.count > 0 || !g->count);
 }
 
 static void hold (struct peer *w, const struct msg_grant *g)

@@ -152,6 +152,20 @@ static void tasks_without_cpus_hold_no_slot (void **state)
     rig_free (&r);
 }
 
+static void tasks_without_cpus_are_no_more_than_the_worker_says_and_hold_up_no_others (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_SHELL, 0, 0);
+    rig_spec (r, 2, FORM_SHELL, 1, 0);
+    rig_grant (r, 1, 0, 40, 1, 1, 40);
+    assert_int_equal (agent_figures (r->agent).io_used, RIG_IO_TASKS);
+    rig_grant (r, 2, 0, 2, 1, 1, 2);
+    assert_int_equal (agent_figures (r->agent).io_used, RIG_IO_TASKS);
+    assert_int_equal (agent_figures (r->agent).slots_used, 1);
+    rig_free (&r);
+}
+
 static void task_wider_than_the_worker_fails_in_words (void **state)
 {
     (void)state;
@@ -525,6 +539,8 @@ int main (void)
         cmocka_unit_test (task_of_many_cpus_takes_as_many_slots),
         cmocka_unit_test (wide_task_gets_its_turn),
         cmocka_unit_test (tasks_without_cpus_hold_no_slot),
+        cmocka_unit_test (
+            tasks_without_cpus_are_no_more_than_the_worker_says_and_hold_up_no_others),
         cmocka_unit_test (task_wider_than_the_worker_fails_in_words),
         cmocka_unit_test (grant_without_its_spec_fails_in_words),
         cmocka_unit_test (tiny_functions_share_a_job),

@@ -432,6 +432,27 @@ static void a_worker_that_comes_late_gets_its_part_of_tasks_without_cpus (void *
     bed_free (&b);
 }
 
+static void a_worker_has_no_more_tasks_without_cpus_than_it_says (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    struct view *v = submit_without_cpus (c, 0, 990);
+    client_open (c, 2, 0, 0, 50);
+    client_spec (c, 2, 0, FORM_FUNCTION, "echo", 0);
+    client_rows (c, 2, 100);
+    bed_settle (b);
+    client_submit (c, 3, 0, 0, 8);
+    assert_int_equal (worker_held (w, v->id), 990);
+    assert_int_equal (worker_held (w, id_of (c, 2)), 10);
+    assert_int_equal (worker_held (w, id_of (c, 3)), 2);
+    worker_finish (w, v->id, 5, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    assert_int_equal (worker_held (w, id_of (c, 2)), 15);
+    bed_free (&b);
+}
+
 static void functions_go_only_to_workers_that_have_them (void **state)
 {
     (void)state;
@@ -632,6 +653,7 @@ int main (void)
         cmocka_unit_test (tasks_without_cpus_are_spread_evenly),
         cmocka_unit_test (jobs_limit_holds_for_tasks_without_cpus),
         cmocka_unit_test (a_worker_that_comes_late_gets_its_part_of_tasks_without_cpus),
+        cmocka_unit_test (a_worker_has_no_more_tasks_without_cpus_than_it_says),
         cmocka_unit_test (functions_go_only_to_workers_that_have_them),
         cmocka_unit_test (a_worker_must_have_all_that_a_batch_may_run),
         cmocka_unit_test (each_row_has_a_spec_of_its_own_where_the_batch_says_so),

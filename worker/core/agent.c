@@ -5,6 +5,7 @@
 
 enum {
     EXECUTORS_MAX = 2000,
+    IO_TASKS = 1000,
     BACKLOG_BYTES = 8 << 20,
 };
 
@@ -17,6 +18,8 @@ static void copy_config (struct agent *a, const struct agent_config *c)
     a->cfg.broker = mem_strdup (c->broker ? c->broker : "");
     if (!a->cfg.executors_max)
         a->cfg.executors_max = EXECUTORS_MAX;
+    if (!a->cfg.io_tasks)
+        a->cfg.io_tasks = IO_TASKS;
     if (!a->cfg.backlog_bytes)
         a->cfg.backlog_bytes = BACKLOG_BYTES;
 }

@@ -60,8 +60,9 @@ struct agent_config {
     unsigned containment; /* as in HELLO: 0 subreaper, 1 cgroup */
     unsigned slots;
     unsigned cores;               /* of the machine, that it may use; 0: not known */
+    unsigned io_tasks;            /* tasks that take no slot, at one time. 0: 1000 */
     const char *const *functions; /* names, NULL behind the last */
-    unsigned executors_max;       /* 0: 2000 */
+    unsigned executors_max;       /* for both kinds of tasks. 0: 2000 */
     unsigned prepare;             /* command executors to start before any work is there */
     int64_t drain_us;             /* how long running rows may go on after TERM */
     size_t backlog_bytes;         /* results kept for the broker; above, executors wait. 0: 8 MiB */
@@ -155,6 +156,7 @@ struct agent_figures {
     uint64_t executors; /* alive, or asked for */
     uint64_t busy;
     uint64_t slots, slots_used;
+    uint64_t io_used; /* executors with a task that takes no slot */
     bool connected, draining;
 };
 struct agent_figures agent_figures (const struct agent *a);

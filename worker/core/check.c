@@ -78,16 +78,18 @@ static int check_executors (const struct agent *a, struct err *e)
 {
     unsigned busy = 0;
     unsigned used = 0;
+    unsigned io = 0;
     unsigned n = 0;
     for (const struct executor *x = a->executors; x; x = x->hh.next) {
         n++;
         busy += x->busy;
         used += x->cpus;
-        if (!x->busy && (x->batch || x->n_jobs || x->cpus || x->deep))
+        io += x->io;
+        if (!x->busy && (x->batch || x->n_jobs || x->cpus || x->io || x->deep))
             return err_set (e, EINVAL, "executor %u is idle and is not", x->number);
     }
-    if (busy != a->n_busy || used != a->slots_used || n != a->n_executors ||
-        n - busy != a->n_idle[AGENT_COMMANDS] + a->n_idle[AGENT_FUNCTIONS])
+    if (busy != a->n_busy || used != a->slots_used || io != a->io_used || io > a->cfg.io_tasks ||
+        n != a->n_executors || n - busy != a->n_idle[AGENT_COMMANDS] + a->n_idle[AGENT_FUNCTIONS])
         return err_set (e, EINVAL, "counts of executors are wrong");
     return 0;
 }
@@ -122,6 +124,7 @@ struct agent_figures agent_figures (const struct agent *a)
         .busy = a->n_busy,
         .slots = a->slots,
         .slots_used = a->slots_used,
+        .io_used = a->io_used,
         .connected = a->session.state == SESSION_LIVE,
         .draining = a->drain != DRAIN_NOT,
     };

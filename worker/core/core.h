@@ -209,6 +209,7 @@ struct executor {
     struct batch *batch; /* it works for; NULL: idle, or of a session that is over */
     uint64_t slot;       /* number that it holds while it has a batch */
     unsigned cpus;       /* slots it holds */
+    bool io;             /* ... or none, though it works */
     enum doom doom;
     char *reason; /* of the cancellation */
     bool busy;    /* holds slots: works, or is being killed */
@@ -246,6 +247,7 @@ struct agent {
     struct session session;
     unsigned slots;
     unsigned slots_used;
+    unsigned io_used; /* executors with a task that takes no slot */
     struct batch *batches;
     TAILQ_HEAD (waiting_list, batch) waiting; /* batches with runs, by the order of their first */
     TAILQ_HEAD (, batch) out;                 /* batches with outcomes to be sent */

@@ -52,6 +52,8 @@ void executor_occupy (struct agent *a, struct executor *e, struct batch *b, unsi
     b->n_busy++;
     a->n_busy++;
     a->slots_used += cpus;
+    e->io = cpus == 0;
+    a->io_used += e->io;
 }
 
 static void set_deep (struct agent *a, struct executor *e, bool deep)
@@ -100,7 +102,9 @@ static void free_slots (struct agent *a, struct executor *e)
     e->busy = false;
     a->n_busy--;
     a->slots_used -= e->cpus;
+    a->io_used -= e->io;
     e->cpus = 0;
+    e->io = false;
     a->place = true;
 }
 

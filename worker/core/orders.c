@@ -151,6 +151,36 @@ static void on_note (struct agent *a, const struct wire *w, uint64_t batch, uint
     TAILQ_INSERT_TAIL (&b->notes, n, link);
 }
 
+static void answer_nothing (struct agent *a, const struct msg_peek *m)
+{
+    struct wire w = {.kind = WIRE_PEEKED};
+    w.m.peeked = (struct msg_peeked){.ref = m->ref,
+                                     .batch = m->batch,
+                                     .row = m->row,
+                                     .attempt = m->attempt,
+                                     .out_at = m->out_at,
+                                     .err_at = m->err_at};
+    session_post (&a->session, &w);
+}
+
+/* Only a command that runs shows what it has printed. Who waits for one that does not yet asks
+ * again. */
+static void on_peek (struct agent *a, const struct wire *w, struct agent_effects *fx)
+{
+    const struct msg_peek *m = &w->m.peek;
+    struct wire copy = {.kind = WIRE_PEEK, .m.peek = *m};
+    struct batch *b = batch_find (a, m->batch);
+    struct executor *e = NULL;
+    if (b)
+        LIST_FOREACH (e, &b->busy, batch_link)
+            if (job_with (e, m->row))
+                break;
+    if (e && e->kind == AGENT_COMMANDS)
+        fx_send (fx, e->number, &copy);
+    else if (!m->wait)
+        answer_nothing (a, m);
+}
+
 static void on_forget (struct agent *a, uint64_t id, struct agent_effects *fx)
 {
     struct batch *b = batch_find (a, id);
@@ -181,6 +211,9 @@ void orders_message (struct agent *a, const struct wire *w, int64_t now, struct 
         break;
     case WIRE_SIGNAL:
         on_note (a, w, w->m.signal.batch, w->m.signal.row, fx);
+        break;
+    case WIRE_PEEK:
+        on_peek (a, w, fx);
         break;
     case WIRE_FORGET:
         on_forget (a, w->m.forget.batch, fx);

@@ -19,6 +19,7 @@ enum {
 
 struct pass {
     uint64_t free;              /* slots, less those that executors to come will take */
+    uint64_t io_free;           /* likewise tasks that take no slot */
     bool reserved;              /* a task waits for more slots than are free */
     uint64_t wish[AGENT_KINDS]; /* executors that could work */
     uint64_t next_order;        /* of the first rows that wait for a slot or an executor */
@@ -61,7 +62,8 @@ static uint64_t places (const struct batch *b, const struct spec *s, const struc
 {
     uint64_t n = b->free.count;
     uint64_t cpus = s->msg.m.spec.cpus;
-    return cpus && p->free / cpus < n ? p->free / cpus : n;
+    uint64_t room = cpus ? p->free / cpus : p->io_free;
+    return room < n ? room : n;
 }
 
 /* Rows of the next job, of which `among` could be handed out now. */
@@ -88,6 +90,7 @@ static void wish (struct batch *b, const struct spec *s, struct pass *p)
     if (n > b->queued)
         n = b->queued;
     p->free -= n * s->msg.m.spec.cpus;
+    p->io_free -= s->msg.m.spec.cpus ? 0 : n;
     p->wish[kind_of (s)] += n;
 }
 
@@ -110,6 +113,8 @@ static bool start_some (struct agent *a, struct batch *b, struct pass *p, int64_
     uint64_t cpus = s->msg.m.spec.cpus;
     if (!b->free.count)
         return false;
+    if (!cpus && !p->io_free)
+        return false;
     if (cpus && (p->reserved || cpus > p->free)) {
         p->reserved = true;
         waits (p, b);
@@ -125,6 +130,7 @@ static bool start_some (struct agent *a, struct batch *b, struct pass *p, int64_
     runs_take_front (a, b, job_rows (b, r, s, places (b, s, p)), &rows);
     executor_occupy (a, e, b, (unsigned)cpus, now);
     p->free -= cpus;
+    p->io_free -= !cpus;
     job_start (a, e, b, &rows, now, fx);
     return true;
 }
@@ -186,6 +192,7 @@ static void pipeline_all (struct agent *a, const struct pass *p, int64_t now,
 void place (struct agent *a, int64_t now, struct agent_effects *fx)
 {
     struct pass p = {.free = a->slots > a->slots_used ? a->slots - a->slots_used : 0,
+                     .io_free = a->cfg.io_tasks > a->io_used ? a->cfg.io_tasks - a->io_used : 0,
                      .next_order = UINT64_MAX};
     a->place = false;
     if (a->drain != DRAIN_NOT)

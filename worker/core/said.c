@@ -162,6 +162,12 @@ void executor_said (struct agent *a, const struct agent_event *ev, int64_t now,
         if (speaks_of (e, w->m.input_taken.batch, w->m.input_taken.row))
             session_post (&a->session, &out);
         break;
+    case WIRE_PEEKED:
+        if (w->m.peeked.batch == e->batch->id && job_with (e, w->m.peeked.row)) {
+            out.body[1] = w->body[1];
+            session_post (&a->session, &out);
+        }
+        break;
     default:
         broken (a, e, wire_name (w->kind) ? wire_name (w->kind) : "?", now, fx);
     }

@@ -91,7 +91,7 @@ static void say_hello (struct session *s, unsigned slots)
     w.m.hello = (struct msg_hello){
         .min_major = WIRE_MAJOR,
         .max_major = WIRE_MAJOR,
-        .features = FEATURE_PARTS | FEATURE_KEYS | FEATURE_COMMANDS,
+        .features = FEATURE_PARTS | FEATURE_KEYS | FEATURE_COMMANDS | FEATURE_PEEK,
         .role = ROLE_WORKER,
         .token = s->token,
         .received = s->token ? chan_received (s->chan) : 0,
@@ -104,6 +104,7 @@ static void say_hello (struct session *s, unsigned slots)
         .containment = s->cfg->containment,
         .born = s->born,
         .cores = s->cfg->cores,
+        .io_tasks = s->cfg->io_tasks,
     };
     say (s, &w);
     buf_fini (&names);
@@ -480,7 +481,7 @@ enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
 
 static bool is_bulk (enum wire_kind kind)
 {
-    return kind == WIRE_RESULTS || kind == WIRE_OUTPUT;
+    return kind == WIRE_RESULTS || kind == WIRE_OUTPUT || kind == WIRE_PEEKED;
 }
 
 void session_post_in (struct session *s, enum chan_lane lane, const struct wire *w)

@@ -202,6 +202,26 @@ bool capture_rest (const struct capture *c, struct bytes *rest)
     return true;
 }
 
+static struct bytes part (const uint8_t *bytes, size_t len, uint64_t begin, uint64_t *offset)
+{
+    size_t skip = *offset > begin ? (size_t)(*offset - begin) : 0;
+    *offset = begin + skip;
+    return bytes_of (bytes + skip, len - skip);
+}
+
+struct bytes capture_look (const struct capture *c, uint64_t *offset)
+{
+    uint64_t ring = c->total - c->ring_len; /* where it begins in the stream */
+    size_t first = ring_first (c);
+    if (c->len && *offset < c->offset + c->len)
+        return part (c->bytes, c->len, c->offset, offset);
+    if (c->ring_len && *offset < ring + first)
+        return part (c->ring + c->ring_at, first, ring, offset);
+    if (c->ring_len && *offset < c->total)
+        return part (c->ring, c->ring_len - first, ring + first, offset);
+    return bytes_of (NULL, 0);
+}
+
 bool capture_cut (const struct capture *c)
 {
     return c->dropped > 0;

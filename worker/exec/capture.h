@@ -73,6 +73,10 @@ bool capture_output (const struct capture *c, size_t over, bool ended, struct wi
  */
 bool capture_rest (const struct capture *c, struct bytes *rest);
 
+/* A view of what is here of the stream from *offset on, which moves to where that begins; empty
+ * when there is nothing. */
+struct bytes capture_look (const struct capture *c, uint64_t *offset);
+
 /* Whether bytes were dropped. */
 bool capture_cut (const struct capture *c);
 

@@ -37,6 +37,8 @@
 #define STREAM_FULL (256u << 10)       /* bytes queued: read no more */
 #define READS_A_TURN 16
 
+enum { PEEKS = 64, PEEK_BYTES = 64 << 10 };
+
 enum phase { IDLE, RUNNING, DRAINING, CLEANING, READING, SENDING };
 
 struct command {
@@ -58,6 +60,8 @@ struct command {
     char reason[400];
     int cancel[2]; /* the pipe that tells the task that it is to end; else -1 */
     int held[2];   /* the writing ends of its pipes, while its main process lives; else -1 */
+    struct msg_peek peeks[PEEKS]; /* not answered yet */
+    unsigned n_peeks;
     /* its processes */
     pid_t main;         /* 0: reaped */
     bool childless;     /* waitpid() knows no child */
@@ -178,6 +182,35 @@ static int post_outcome (struct command *c)
         return -1;
     control_results_sent (c->control);
     return 0;
+}
+
+/* False: it waits. */
+static bool answer_peek (struct command *c, const struct msg_peek *m)
+{
+    bool same = m->attempt == c->o.attempt;
+    struct wire w = {.kind = WIRE_PEEKED};
+    w.m.peeked = (struct msg_peeked){.ref = m->ref,
+                                     .batch = c->batch,
+                                     .row = c->o.row,
+                                     .attempt = c->o.attempt,
+                                     .out_at = same ? m->out_at : 0,
+                                     .err_at = same ? m->err_at : 0};
+    struct bytes out = capture_look (&c->out, &w.m.peeked.out_at);
+    struct bytes err = capture_look (&c->err, &w.m.peeked.err_at);
+    if ((m->wait && !out.len && !err.len) || !stream_has_room (c))
+        return false;
+    w.body[0] = slice_borrowed (out.ptr, out.len < PEEK_BYTES ? out.len : PEEK_BYTES);
+    w.body[1] = slice_borrowed (err.ptr, err.len < PEEK_BYTES ? err.len : PEEK_BYTES);
+    return framing_post (c->stream, &w, NULL) == 0;
+}
+
+static void answer_peeks (struct command *c)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < c->n_peeks; i++)
+        if (!answer_peek (c, &c->peeks[i]))
+            c->peeks[left++] = c->peeks[i];
+    c->n_peeks = left;
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -435,6 +468,8 @@ void command_turn (struct command *c, int64_t now_us)
         mind_time (c, now_us);
     }
     post_input_taken (c);
+    if (c->n_peeks)
+        answer_peeks (c);
     step_on (c, now_us);
 }
 
@@ -443,6 +478,7 @@ void command_turn (struct command *c, int64_t now_us)
 static void begin_row (struct command *c, const struct msg_run *run, uint64_t row)
 {
     c->batch = run->batch;
+    c->n_peeks = 0;
     c->flags = 0;
     c->main = 0;
     c->childless = true;
@@ -587,6 +623,17 @@ void command_input (struct command *c, const struct msg_input *m, struct bytes b
     if (!input_add (&c->in, m->offset, bytes, m->eof) && c->main)
         lose (c, "some of its live input was lost", false, now_us);
     post_input_taken (c); /* there may be no next turn for long */
+}
+
+/* The oldest of too many goes: nobody waits for it any more, or asks again. */
+void command_peek (struct command *c, const struct msg_peek *m)
+{
+    if (!is_mine (c, m->batch, m->row))
+        return;
+    if (c->n_peeks == PEEKS)
+        memmove (c->peeks, c->peeks + 1, --c->n_peeks * sizeof *c->peeks);
+    c->peeks[c->n_peeks++] = *m;
+    answer_peeks (c);
 }
 
 void command_signal (struct command *c, const struct msg_signal *m)

@@ -57,6 +57,8 @@ void command_lapse (struct command *c, bool kill, int64_t now_us);
  */
 void command_input (struct command *c, const struct msg_input *m, struct bytes bytes,
                     int64_t now_us);
+/* What the running row has printed and is still here. */
+void command_peek (struct command *c, const struct msg_peek *m);
 void command_signal (struct command *c, const struct msg_signal *m);
 
 /* Why this executor can run no further task: an enum executor_exit, or 0 while it can. */

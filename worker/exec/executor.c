@@ -134,6 +134,9 @@ static int handle (struct executor *x, struct wire *w, int64_t now_us)
     case WIRE_INPUT:
         command_input (x->command, &w->m.input, bytes_of (w->body[0].ptr, w->body[0].len), now_us);
         return 0;
+    case WIRE_PEEK:
+        command_peek (x->command, &w->m.peek);
+        return 0;
     case WIRE_SIGNAL:
         command_signal (x->command, &w->m.signal);
         return 0;

@@ -14,12 +14,15 @@
  *   INPUT        live stdin of the running row (SPEC_LIVE_INPUT), in order of offset, after its
  *                RUN; a row that reads, and of which some is missing, ends as `lost`
  *   SIGNAL       to the process group of the running row
+ *   PEEK         what the running row has printed and is still here; for commands only
  *   FORGET       drops the specs of a batch
  * To the agent:
  *   RESULTS      `record` counts them from 1; of commands one outcome a message, at once
  *   OUTPUT       what a command printed, as soon as it is much, or at once with SPEC_LIVE_OUTPUT.
  *                Offsets are those of the stream: where keep_bytes cut the middle out, they leave a
  *                gap, and the outcome's reason says "output cut"
+ *   PEEKED       answers PEEK; with `wait` when there is something, and not at all once the row
+ *                has ended
  *   INPUT_TAKEN  how much of its stdin the row has taken, or thrown away
  * The agent should keep reading: an executor that cannot write stops reading what its command
  * prints (which blocks the command), but goes on minding time limits and messages.
