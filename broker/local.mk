@@ -7,6 +7,7 @@ noinst_LIBRARIES += \
 	broker/libstore.a
 
 broker_libbrokercore_a_SOURCES = \
+	broker/core/after.c \
 	broker/core/alone.c \
 	broker/core/attempts.h \
 	broker/core/batch.h \

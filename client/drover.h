@@ -427,6 +427,18 @@ enum drover_retry_on {
     DROVER_RETRY_LOST = 8 /* and where crash_limit is 0, `runs` is the crash limit */
 };
 
+/* How a batch is to have ended before another one runs. */
+enum drover_after_when {
+    DROVER_AFTER_OK,  /* all its tasks are done */
+    DROVER_AFTER_ANY, /* it is over */
+    DROVER_AFTER_FAIL /* not all are */
+};
+
+typedef struct drover_after {
+    uint64_t batch; /* the broker's number: drover_batch_id() */
+    int when;       /* enum drover_after_when */
+} drover_after_t;
+
 typedef struct drover_batch_options {
     const char *name;     /* for people */
     const char *key;      /* the same key again means the same batch; NULL: none. What is said again
@@ -453,6 +465,10 @@ typedef struct drover_batch_options {
     uint64_t max_pending;  /* unfinished rows above which drover_batch_room() says 0; 0: no limit */
     void *user;            /* for the caller: drover_batch_user() */
     drover_cancel_source_t *cancel; /* the whole batch is cancelled with it; NULL: none */
+    const drover_after_t *after; /* the batch runs when all of these are over, and have ended so. If
+                                    one did not, its tasks are DROVER_SKIPPED. DROVER_EUNKNOWN:
+                                    there is no such batch. Copied */
+    size_t after_count;          /* up to 256 */
 } drover_batch_options_t;
 
 /* Open a batch. Options may be NULL. It belongs to the handle; drover_batch_free() gives it back

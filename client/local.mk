@@ -135,6 +135,8 @@ client_libcli_a_SOURCES = \
 	client/cli/reader.h \
 	client/cli/recall.c \
 	client/cli/recall.h \
+	client/cli/after.c \
+	client/cli/after.h \
 	client/cli/retrying.c \
 	client/cli/retrying.h \
 	client/cli/rivals.c \

@@ -62,6 +62,7 @@ unit_tests = \
 	tests/unit/test_rowfile \
 	tests/unit/test_rows \
 	tests/unit/test_scan \
+	tests/unit/test_sched_after \
 	tests/unit/test_sched_ask \
 	tests/unit/test_sched_batch \
 	tests/unit/test_sched_degraded \
@@ -181,6 +182,8 @@ SCHED_BED = broker/turn.c broker/turn.h $(STORE_TEST) \
 	tests/unit/sched_harness.c tests/unit/sched_harness.h \
 	tests/unit/sched_models.c tests/unit/sched_models.h
 RESTART_RIG = $(SCHED_BED) tests/unit/restart_rig.c tests/unit/restart_rig.h
+tests_unit_test_sched_after_SOURCES = tests/unit/test_sched_after.c $(SCHED_BED)
+tests_unit_test_sched_after_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_ask_SOURCES = tests/unit/test_sched_ask.c $(SCHED_BED)
 tests_unit_test_sched_ask_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_batch_SOURCES = tests/unit/test_sched_batch.c $(SCHED_BED)
@@ -351,6 +354,7 @@ check_tests = \
 	tests/check/time
 
 integ_tests = \
+	tests/integ/after.bats \
 	tests/integ/again.bats \
 	tests/integ/at_rest.bats \
 	tests/integ/bad_disk.bats \
@@ -485,6 +489,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign.d/T28.bash \
 	tests/campaign.d/T29.bash \
 	tests/campaign.d/T31.bash \
+	tests/campaign.d/T32.bash \
 	tests/check/cppcheck.txt \
 	tests/check/lib.sh \
 	tests/driver \

@@ -73,6 +73,18 @@ struct row_index {
 
 enum { BATCH_SLOT_NUMBERS = 1000000 };
 
+enum after_when { AFTER_OK, AFTER_ANY, AFTER_FAIL };
+
+/* A batch that is waited for. after.c. */
+struct after {
+    uint64_t id;
+    enum after_when when;
+    bool settled;     /* it is over, or nobody minds any more */
+    struct batch *of; /* who waits */
+    struct batch *on; /* NULL: settled, or replayed */
+    LIST_ENTRY (after) link;
+};
+
 struct batch {
     uint64_t id;
     char *name;
@@ -146,6 +158,12 @@ struct batch {
     int64_t ended_us;
     uint64_t kept_bytes; /* counted in sched while it is in `kept` */
     bool kept;           /* detached and over: its results wait */
+    struct after *after; /* what it is to run after */
+    size_t n_after, n_unmet;
+    char *unreachable;             /* why it can never run: its rows are skipped; NULL: it may */
+    LIST_HEAD (, after) followers; /* who waits for this one */
+    bool settles;                  /* in the list of those that have ended in this turn */
+    TAILQ_ENTRY (batch) settles_link;
     UT_hash_handle hh;
     UT_hash_handle hh_key;
     bool keyed;     /* found by its key */
@@ -260,6 +278,27 @@ void batch_cancel_again (struct sched *s, struct lease *l);
 /* Rows that wait though they are not wanted, after a replay, end. */
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx);
 
+/* --- after.c --- */
+/* What a new batch is to run after, as its OPEN says. ENOENT: there is no such batch, EINVAL. */
+int after_check (struct sched *s, const struct msg_open *m, struct err *e);
+void after_open (struct sched *s, struct batch *b, struct effects *fx);
+/* A batch that was replayed: what no record has settled is looked at. */
+void after_follow (struct sched *s, struct batch *b, struct effects *fx);
+int after_replay (struct batch *b, const struct msg_settled *m, struct err *e);
+/* It is over: its followers are settled when the turn ends, ... */
+void after_ended (struct sched *s, struct batch *b);
+void after_settle (struct sched *s, struct effects *fx);
+/* ... or now, as it is about to be forgotten. */
+void after_settle_of (struct sched *s, struct batch *b, struct effects *fx);
+/* Its rows that wait end, if it can never run. */
+void after_skip (struct sched *s, struct batch *b, struct effects *fx);
+/* It is to run all the same. */
+void after_void (struct batch *b);
+/* What it waits for, as OPEN has it. */
+void after_text (const struct batch *b, struct buf *out);
+int after_check_all (const struct batch *b, struct err *e);
+void after_free (struct sched *s, struct batch *b);
+
 /* --- order.c: batches with BATCH_ORDERED; the others never come here, but where it says so --- */
 /* Whether ROWS bring a key for each row. */
 int order_check_keys (const struct wire *w, struct err *e);
@@ -276,6 +315,10 @@ void order_hold_until (struct sched *s, struct batch *b, uint64_t row, int64_t u
 uint64_t order_bytes (const struct batch *b);
 int order_check (const struct batch *b, struct err *e);
 void order_free (struct sched *s, struct batch *b);
+
+/* Rows of [lo, hi) that wait, for whatever it is, end. cancels.c. */
+void rows_end (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi, enum outcome_how how,
+               const char *reason, struct effects *fx);
 
 /* --- chunks.c --- */
 int chunk_add (struct sched *s, struct batch *b, const struct wire *w, struct err *e);

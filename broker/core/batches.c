@@ -85,11 +85,13 @@ bool batch_differs (const struct batch *b, const struct msg_open *o, char *why, 
                   SAME_NUMBERS[i].name, old, new);
         return true;
     }
-    if (bytes_equal (was->name, o->name) && bytes_equal (was->retry_exits, o->retry_exits))
-        return false;
-    snprintf (why, size, "batch %" PRIu64 " has this key, and another %s", b->id,
-              bytes_equal (was->name, o->name) ? "list of exit statuses" : "name");
-    return true;
+    const char *other = !bytes_equal (was->name, o->name)                 ? "name"
+                        : !bytes_equal (was->retry_exits, o->retry_exits) ? "list of exit statuses"
+                        : !bytes_equal (was->after, o->after) ? "list of batches before it"
+                                                              : NULL;
+    if (other)
+        snprintf (why, size, "batch %" PRIu64 " has this key, and another %s", b->id, other);
+    return other != NULL;
 }
 
 struct batch *batch_by_key (struct sched *s, struct bytes key)
@@ -164,15 +166,17 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     LIST_INIT (&b->leases);
     LIST_INIT (&b->subs);
     LIST_INIT (&b->waiters);
+    LIST_INIT (&b->followers);
     TAILQ_INIT (&b->log);
     STAILQ_INIT (&b->early);
     ranges_add (&b->slots, 1, 1 + (b->jobs ? b->jobs : BATCH_SLOT_NUMBERS));
     HASH_ADD (hh, s->batches, id, sizeof b->id, b);
     take_key (s, b);
-    batch_own_more (s, b, sizeof *b + m->name.len + m->key.len);
+    batch_own_more (s, b, sizeof *b + m->name.len + m->key.len + m->after.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
     quota_join (s, b, c);
     record_said (s, b, &b->open, fx);
+    after_open (s, b, fx);
     return b;
 }
 
@@ -251,6 +255,7 @@ void batches_free_over (struct sched *s, struct effects *fx)
 
 void batch_forget (struct sched *s, struct batch **bp, struct effects *fx)
 {
+    after_settle_of (s, *bp, fx);
     record_remove (s, *bp, fx);
     batch_free (s, bp);
 }
@@ -272,6 +277,7 @@ void batch_free (struct sched *s, struct batch **bp)
     unready (s, b);
     chunks_free (s, b);
     order_free (s, b);
+    after_free (s, b);
     LIST_REMOVE (b, owned_link);
     quota_leave (s, b);
     HASH_DEL (s->batches, b);
@@ -293,7 +299,7 @@ static bool has_work (const struct sched *s, const struct batch *b)
 {
     if (b->flags & BATCH_EXCLUSIVE && s->now_us < s->exclusive_us)
         return false;
-    return b->waiting.count && !b->cancelled && !b->paused;
+    return b->waiting.count && !b->cancelled && !b->paused && !b->n_unmet;
 }
 
 /* Last among those of its priority; but before the one that had its turn just now: whoever is new
@@ -350,6 +356,7 @@ void batch_give_to (struct sched *s, struct batch *b, struct client *c)
 static void end (struct sched *s, struct batch *b, int64_t now)
 {
     b->ended = true;
+    after_ended (s, b);
     retention_enter (s, b, now);
     struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
@@ -488,7 +495,7 @@ void batches_tick (struct sched *s, int64_t now, struct effects *fx)
         if (now >= b->deadline_us) {
             b->deadline_us = CLOCK_NEVER;
             cancel_for (s, b, "the batch is over its deadline", now, fx);
-        } else if (b->waiting.count && !b->granted && !b->cancelled) {
+        } else if (b->waiting.count && !b->granted && !b->cancelled && !b->n_unmet) {
             tell_why (s, b, now);
         }
     }

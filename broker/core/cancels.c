@@ -21,25 +21,30 @@ const char *batch_cancel_reason (const struct batch *b)
     return reason ? reason : "";
 }
 
-static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi,
-                            struct effects *fx)
+void rows_end (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi, enum outcome_how how,
+               const char *reason, struct effects *fx)
 {
     struct range r;
-    const char *reason = batch_cancel_reason (b);
     while ((r = ranges_from (&b->held, lo)),
            r.lo < r.hi && r.lo < hi) { /* first: none gets a turn */
         if (r.hi > hi)
             r.hi = hi;
         ranges_remove (&b->held, r.lo, r.hi);
-        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, reason, fx);
+        results_make (s, b, r.lo, r.hi - r.lo, how, reason, fx);
     }
     due_now (s, b, lo, hi);
     while ((r = ranges_from (&b->waiting, lo)), r.lo < r.hi && r.lo < hi) {
         if (r.hi > hi)
             r.hi = hi;
         rows_unwait (s, b, r.lo, r.hi);
-        results_make (s, b, r.lo, r.hi - r.lo, OUTCOME_CANCELLED, reason, fx);
+        results_make (s, b, r.lo, r.hi - r.lo, how, reason, fx);
     }
+}
+
+static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi,
+                            struct effects *fx)
+{
+    rows_end (s, b, lo, hi, OUTCOME_CANCELLED, batch_cancel_reason (b), fx);
 }
 
 static void doom (struct batch *b, const struct ranges *rows, uint64_t lo, uint64_t hi)

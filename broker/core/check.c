@@ -200,6 +200,8 @@ static int check_batch (const struct sched *s, const struct batch *b, struct err
         rc = check_waiting (s, b, e);
     if (rc == 0)
         rc = order_check (b, e);
+    if (rc == 0)
+        rc = after_check_all (b, e);
     ranges_fini (&seen);
     if (rc == 0 && sum != b->finished)
         rc = err_set (e, EPROTO, "batch %" PRIu64 ": outcomes are counted wrong", b->id);

@@ -155,6 +155,12 @@ static void open_new (const struct said *m)
         put_off (m, &over);
         return;
     }
+    struct err e;
+    if (after_check (m->s, &m->w->m.open, &e) < 0) {
+        refuse_handle (m, m->w->m.open.batch, e.code == ENOENT ? WIRE_UNKNOWN : WIRE_MALFORMED,
+                       e.text);
+        return;
+    }
     struct batch *b = batch_open (m->s, m->c, m->w, m->now, m->fx);
     opened (m, add_owner (m, b, 0));
 }

@@ -39,6 +39,7 @@ struct sched {
     TAILQ_HEAD (, worker) workers;
     TAILQ_HEAD (, worker) hungry; /* those that may take more; who was served last is last */
     TAILQ_HEAD (, batch) over;
+    TAILQ_HEAD (, batch) settles;       /* ended in this turn, and others wait for them */
     TAILQ_HEAD (kept_list, batch) kept; /* what ended first is first */
     uint64_t kept_bytes;
     TAILQ_HEAD (, session) dirty;
@@ -104,6 +105,8 @@ void record_holder_lost (struct sched *s, const struct lease *l, bool counts, st
 void record_retried (struct sched *s, const struct lease *l, const struct outcome *o,
                      struct effects *fx);
 void record_confirmed (struct sched *s, const struct batch *b, struct effects *fx);
+void record_settled (struct sched *s, const struct after *a, bool holds, bool known,
+                     struct effects *fx);
 void record_remove (struct sched *s, const struct batch *b, struct effects *fx);
 /* Takes the place of an earlier one of the same session. */
 void record_session (struct sched *s, const struct session *se, const struct wire *hello,

@@ -148,6 +148,16 @@ static void put_waiting (struct buf *out, const struct batch *b)
     ranges_fini (&all);
 }
 
+static void put_after (struct buf *out, const struct batch *b)
+{
+    struct buf text;
+    buf_init (&text, 8192);
+    after_text (b, &text);
+    buf_printf (out, " after=%.*s unreachable=%s", (int)text.len, (const char *)text.bytes,
+                b->unreachable ? b->unreachable : "");
+    buf_fini (&text);
+}
+
 static void put_batch (struct buf *out, const struct batch *b)
 {
     buf_printf (out,
@@ -162,6 +172,7 @@ static void put_batch (struct buf *out, const struct batch *b)
                 b->est_us, b->cpus);
     put_waiting (out, b);
     put_ranges (out, "held", &b->held);
+    put_after (out, b);
     put_ranges (out, "slots", &b->slots);
     put_ranges (out, "again", &b->again);
     put_doomed (out, b);

@@ -121,6 +121,8 @@ static const char *state_name (const struct batch *b)
 
 static const char *note (const struct sched *s, const struct batch *b)
 {
+    if (b->n_unmet)
+        return "it waits for other batches";
     if (b->paused)
         return "its results are not read: no more of it is started";
     if (b->waiting.count && s->n_unsure)
@@ -143,6 +145,10 @@ static uint64_t age_ms (const struct sched *s, const struct batch *b)
 static void add_batch (struct answer *a, const struct batch *b)
 {
     struct record r = {0};
+    struct buf after;
+    buf_init (&after, 8192);
+    after_text (b, &after);
+    buf_putc (&after, '\0');
     put (&r, "id", b->id);
     put_text (&r, "name", b->name);
     put_text (&r, "state", state_name (b));
@@ -164,7 +170,10 @@ static void add_batch (struct answer *a, const struct batch *b)
     put (&r, "cpus", b->cpus);
     if (b->n_specs > 0)
         put (&r, "commands", b->specs[0].m.spec.form != FORM_FUNCTION);
+    if (b->n_unmet)
+        put_text (&r, "after", after.failed ? "" : (const char *)after.bytes);
     add (a, &r);
+    buf_fini (&after);
 }
 
 static void answer_batches (struct answer *a)

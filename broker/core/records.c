@@ -134,6 +134,17 @@ void record_confirmed (struct sched *s, const struct batch *b, struct effects *f
     effect_record (fx, b->id, &w);
 }
 
+void record_settled (struct sched *s, const struct after *a, bool holds, bool known,
+                     struct effects *fx)
+{
+    if (!wanted (s))
+        return;
+    struct wire w = {.kind = WIRE_SETTLED};
+    w.m.settled = (struct msg_settled){
+        .batch = a->of->id, .on = a->id, .when = a->when, .holds = holds, .known = known};
+    effect_record (fx, a->of->id, &w);
+}
+
 void record_remove (struct sched *s, const struct batch *b, struct effects *fx)
 {
     if (!wanted (s))

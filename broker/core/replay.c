@@ -177,6 +177,12 @@ static int on_retried (struct sched *s, struct batch *b, const struct wire *w, s
     return 0;
 }
 
+static int on_settled (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
+{
+    (void)s;
+    return after_replay (b, &w->m.settled, e);
+}
+
 static int on_confirmed (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
 {
     (void)e;
@@ -202,6 +208,7 @@ static const struct {
     [WIRE_GIVEN_BACK] = {on_given_back, offsetof (union wire_msg, given_back.batch)},
     [WIRE_HOLDER_LOST] = {on_holder_lost, offsetof (union wire_msg, holder_lost.batch)},
     [WIRE_RETRIED] = {on_retried, offsetof (union wire_msg, retried.batch)},
+    [WIRE_SETTLED] = {on_settled, offsetof (union wire_msg, settled.batch)},
     [WIRE_CONFIRMED] = {on_confirmed, offsetof (union wire_msg, confirmed.batch)},
 };
 
@@ -319,8 +326,11 @@ static void settle (struct sched *s, int64_t now, struct effects *fx)
     }
     restored_record_doubt (s, fx);
     struct batch *b, *next;
-    HASH_ITER (hh, s->batches, b, next)
+    HASH_ITER (hh, s->batches, b, next) {
         batch_cancel_rest (s, b, now, fx);
+        after_follow (s, b, fx);
+        after_skip (s, b, fx);
+    }
 }
 
 void replay_finish (struct sched *s, int64_t now, struct effects *fx)

@@ -57,6 +57,7 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
     retention_leave (s, b);
     b->rerun |= b->ended;
     b->ended = b->cancelled = false;
+    after_void (b);
     b->told_no_worker = b->told_too_big = b->told_no_function = false;
     free (b->reason);
     b->reason = NULL;

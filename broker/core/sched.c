@@ -52,6 +52,7 @@ struct sched *sched_new (const struct sched_config *c)
     TAILQ_INIT (&s->workers);
     TAILQ_INIT (&s->hungry);
     TAILQ_INIT (&s->over);
+    TAILQ_INIT (&s->settles);
     TAILQ_INIT (&s->kept);
     TAILQ_INIT (&s->dirty);
     TAILQ_INIT (&s->pump);
@@ -132,6 +133,7 @@ void sched_end_turn (struct sched *s, int64_t now_us, struct effects *fx)
     replay_finish (s, now_us, fx);
     subs_pump (s); /* first: a batch that was not read, and is now, has rows to place */
     results_trim_all (s);
+    after_settle (s, fx);
     place (s, now_us, fx);
     batches_free_over (s, fx);
     s->turn++;

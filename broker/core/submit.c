@@ -185,6 +185,7 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
         order_join (s, b, m->first, b->submitted);
     }
     record_said (s, b, w, fx);
+    after_skip (s, b, fx);
     batch_set_ready (s, b);
     return 0;
 }

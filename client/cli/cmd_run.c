@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/cli/after.h"
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
 #include "client/cli/say.h"
@@ -36,6 +37,7 @@ struct run_opts {
     struct session_opts session;
     struct task_opts task;
     uint64_t deadline_ms; /* from now to the end; 0: none */
+    struct afters after;
     const char *function; /* or NULL */
     char **words;         /* program and arguments, or the function's arguments */
     size_t count;
@@ -387,6 +389,7 @@ static int open_task (struct run *r, const drover_spec_t *spec)
     drover_error_t e = {0};
     int number;
 
+    afters_apply (&r->opts->after, &options);
     r->deadline_us = CLOCK_NEVER;
     if (r->opts->deadline_ms)
         r->deadline_us = clock_mono_us () + (int64_t)r->opts->deadline_ms * US_PER_MS;
@@ -423,7 +426,8 @@ enum {
     OPT_GRACE,
     OPT_CANCEL_FD,
     OPT_DEADLINE,
-    OPT_FUNCTION
+    OPT_FUNCTION,
+    OPT_AFTER
 };
 
 static const struct option options[] = {SESSION_OPTIONS,
@@ -433,6 +437,7 @@ static const struct option options[] = {SESSION_OPTIONS,
                                         {"cancel-fd", no_argument, NULL, OPT_CANCEL_FD},
                                         {"deadline", required_argument, NULL, OPT_DEADLINE},
                                         {"function", required_argument, NULL, OPT_FUNCTION},
+                                        {"after", required_argument, NULL, OPT_AFTER},
                                         {NULL, 0, NULL, 0}};
 
 static int take_option (struct run_opts *o, int opt)
@@ -451,6 +456,8 @@ static int take_option (struct run_opts *o, int opt)
         return say_usage (command, "--grace: %s", e.text);
     if (opt == OPT_DEADLINE && duration_ms (optarg, &o->deadline_ms, &e) < 0)
         return say_usage (command, "--deadline: %s", e.text);
+    if (opt == OPT_AFTER && afters_parse (&o->after, optarg, &e) < 0)
+        return say_usage (command, "--after: %s", e.text);
     return 0;
 }
 

@@ -174,6 +174,7 @@ static int submit_all (struct submit *s)
     int status;
 
     retrying_apply (&s->rows.retrying, &options);
+    afters_apply (s->rows.after, &options);
     s->batch = drover_batch_open (s->h, &options, &e);
     s->spec = s->batch ? drover_batch_add_spec (s->batch, s->rows.spec, &e) : -1;
     if (s->spec < 0)

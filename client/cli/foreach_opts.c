@@ -316,6 +316,12 @@ static int take_crash_limit (void *into, const char *value, struct err *e)
     return retrying_parse_crash_limit (&o->retrying, value, e);
 }
 
+static int take_after (void *into, const char *value, struct err *e)
+{
+    struct foreach_opts *o = into;
+    return afters_parse (&o->after, value, e);
+}
+
 static int take_broker (void *into, const char *value, struct err *e)
 {
     struct foreach_opts *o = into;
@@ -410,6 +416,7 @@ static const struct option_row rows[] = {
     {"priority", 0, VALUE, OPTS_BATCH, TAKE (priority)},
     {"name", 0, VALUE, OPTS_BATCH, TAKE (name)},
     {"deadline", 0, VALUE, OPTS_BATCH, TAKE (deadline)},
+    {"after", 0, VALUE, OPTS_BATCH, TAKE (after)},
     {"retries", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retries)},
     {"retry-on", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retry_on)},
     {"retry-delay", 0, VALUE, OPTS_BATCH | OPTS_STAGE, TAKE (retry_delay)},

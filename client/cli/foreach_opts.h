@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/cli/after.h"
 #include "client/cli/joblimit.h"
 #include "client/cli/jobs.h"
 #include "client/cli/retrying.h"
@@ -64,8 +65,9 @@ struct foreach_opts {
     const char *key;      /* --id, or NULL */
     uint64_t deadline_ms; /* of the batch; 0: none */
     struct retrying retrying;
-    bool stdin_implied; /* no source was named: the only one is stdin */
-    bool separated;     /* there was a ::: or the like */
+    struct afters after; /* --after */
+    bool stdin_implied;  /* no source was named: the only one is stdin */
+    bool separated;      /* there was a ::: or the like */
     bool keep_order;
     bool tag;
     bool dry_run;

@@ -32,6 +32,7 @@
     "  --crash-limit K      park a task that lost K workers (3)\n"                                 \
     "  --at-most-once       never start a task twice\n"                                            \
     "  --exclusive          never two runs of a task at one time\n"                                \
+    "  --after ID[:WHEN],...  when that batch is over, and ended ok (or any, fail)\n"              \
     "  --deadline D         for the whole batch: what is left then is cancelled\n"                 \
     "  --priority N         1 to 100, 50 is usual\n"                                               \
     "  --name NAME          of the batch, for lists and @NAME\n"                                   \
@@ -67,6 +68,7 @@ static const char help_run[] =
     "  --grace D            between TERM and KILL at the time limit (5 s)\n"
     "  --cancel-fd          a descriptor (in DROVER_CANCEL_FD) tells it that it is ended\n"
     "  --deadline D         likewise, but from now on, and also while it waits\n"
+    "  --after ID[:WHEN],...  when that batch is over, and ended ok (or any, fail)\n"
     "  --function NAME      call a function of the workers in place of a program\n" QUIET
     "  --local              a broker of its own, whatever else there is\n" COMMON
     "\nStatus: that of the program, 128+n for signal n; 124 time limit; 125 trouble;\n"

@@ -350,6 +350,7 @@ struct runner_opts plan_runner (struct plan *p)
                             .key = o->key,
                             .deadline_ms = o->deadline_ms,
                             .retrying = o->retrying,
+                            .after = &o->after,
                             .keep_order = o->keep_order,
                             .summary = !o->session.quiet && (o->summary || isatty (STDERR_FILENO)),
                             .summary_json = o->session.json && (o->summary || o->compare),

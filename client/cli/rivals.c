@@ -378,7 +378,12 @@ static int open_batch (struct rivals *r)
                                       .deadline_ms = r->run.deadline_ms};
     drover_error_t e = {0};
 
+    if (r->run.order_by) {
+        say (command_of (r), "--order-by has nothing to order here: write drover foreach");
+        return -1;
+    }
     retrying_apply (&r->run.retrying, &options);
+    afters_apply (r->run.after, &options);
     r->batch = drover_batch_open (r->h, &options, &e);
     r->spec = r->batch ? drover_batch_add_spec (r->batch, r->run.spec, &e) : -1;
     return r->spec < 0 ? session_error (&r->run.session, &e, -1) : 0;

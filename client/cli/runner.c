@@ -533,6 +533,7 @@ static int open_batch (struct runner *r)
     drover_error_t e;
 
     retrying_apply (&r->opts->retrying, &options);
+    afters_apply (r->opts->after, &options);
     r->batch = drover_batch_open (r->h, &options, &e);
     if (!r->batch)
         return session_error (&r->opts->session, &e, -1);

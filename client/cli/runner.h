@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/cli/after.h"
 #include "client/cli/retrying.h"
 #include "client/cli/session.h"
 #include "client/drover.h"
@@ -48,6 +49,7 @@ struct runner_opts {
     const char *key;             /* or NULL */
     uint64_t deadline_ms;        /* of the batch; 0: none */
     struct retrying retrying;
+    const struct afters *after; /* what it is to run after */
     bool keep_order;
     bool summary;
     bool summary_json;          /* as an object behind the outcomes, and no lines */

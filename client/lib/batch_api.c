@@ -1,5 +1,6 @@
 /* batch_api: batches and their rows, as the program calls them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,20 @@ static void set_retries (struct msg_open *m, const drover_batch_options_t *o)
         m->backoff_max_ms = m->backoff_ms > DELAY_MAX_MS ? m->backoff_ms : DELAY_MAX_MS;
 }
 
+/* As OPEN has it: 12:ok,7:any. */
+static struct bytes after_text (const drover_batch_options_t *o, struct buf *text)
+{
+    static const char *const WORDS[] = {
+        [DROVER_AFTER_OK] = "ok", [DROVER_AFTER_ANY] = "any", [DROVER_AFTER_FAIL] = "fail"};
+    for (size_t i = 0; i < o->after_count; i++) {
+        int when = o->after[i].when;
+        bool known = when >= 0 && when < (int)(sizeof WORDS / sizeof *WORDS);
+        buf_printf (text, "%s%" PRIu64 ":%s", i ? "," : "", o->after[i].batch,
+                    known ? WORDS[when] : "?");
+    }
+    return bytes_of (text->bytes, text->len);
+}
+
 drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
                                    drover_error_t *e)
 {
@@ -111,10 +126,15 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         .key = bytes_str (key[0] ? key : o->key),
         .name = bytes_str (o->name),
     };
+    struct buf after;
+    buf_init (&after, SIZE_MAX);
+    m.after = after_text (o, &after);
     m.compare = o->whole_chunks != 0;
     set_retries (&m, o);
     drover_batch_t *b = batch_new (h, o->user);
-    if (core_open (&h->core, &b->b, &m, &why) != 0) {
+    int rc = core_open (&h->core, &b->b, &m, &why);
+    buf_fini (&after);
+    if (rc != 0) {
         free (b);
         fail (h, &why, e);
         return NULL;

@@ -278,7 +278,7 @@ static void refused_batch (struct core *c, struct batch *b, struct wire *w)
 {
     const struct msg_error *m = &w->m.error;
     bool fatal = m->code == WIRE_UNKNOWN || m->code == WIRE_CONFLICT || m->kind == WIRE_OPEN;
-    if (b->told_busy && !b->opened && m->code == WIRE_UNKNOWN)
+    if (b->told_busy && !b->opened && m->code == WIRE_UNKNOWN && m->kind != WIRE_OPEN)
         return; /* what was on its way behind the OPEN that was put off */
     if (b->reopening && m->code == WIRE_MALFORMED && m->kind != WIRE_OPEN)
         return; /* the broker has nothing of it any more: OPENED will say so */

@@ -15,12 +15,13 @@ struct said {
 /* Texts of other owners get one of our own, one behind the other. */
 static void own_texts (struct opening *o)
 {
-    struct bytes *texts[] = {&o->open.key, &o->open.name, &o->open.retry_exits};
+    struct bytes *texts[] = {&o->open.key, &o->open.name, &o->open.retry_exits, &o->open.after};
+    enum { TEXTS = sizeof texts / sizeof *texts };
     size_t size = 1;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < TEXTS; i++)
         size += texts[i]->len;
     char *at = o->texts = mem_zalloc (size);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < TEXTS; i++) {
         if (texts[i]->len)
             memcpy (at, texts[i]->ptr, texts[i]->len);
         *texts[i] = bytes_of (at, texts[i]->len);
@@ -56,9 +57,17 @@ void opening_fini (struct opening *o)
     o->texts = NULL;
 }
 
-int opening_say (struct opening *o, struct session *s, struct err *e)
+struct wire opening_message (const struct opening *o)
 {
     struct wire w = {.kind = WIRE_OPEN, .m.open = o->open};
+    if (o->open.after.len || o->open.flags & BATCH_ORDERED)
+        w.flags = WIRE_FLAG_MUST_UNDERSTAND;
+    return w;
+}
+
+int opening_say (struct opening *o, struct session *s, struct err *e)
+{
+    struct wire w = opening_message (o);
     return session_post (s, LANE_CONTROL, &w, e);
 }
 

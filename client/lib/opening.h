@@ -29,6 +29,9 @@ struct opening {
 void opening_init (struct opening *o, const struct msg_open *open);
 void opening_fini (struct opening *o);
 
+/* OPEN, borrowed. What changes when tasks run must be understood by the broker, or be refused. */
+struct wire opening_message (const struct opening *o);
+
 /* Say OPEN for the first time. Fails as wire_encode() does. */
 int opening_say (struct opening *o, struct session *s, struct err *e);
 

@@ -154,7 +154,7 @@ static void survey (struct core *c)
 static void say_open (struct core *c, const struct opening *o, uint64_t record, bool compare,
                       bool again)
 {
-    struct wire w = {.kind = WIRE_OPEN, .m.open = o->open};
+    struct wire w = opening_message (o);
     w.m.open.record = record;
     w.m.open.compare = compare;
     w.m.open.again = again;

@@ -53,10 +53,16 @@ in_order() {
         ::: $(seq 40) :::+ $(keys_of 40 5))
     for kill in 1 2 3; do
         wait_until begun $((kill * 9))
-        kill -KILL "$(pgrep -o -P "$WORKER_PID")" # its agent; the launcher makes another one
+        wait_until agent_killed
     done
     ends_with 1 drover wait "$id"
     in_order 40
+}
+
+# The launcher makes another one.
+agent_killed() {
+    local agent
+    agent=$(pgrep -o -P "$WORKER_PID") && kill -KILL "$agent"
 }
 
 # begun N: so many have.

@@ -8,6 +8,7 @@
     X (ROWS, "rows")                                                                               \
     X (RERUNS, "rows started again")                                                               \
     X (TURNS, "rows started in the order of their keys")                                           \
+    X (SKIPPED, "rows skipped")                                                                    \
     X (TWINS, "batches submitted again")                                                           \
     X (CONFLICTS, "... and refused as they were others")                                           \
     X (RETRIES, "batches retried on request")                                                      \

@@ -280,6 +280,7 @@ static void start (struct exec *x, struct run *r)
                       .once = spec->tag.once,
                       .exclusive = spec->tag.exclusive,
                       .keys = spec->tag.keys,
+                      .after = spec->tag.after ? ledger_batch (x->s, r->token, spec->tag.after) : 0,
                       .poison = is_poison (x, r),
                       .again = spec->tag.again};
     x->start_us = host_clock (x->host);

@@ -42,9 +42,9 @@ bool fate_wants_again (const struct fate_again *a, enum outcome_how how, unsigne
 void fate_tag_write (const struct fate_tag *t, char *text, size_t size)
 {
     const struct fate_again *a = &t->again;
-    snprintf (text, size, "%u %u %u %u %u %u %u %u %u %u %u %u %u", t->jobs, t->once, t->exclusive,
-              t->poison, t->long_rows, t->mixed, t->fragile, t->keys, a->runs, a->on, a->exits,
-              a->backoff_ms, a->losses);
+    snprintf (text, size, "%u %u %u %u %u %u %u %u %u %u %u %u %u %u", t->jobs, t->once,
+              t->exclusive, t->poison, t->long_rows, t->mixed, t->fragile, t->after, t->keys,
+              a->runs, a->on, a->exits, a->backoff_ms, a->losses);
 }
 
 void fate_tag_read (struct fate_tag *t, const char *text, size_t len)
@@ -53,9 +53,9 @@ void fate_tag_read (struct fate_tag *t, const char *text, size_t len)
     snprintf (copy, sizeof copy, "%.*s", (int)len, text);
     *t = (struct fate_tag){0};
     struct fate_again *a = &t->again;
-    sscanf (copy, "%u %u %u %u %u %u %u %u %u %u %u %u %u", &t->jobs, &t->once, &t->exclusive,
-            &t->poison, &t->long_rows, &t->mixed, &t->fragile, &t->keys, &a->runs, &a->on,
-            &a->exits, &a->backoff_ms, &a->losses);
+    sscanf (copy, "%u %u %u %u %u %u %u %u %u %u %u %u %u %u", &t->jobs, &t->once, &t->exclusive,
+            &t->poison, &t->long_rows, &t->mixed, &t->fragile, &t->after, &t->keys, &a->runs,
+            &a->on, &a->exits, &a->backoff_ms, &a->losses);
 }
 
 size_t fate_output (uint64_t batch, uint64_t row, uint64_t attempt)

@@ -32,6 +32,7 @@ struct fate_tag {
     unsigned long_rows;       /* rows take seconds */
     unsigned mixed;           /* most take no time, some take long */
     unsigned fragile;         /* rows fail often */
+    unsigned after;           /* the batch runs when that one is over; 0: at once */
     unsigned keys;            /* row R has ordering key R % this; 0: none */
     struct fate_again again;
 };

@@ -355,6 +355,20 @@ static void check_cancelled (struct sim *s, const struct order *o)
         sim_fail (s, "row %d of batch %d starts, and its cancellation was acknowledged", ROW (o));
 }
 
+/* Against what comes before it. */
+static void check_turns (struct sim *s, const struct order *o)
+{
+    const struct execution *x;
+    LIST_FOREACH (x, &s->ledger->running, link)
+        if (o->after && x->order.batch == o->after && !is_fenced (s, x) &&
+            !ledger_retries (s, o->after))
+            sim_fail (s, "row %d of batch %d starts while row %d of a batch before it runs",
+                      ROW (o), (int)x->order.row);
+    if (o->keys)
+        turns_start (s, &s->ledger->turns, o);
+    turns_batches (s, &s->ledger->turns, o);
+}
+
 static struct past *past_of (struct sim *s, const struct order *o)
 {
     struct past *p = find (s->ledger, o->batch, o->row);
@@ -384,8 +398,8 @@ struct execution *ledger_start (struct sim *s, struct host *h, const struct orde
         check_others (s, h, o);
         check_past (s, p, o);
         check_cancelled (s, o);
-        if (o->keys && !x->void_)
-            turns_start (s, &s->ledger->turns, o);
+        if (!x->void_)
+            check_turns (s, o);
         p->token = o->token;
         p->free = false;
         p->poison = o->poison;

@@ -24,6 +24,7 @@ struct order {                          /* what the executor was told */
     uint64_t jobs;
     bool once;      /* at-most-once */
     bool exclusive; /* never two at one time, fenced or not */
+    uint64_t after; /* a batch that is to be over first: ledger_batch(); 0: none */
     unsigned keys;  /* ... nor two of one key, nor out of order: turns.h; 0: it has none */
     bool poison;    /* it takes its worker down */
     struct fate_again again;

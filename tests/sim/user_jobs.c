@@ -53,8 +53,22 @@ static void add_spec (struct user *u, struct job *j)
         sim_fail (u->s, "%s: %s", u->name, e.text);
 }
 
+/* To run after a batch of its own that it knows the number of. */
+static void choose_after (struct user *u, struct job *j)
+{
+    const struct job *other = u->jobs[sim_below (u->s, u->n_jobs)];
+    if (!j->shared && !u->s->big && sim_chance (u->s, 200) && other->id && !other->attached &&
+        !other->void_)
+        j->tag.after = (unsigned)other->id;
+}
+
 static void open_job (struct user *u, struct job *j)
 {
+    static const char *const WHEN[] = {"ok", "any", "fail"};
+    char after[40] = "";
+    choose_after (u, j);
+    if (j->tag.after)
+        snprintf (after, sizeof after, "%u:%s", j->tag.after, WHEN[j->tag.after % 3]);
     struct err e;
     const struct fate_again *a = &j->tag.again;
     uint8_t exits[EXITS_BYTES] = {0};
@@ -73,6 +87,7 @@ static void open_job (struct user *u, struct job *j)
                             .backoff_ms = a->backoff_ms,
                             .backoff_max_ms = j->backoff_max_ms,
                             .losses = a->losses,
+                            .after = bytes_str (after),
                             .compare = j->shared};
     if (core_open (&u->core, &j->b, &open, &e) < 0)
         sim_fail (u->s, "%s: %s", u->name, e.text);

@@ -120,6 +120,14 @@ static void told_parked (struct user *u, const struct job *j, const drover_resul
     ledger_parked (u->s, job_batch (j), r->row, r->attempt);
 }
 
+/* Who submitted it. */
+static const struct job *source_of (const struct job *j)
+{
+    while (j->like)
+        j = j->like;
+    return j;
+}
+
 static void check_how (struct user *u, const struct job *j, const drover_result_t *r)
 {
     struct sim *s = u->s;
@@ -134,6 +142,11 @@ static void check_how (struct user *u, const struct job *j, const drover_result_
         !j->attached && !j->refused && !j->differs && j->id && !may_be_forgotten (j))
         sim_fail (s, "%s lost row %d of batch %d, but no session", u->name, (int)r->row,
                   (int)j->id);
+    if (r->how == DROVER_SKIPPED && !source_of (j)->tag.after)
+        sim_fail (s, "row %d of batch %d is skipped, and depends on nothing", (int)r->row,
+                  (int)j->id);
+    if (r->how == DROVER_SKIPPED)
+        sim_count (s, COUNT_SKIPPED);
     if (r->how == DROVER_PARKED)
         told_parked (u, j, r);
     if (r->how == DROVER_LOST && !(j->flags & (BATCH_AT_MOST_ONCE | BATCH_INPUT)) &&
@@ -261,8 +274,12 @@ static void on_refused (struct user *u, struct job *j, const drover_error_t *e)
         e->code == DROVER_ECONFLICT && j && j->twin && (j->differs || !j->like->promised);
     /* it has forgotten the batch, and what it had said of it is not where it was */
     bool forgotten = e->code == DROVER_ECONFLICT && !j && u->s->went_back;
+    /* what it was to run after may have been forgotten before */
+    bool orphan = e->code == DROVER_EUNKNOWN && j && j->tag.after;
     if (conflict)
         sim_count (u->s, COUNT_CONFLICTS);
+    else if (orphan)
+        sim_trace (u->s, "%s is refused: %s", u->name, e->text);
     else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)) && !forgotten)
         sim_fail (u->s, "%s is refused: %s", u->name, e->text);
     if (j)

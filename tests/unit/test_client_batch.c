@@ -105,6 +105,44 @@ static void a_large_row_leaves_in_parts_of_one_chunk (void **state)
     free (big);
 }
 
+static void each_row_of_an_ordered_batch_leaves_with_its_key (void **state)
+{
+    (void)state;
+    struct err e;
+    size_t size = 600000;
+    char *big = calloc (1, size);
+    const struct bytes keys[] = {bytes_str ("a"), bytes_str (""), bytes_str ("c")};
+    const struct bytes huge = bytes_of (big, size), small = bytes_str ("small");
+    assert_int_equal (batch_add_keyed (&batch, 0, &keys[0], NULL, 0, &e), -1);
+    core_forget (&core, &batch);
+    open_batch (BATCH_ORDERED, 0);
+    assert_int_equal (batch_add (&batch, 0, NULL, 0, &e), -1);
+    assert_int_equal (batch_add_keyed (&batch, 0, &huge, NULL, 0, &e), -1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal (batch_add_keyed (&batch, 0, &keys[i], i < 2 ? &small : &huge, 1, &e), i);
+    core_flush (&core);
+    struct wire w;
+    unsigned row = 0;
+    while ((w = leaves ()).kind) {
+        size_t at = 0;
+        struct bytes key;
+        comes ((struct wire){.kind = WIRE_ACK, .ack = w.seq, .m.ack = {.window_bytes = 1 << 20}});
+        if (w.kind == WIRE_OPEN && w.m.open.batch == batch.handle)
+            assert_int_equal (w.flags & WIRE_FLAG_MUST_UNDERSTAND, WIRE_FLAG_MUST_UNDERSTAND);
+        for (uint64_t i = 0; w.kind == WIRE_ROWS && !w.m.rows.offset &&
+                             w.m.rows.batch == batch.handle && i < w.m.rows.count;
+             i++) {
+            assert_int_equal (key_read (bytes_of (w.body[1].ptr, w.body[1].len), &at, &key), 0);
+            assert_true (bytes_equal (key, keys[row++]));
+        }
+        if (w.kind == WIRE_ROWS)
+            assert_int_equal (w.body[1].len, at);
+        wire_fini (&w);
+    }
+    assert_int_equal (row, 3);
+    free (big);
+}
+
 static void a_row_over_the_limit_is_refused_with_both_numbers (void **state)
 {
     (void)state;
@@ -212,6 +250,7 @@ int main (void)
         TEST (room_is_told_once_there_is_some),
         TEST (unacknowledged_bytes_leave_no_room),
         TEST (a_large_row_leaves_in_parts_of_one_chunk),
+        TEST (each_row_of_an_ordered_batch_leaves_with_its_key),
         TEST (a_row_over_the_limit_is_refused_with_both_numbers),
         TEST (chunks_split_where_specs_do_not_follow),
         TEST (input_stops_at_the_window_and_goes_on_when_taken),

@@ -261,6 +261,27 @@ static void what_runs_again_is_read (void **state)
     refuses_of (OPTS_ALL | OPTS_KEY, ARGS ("--id", "", "c"), "needs 1 to 256 bytes");
 }
 
+static void what_a_batch_waits_for_is_read (void **state)
+{
+    (void)state;
+    struct foreach_opts o =
+        parsed (ARGS ("--after", "12,7:any", "--after=9:fail", "--order-by", "{2}", "c"));
+    static const drover_after_t all[] = {
+        {12, DROVER_AFTER_OK}, {7, DROVER_AFTER_ANY}, {9, DROVER_AFTER_FAIL}};
+    assert_int_equal (o.after.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal (o.after.list[i].batch, all[i].batch);
+        assert_int_equal (o.after.list[i].when, all[i].when);
+    }
+    assert_string_equal (o.order_by, "{2}");
+    foreach_opts_fini (&o);
+    refuses (ARGS ("--after", "x", "c"), "'x' is not a whole number");
+    refuses (ARGS ("--after", "1,", "c"), "'' is not a whole number");
+    refuses (ARGS ("--after", "0", "c"), "'0' is not a whole number");
+    refuses (ARGS ("--after", "1:well", "c"), "'well' is none of ok, any, fail");
+    refuses (ARGS ("--order-by", "a{%}", "c"), "the slot of a task is not known");
+}
+
 static void what_comes_later_is_told_from_what_is_unknown (void **state)
 {
     (void)state;
@@ -492,6 +513,7 @@ int main (void)
         cmocka_unit_test (drovers_own_options_are_taken),
         cmocka_unit_test (what_comes_later_is_told_from_what_is_unknown),
         cmocka_unit_test (what_runs_again_is_read),
+        cmocka_unit_test (what_a_batch_waits_for_is_read),
         cmocka_unit_test (stages_have_options_and_words_of_their_own),
         cmocka_unit_test (options_end_at_a_stage),
         cmocka_unit_test (what_a_stage_cannot_have_is_refused),

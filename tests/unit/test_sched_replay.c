@@ -3,6 +3,7 @@
  * what must come of it when the broker dies in the middle: every row once, nothing lost.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct history {
     size_t n_workers;
     uint64_t handle, ref;
     uint64_t rng;
+    char after[VIEWS_MAX * CLIENTS * 4][32]; /* of OPENs: borrowed for good */
+    size_t n_after;
 };
 
 static uint64_t roll (struct history *h, uint64_t n)
@@ -115,6 +118,22 @@ static void pass (struct history *h, int seconds)
     }
 }
 
+/* One or two batches to run after, or none. */
+static struct bytes some_batches (struct history *h)
+{
+    static const char *const WHEN[] = {"ok", "any", "fail"};
+    struct view *one = some_view (h, some_client (h));
+    struct view *two = some_view (h, some_client (h));
+    if (!one || !two || !one->id || roll (h, 3) || h->n_after == sizeof h->after / sizeof *h->after)
+        return bytes_of (NULL, 0);
+    char *text = h->after[h->n_after++];
+    int len = snprintf (text, sizeof h->after[0], "%d:%s", (int)one->id, WHEN[roll (h, 3)]);
+    if (two->id && roll (h, 2))
+        snprintf (text + len, sizeof h->after[0] - (size_t)len, ",%d:%s", (int)two->id,
+                  WHEN[roll (h, 3)]);
+    return bytes_str (text);
+}
+
 static void submit (struct history *h)
 {
     static const uint64_t FLAGS[] = {0,
@@ -137,7 +156,8 @@ static void submit (struct history *h)
                          .runs = roll (h, 4),
                          .retry_on = RETRY_FAILED,
                          .backoff_ms = roll (h, 2) * 1500,
-                         .losses = roll (h, 4)};
+                         .losses = roll (h, 4),
+                         .after = some_batches (h)};
     client_open_as (c, &m);
     client_spec (c, handle, 0, FORM_FUNCTION, "echo", roll (h, 6) ? 1 : 2);
     for (uint64_t chunks = 1 + roll (h, 3); chunks; chunks--)
