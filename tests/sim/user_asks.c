@@ -232,8 +232,7 @@ static void (*const WHIMS[]) (struct user *u) = {
     ask_query,  ask_query,    ask_wait,     ask_wait,   ask_drain,       say_signal,
     say_signal, say_ping,     say_ping,     look_away,  look_at_others,  look_at_others,
     ask_retry,  ask_retry,    ask_remove,   ask_remove, forget_promised, ask_cancel_of_others,
-    ask_drain,  submit_again, submit_again, ask_set,    ask_set,         ask_peek,
-    ask_peek,   ask_peek,     ask_peek,
+    ask_drain,  submit_again, submit_again,
 };
 
 static void drop_some (struct user *u)
@@ -258,6 +257,10 @@ void asks_act (struct user *u)
     u->ask_us =
         user_clock (u) + sim_between (u->s, 1, u->s->now < u->hurry_until ? 150 : 4000) * US_PER_MS;
     WHIMS[sim_below (u->s, sizeof WHIMS / sizeof *WHIMS)](u);
+    if (sim_chance (u->s, 100)) /* besides: they take nobody's place */
+        ask_set (u);
+    if (sim_chance (u->s, 150))
+        ask_peek (u);
 }
 
 int64_t asks_next_act (const struct user *u)

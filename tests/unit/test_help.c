@@ -51,7 +51,7 @@ static void each_command_has_help_and_a_manual_page (void **state)
             fail_msg ("no help or no manual page of %s", names[i]);
         free (page);
     }
-    assert_null (help_text ("logs"));
+    assert_null (help_text ("explain"));
 }
 
 /* The next "--option" in the text from *at on, without the dashes; false: none. */
