@@ -363,6 +363,7 @@ integ_tests = \
 	tests/integ/detached.bats \
 	tests/integ/flow.bats \
 	tests/integ/environment.bats \
+	tests/integ/examples.bats \
 	tests/integ/foreach_basic.bats \
 	tests/integ/foreach_vs_parallel.bats \
 	tests/integ/hostile.bats \

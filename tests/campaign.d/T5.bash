@@ -73,7 +73,7 @@ campaign_T5() {
     end "$WORKER_PID" || true # one whose agent was just killed has nobody who could leave in order
     end "$first" || true
     kill_hard "$BROKER_PID"
-    state_broker "${fast[@]}" --lost-after 1s
+    state_broker "${fast[@]}" --lost-after 1s --reattach-grace 1s
     t5_deaths
     check
 }

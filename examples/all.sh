@@ -1,0 +1,6 @@
+#!/bin/sh
+# all: start three tasks, await all of them, and print their results in the order of the tasks.
+set -eu
+s() { awk "BEGIN { print $1 * ${SECOND:-1} }"; }
+drover invoke -k --summary "sleep $(s 2); echo task 1 took 2 s" "sleep $(s 3); echo task 2 took 3 s" \
+    "sleep $(s 1); echo task 3 took 1 s"
