@@ -15,10 +15,10 @@ t32_worker() {
 t32_kill() {
     local i=$((RANDOM % ${#workers[@]}))
     kills=$((kills + 1))
-    if [ $((RANDOM % 3)) -gt 0 ]; then
-        kill -9 "$(wait_for_part "${workers[i]}" agent)" || true
+    if [ $((RANDOM % 3)) -gt 0 ] && has_part "${workers[i]}" agent; then
+        kill -9 "$(part_of "${workers[i]}" agent)" || true
     else
-        kill_hard "${workers[i]}"
+        kill_hard "${workers[i]}" || true
         t32_worker "$i"
     fi
 }
