@@ -427,12 +427,8 @@ enum drover_retry_on {
     DROVER_RETRY_LOST = 8 /* and where crash_limit is 0, `runs` is the crash limit */
 };
 
-/* How a batch is to have ended before another one runs. */
-enum drover_after_when {
-    DROVER_AFTER_OK,  /* all its tasks are done */
-    DROVER_AFTER_ANY, /* it is over */
-    DROVER_AFTER_FAIL /* not all are */
-};
+/* How a batch is to have ended before another one runs: all done; in any way; not all done. */
+enum drover_after_when { DROVER_AFTER_OK, DROVER_AFTER_ANY, DROVER_AFTER_FAIL };
 
 typedef struct drover_after {
     uint64_t batch; /* the broker's number: drover_batch_id() */
@@ -465,9 +461,8 @@ typedef struct drover_batch_options {
     uint64_t max_pending;  /* unfinished rows above which drover_batch_room() says 0; 0: no limit */
     void *user;            /* for the caller: drover_batch_user() */
     drover_cancel_source_t *cancel; /* the whole batch is cancelled with it; NULL: none */
-    const drover_after_t *after; /* the batch runs when all of these are over, and have ended so. If
-                                    one did not, its tasks are DROVER_SKIPPED. DROVER_EUNKNOWN:
-                                    there is no such batch. Copied */
+    const drover_after_t *after; /* it runs when these are over, and have ended so; else its tasks
+                                    are DROVER_SKIPPED. DROVER_EUNKNOWN: no such batch. Copied */
     size_t after_count;          /* up to 256 */
 } drover_batch_options_t;
 
