@@ -61,6 +61,7 @@ uninstall-hook:
 EXTRA_DIST += \
 	doc/CAMPAIGN.md \
 	doc/DESIGN.md \
+	doc/EXAMPLES.md \
 	doc/JSON.md \
 	doc/PROTOCOL.md \
 	doc/STATE.md

@@ -8,7 +8,7 @@ int main (int argc, char **argv)
 {
     drover_error_t e;
     drover_t *h = start (1);
-    const char *number = argc > 1 ? argv[1] : "1000000";
+    const char *number = argc > 1 ? argv[1] : "3000000";
     const drover_bytes_t value = {number, strlen (number)};
     drover_spec_t *spec = drover_spec_new_function ("work:primes");
     drover_task_t *task = drover_task_run (h, spec, &value, 1, NULL, &e);
@@ -28,6 +28,7 @@ int main (int argc, char **argv)
     show (drover_task_result (task));
     printf ("%.2f s; meanwhile the caller woke %d times, with %.0f ms at most in between\n",
             now () - began, ticks, pause * 1e3);
+    drover_spec_free (&spec);
     drover_close (&h);
     return 0;
 }

@@ -3,7 +3,7 @@
 #
 #     DROVER_MODULES=. ./background.sh [NUMBER]     (with work.so in that directory)
 set -eu
-drover run --function work:primes "${1:-1000000}" &
+drover run --function work:primes "${1:-3000000}" &
 task=$!
 ticks=0
 while kill -0 $task 2>/dev/null; do

@@ -8,7 +8,7 @@ load lib
     says "$T/err" "usage: drover COMMAND"
     refused 2 "did you mean 'foreach'" drover foreahc x
     refused 2 "there is no command 'gzip'" drover gzip x
-    refused 2 "drover logs: not in this version" drover logs x
+    refused 2 "drover explain: not in this version" drover explain x
 }
 
 @test "options: unknown, without a value, with a bad one, of a later version" {
@@ -170,7 +170,7 @@ load lib
         ends_with 0 drover "$command" --help
         says "$T/out" "usage: drover $command"
     done
-    refused 2 "no help for 'logs'" drover help logs
+    refused 2 "no help for 'explain'" drover help explain
     ends_with 0 drover help worker list
     says "$T/out" "usage: drover worker start"
     refused 2 "'gzip' is one too many" drover help worker gzip
