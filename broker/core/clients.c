@@ -162,7 +162,21 @@ static void open_new (const struct said *m)
         return;
     }
     struct batch *b = batch_open (m->s, m->c, m->w, m->now, m->fx);
-    opened (m, add_owner (m, b, 0));
+    struct sub *sub = add_owner (m, b, 0);
+    sub->whole = m->w->m.open.compare;
+    opened (m, sub);
+}
+
+/* From here on somebody else may say rows first that another has not said yet: whoever is still to
+ * say all of the batch gets nothing back before it has, since it could not tell whose rows those
+ * are. */
+static void others_compare (const struct batch *b)
+{
+    struct sub *sub;
+    if (b->closed)
+        return;
+    LIST_FOREACH (sub, &b->subs, link)
+        sub->compares |= sub->owner && sub->whole;
 }
 
 /* The batch is there under its key: who opens it again, after a restart or from another process,
@@ -183,8 +197,10 @@ static void join (const struct said *m, struct batch *b)
                        "the broker's state is older than the results that it gave out");
         return;
     }
+    others_compare (b);
     struct sub *sub = add_owner (m, b, o->record + 1);
     sub->joined = true;
+    sub->whole = o->compare;
     sub->compares = o->compare;
     sub->confirmed = b->owner == sub ? b->confirmed : 0;
     if (b->owner == sub)

@@ -64,6 +64,7 @@ struct sub {
     struct entry *next; /* of the batch's log to be sent; NULL: all has been */
     bool owner;         /* it opened the batch */
     bool joined;        /* ... which was there already, under its key */
+    bool whole;         /* it says all of the batch anew where it is there already */
     bool compares;      /* ... and gets nothing back before its CLOSE */
     bool first;         /* ... and waited for its client since a restart */
     bool told;          /* was sent END, and is to confirm that it has all */

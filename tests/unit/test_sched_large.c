@@ -288,7 +288,20 @@ static void the_same_key_again_is_the_same_batch (void **state)
     bed_free (&b);
 }
 
-/* Said as `submit --id` does: the end of the old batch must not cut the new submission short. */
+/* Said as `submit --id` does. */
+static void open_to_compare (struct peer *c)
+{
+    struct wire w = {.kind = WIRE_OPEN};
+    w.m.open.batch = 1;
+    w.m.open.flags = BATCH_DETACHED;
+    w.m.open.key = bytes_str ("nightly");
+    w.m.open.compare = 1;
+    client_view (c, 1);
+    peer_post (c, &w);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+}
+
+/* The end of the old batch must not cut the new submission short. */
 static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
 {
     (void)state;
@@ -299,14 +312,7 @@ static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
     bed_worker (b, "w", 4);
     bed_run (b, 1000);
     assert_true (client_view (c1, 1)->ended);
-    struct wire w = {.kind = WIRE_OPEN};
-    w.m.open.batch = 1;
-    w.m.open.flags = BATCH_DETACHED;
-    w.m.open.key = bytes_str ("nightly");
-    w.m.open.compare = 1;
-    client_view (c2, 1);
-    peer_post (c2, &w);
-    client_spec (c2, 1, 0, FORM_FUNCTION, "echo", 1);
+    open_to_compare (c2);
     bed_settle (b);
     assert_int_equal (client_view (c2, 1)->id, client_view (c1, 1)->id);
     assert_false (client_view (c2, 1)->ended);
@@ -316,6 +322,32 @@ static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
     assert_true (client_view (c2, 1)->ended);
     assert_int_equal (client_view (c2, 1)->end.state, BATCH_BROKEN);
     assert_int_equal (c2->n_errors, 1);
+    bed_free (&b);
+}
+
+/* It would take them for rows that it never said. */
+static void who_opened_first_gets_no_results_of_rows_that_another_said_first (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    bed_worker (b, "w", 4);
+    open_to_compare (c1);
+    bed_settle (b);
+    open_to_compare (c2);
+    client_rows (c2, 1, 2);
+    client_close (c2, 1);
+    bed_settle (b);
+    bed_run (b, 1000);
+    assert_true (client_view (c2, 1)->ended);
+    assert_int_equal (client_view (c1, 1)->id, client_view (c2, 1)->id);
+    assert_int_equal (client_view (c1, 1)->n_got, 0);
+    client_rows (c1, 1, 2);
+    client_close (c1, 1);
+    bed_settle (b);
+    assert_int_equal (client_view (c1, 1)->n_got, 2);
+    assert_true (client_view (c1, 1)->ended);
     bed_free (&b);
 }
 
@@ -332,6 +364,7 @@ int main (void)
         cmocka_unit_test (a_large_row_with_other_bytes_is_a_conflict),
         cmocka_unit_test (the_same_key_again_is_the_same_batch),
         cmocka_unit_test (results_of_a_known_batch_wait_until_all_was_compared),
+        cmocka_unit_test (who_opened_first_gets_no_results_of_rows_that_another_said_first),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
