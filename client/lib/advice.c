@@ -97,7 +97,7 @@ struct words {
 
 static struct words time_words (double us)
 {
-    struct words t;
+    struct words t = {""};
 
     units_print_time (t.text, sizeof t.text, us);
     return t;

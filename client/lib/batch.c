@@ -154,13 +154,14 @@ static int post_parts (struct batch *b, struct wire *w, const struct slice *row,
     struct wire_frames *f = calloc (parts, sizeof *f);
     if (!f)
         return err_set (e, ENOMEM, "no memory for the parts of a row");
+    const struct slice none = {0};
     int rc = 0;
     for (size_t i = 0; i < parts && rc == 0; i++) {
         size_t at = i * piece;
         size_t len = row->len - at < piece ? row->len - at : piece;
         w->m.rows.offset = at;
         w->body[0] = slice_sub (row, at, len);
-        w->body[1] = i ? (struct slice){0} : *key;
+        w->body[1] = i == 0 ? *key : none;
         rc = wire_encode (w, &f[i], e);
         slice_fini (&w->body[0]);
     }
