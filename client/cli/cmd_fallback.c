@@ -13,23 +13,18 @@
 
 static const char command[] = "fallback";
 
+static int fall_back (struct plan *p)
+{
+    const struct rivals_opts rivals = {.plan = p, .in_turn = true};
+
+    return rivals_run (&rivals);
+}
+
 static int run (const struct foreach_opts *o)
 {
-    struct plan plan;
-    struct rivals_opts rivals = {.plan = &plan, .in_turn = true};
-    struct err e;
-    int status;
-
     if (o->jobs.kind != JOBLIMIT_DEFAULT)
         return say_usage (command, "-j: one runs at a time; 'drover race' starts all at once");
-    if (plan_init (&plan, o, &e) < 0)
-        status = plan_error (&plan, &e, STATUS_USAGE);
-    else if (o->dry_run)
-        status = plan_dry_run (&plan, STATUS_USAGE);
-    else
-        status = rivals_run (&rivals);
-    plan_fini (&plan);
-    return status;
+    return plan_carry_out (o, STATUS_USAGE, fall_back);
 }
 
 int cmd_fallback (int argc, char **argv)

@@ -10,23 +10,11 @@
 
 static const char command[] = "foreach";
 
-static int run (const struct foreach_opts *o)
+static int run_all (struct plan *p)
 {
-    struct plan plan;
-    struct runner_opts runner;
-    struct err e;
-    int status;
+    struct runner_opts runner = plan_runner (p);
 
-    if (plan_init (&plan, o, &e) < 0) {
-        status = plan_error (&plan, &e, STATUS_FOREACH);
-    } else if (o->dry_run) {
-        status = plan_dry_run (&plan, STATUS_FOREACH);
-    } else {
-        runner = plan_runner (&plan);
-        status = runner_run (&runner);
-    }
-    plan_fini (&plan);
-    return status;
+    return runner_run (&runner);
 }
 
 int cmd_foreach (int argc, char **argv)
@@ -44,7 +32,7 @@ int cmd_foreach (int argc, char **argv)
         if (o.stdin_implied && isatty (STDIN_FILENO) && !o.session.quiet)
             say (command, "reading values from the terminal, one a line; Ctrl-D ends them "
                           "(::: VALUES gives them here)");
-        status = run (&o);
+        status = plan_carry_out (&o, STATUS_FOREACH, run_all);
     }
     foreach_opts_fini (&o);
     return status;

@@ -34,18 +34,7 @@ static int run_all (struct plan *p)
 
 static int run (const struct foreach_opts *o)
 {
-    struct plan plan;
-    struct err e;
-    int status;
-
-    if (plan_init (&plan, o, &e) < 0)
-        status = plan_error (&plan, &e, STATUS_FOREACH);
-    else if (o->dry_run)
-        status = plan_dry_run (&plan, STATUS_FOREACH);
-    else
-        status = run_all (&plan);
-    plan_fini (&plan);
-    return status;
+    return plan_carry_out (o, STATUS_FOREACH, run_all);
 }
 
 int cmd_invoke (int argc, char **argv)

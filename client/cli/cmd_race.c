@@ -10,21 +10,16 @@
 
 static const char command[] = "race";
 
+static int race (struct plan *p)
+{
+    const struct rivals_opts rivals = {.plan = p, .keep_rest = p->opts->keep_rest};
+
+    return rivals_run (&rivals);
+}
+
 static int run (const struct foreach_opts *o)
 {
-    struct plan plan;
-    struct rivals_opts rivals = {.plan = &plan, .keep_rest = o->keep_rest};
-    struct err e;
-    int status;
-
-    if (plan_init (&plan, o, &e) < 0)
-        status = plan_error (&plan, &e, STATUS_USAGE);
-    else if (o->dry_run)
-        status = plan_dry_run (&plan, STATUS_USAGE);
-    else
-        status = rivals_run (&rivals);
-    plan_fini (&plan);
-    return status;
+    return plan_carry_out (o, STATUS_USAGE, race);
 }
 
 int cmd_race (int argc, char **argv)

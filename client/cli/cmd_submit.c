@@ -213,22 +213,11 @@ static int submit (struct plan *p)
 
 static int run (const struct foreach_opts *o)
 {
-    struct plan plan;
-    struct err e;
-    int status;
-
     if (o->key) {
         unsetenv ("OLDPWD");
         unsetenv ("SHLVL");
     }
-    if (plan_init (&plan, o, &e) < 0)
-        status = plan_error (&plan, &e, STATUS_USAGE);
-    else if (o->dry_run)
-        status = plan_dry_run (&plan, STATUS_USAGE);
-    else
-        status = submit (&plan);
-    plan_fini (&plan);
-    return status;
+    return plan_carry_out (o, STATUS_USAGE, submit);
 }
 
 int cmd_submit (int argc, char **argv)

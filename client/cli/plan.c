@@ -223,7 +223,8 @@ static void measure (struct plan *p)
         p->places += p->words_bytes / replace;
 }
 
-int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
+/* 0; -1 with an error. plan_fini() in both cases. `opts` is borrowed. */
+static int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
 {
     const char *const *names = NULL;
 
@@ -243,7 +244,7 @@ int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e)
     return make_stages (p, names, e);
 }
 
-void plan_fini (struct plan *p)
+static void plan_fini (struct plan *p)
 {
     for (size_t i = 0; p->stages && i < p->opts->stage_count; i++) {
         drover_spec_free (&p->stages[i].spec);
@@ -401,7 +402,8 @@ static int print_stages (const struct plan *p, uint64_t task, const drover_bytes
     return bad;
 }
 
-int plan_dry_run (struct plan *p, int trouble)
+/* Print the command lines on stdout. */
+static int plan_dry_run (struct plan *p, int trouble)
 {
     const drover_bytes_t *values;
     struct err e = {0};
@@ -425,4 +427,20 @@ int plan_dry_run (struct plan *p, int trouble)
             break;
     }
     return STATUS_OK;
+}
+
+int plan_carry_out (const struct foreach_opts *opts, int trouble, plan_run_fn *run)
+{
+    struct plan plan;
+    struct err e;
+    int status;
+
+    if (plan_init (&plan, opts, &e) < 0)
+        status = plan_error (&plan, &e, trouble);
+    else if (opts->dry_run)
+        status = plan_dry_run (&plan, trouble);
+    else
+        status = run (&plan);
+    plan_fini (&plan);
+    return status;
 }

@@ -37,11 +37,6 @@ struct plan {
     char name[PLAN_NAME_MAX];     /* of the batch, for people */
 };
 
-/* Opens the input, waits for its header if it has one, compiles the command. 0; -1 with an error.
- * plan_fini() in both cases. `opts` is borrowed. */
-int plan_init (struct plan *p, const struct foreach_opts *opts, struct err *e);
-void plan_fini (struct plan *p);
-
 /* The greatest number of slots that this system is likely to bear. */
 unsigned plan_slots_most (void);
 
@@ -60,9 +55,13 @@ void plan_wait (const struct plan *p);
 /* What a runner needs, filled from the plan; for the caller to change. */
 struct runner_opts plan_runner (struct plan *p);
 
-/* Print the command lines on stdout. Returns the exit status; `trouble` is that of an error, which
- * has been said. */
-int plan_dry_run (struct plan *p, int trouble);
+/* What is to be done with a plan. Returns the exit status. */
+typedef int plan_run_fn (struct plan *p);
+
+/* Make a plan (open the input, wait for its header if it has one, compile the command), and print
+ * its command lines (--dry-run) or run it. Returns the exit status; `trouble` is that of an
+ * error of the plan, which has been said. */
+int plan_carry_out (const struct foreach_opts *opts, int trouble, plan_run_fn *run);
 
 /* Print the errors of the steps above; returns `status`. */
 int plan_error (const struct plan *p, const struct err *e, int status);
