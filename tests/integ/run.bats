@@ -73,7 +73,8 @@ load lib
     wait "$run"
     says "$T/log/run" hello
     exec 7>&-
-    kill "$submit" "$JOB_PID"
+    # with the slot free again they may have ended by themselves
+    kill "$submit" "$JOB_PID" || true
     wait "$submit" "$JOB_PID" || true
 }
 
