@@ -21,6 +21,8 @@ common_libbase_la_SOURCES = \
 	common/base/err.h \
 	common/base/faultpoint.h \
 	common/base/hash.h \
+	common/base/line.c \
+	common/base/line.h \
 	common/base/log.c \
 	common/base/log.h \
 	common/base/mem.c \

@@ -9,15 +9,7 @@ int main (void)
     drover_task_t *tasks[3], *all;
     double began = now ();
 
-    for (int i = 0; i < 3; i++) {
-        char text[40];
-        snprintf (text, sizeof text, "task %d took %.0f s", i + 1, seconds[i]);
-        drover_spec_t *spec = sleeper (seconds[i], text, 1);
-        tasks[i] = drover_task_run (h, spec, NULL, 0, NULL, &e);
-        if (!tasks[i])
-            die ("drover_task_run", &e);
-        drover_spec_free (&spec);
-    }
+    run_sleepers (h, seconds, 3, tasks);
     all = drover_when_all (tasks, 3, &e);
     if (!all || drover_task_wait (all, -1, NULL, &e) < 0)
         die ("drover_when_all", &e);

@@ -40,15 +40,7 @@ int main (int argc, char **argv)
     drover_task_t *tasks[3], *any;
     double began = now ();
 
-    for (int i = 0; i < 3; i++) {
-        char text[40];
-        snprintf (text, sizeof text, "task %d is done", i + 1);
-        drover_spec_t *spec = sleeper (seconds[i], text, 1);
-        tasks[i] = drover_task_run (h, spec, NULL, 0, NULL, &e);
-        if (!tasks[i])
-            die ("drover_task_run", &e);
-        drover_spec_free (&spec);
-    }
+    run_sleepers (h, seconds, 3, tasks);
     any = drover_when_any (tasks, 3, &e);
     if (!any || drover_task_wait (any, -1, NULL, &e) < 0)
         die ("drover_when_any", &e);

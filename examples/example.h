@@ -66,6 +66,22 @@ static inline drover_spec_t *sleeper (double seconds, const char *text, unsigned
     return shell (line, cpus);
 }
 
+/* Start tasks that sleep so many seconds of the examples and then print a line. */
+static inline void run_sleepers (drover_t *h, const double *seconds, size_t count,
+                                 drover_task_t **tasks)
+{
+    drover_error_t e;
+    for (size_t i = 0; i < count; i++) {
+        char text[60];
+        snprintf (text, sizeof text, "task %zu is done", i + 1);
+        drover_spec_t *spec = sleeper (seconds[i], text, 1);
+        tasks[i] = drover_task_run (h, spec, NULL, 0, NULL, &e);
+        if (!tasks[i])
+            die ("drover_task_run", &e);
+        drover_spec_free (&spec);
+    }
+}
+
 /* What a task printed. */
 static inline void show (const drover_result_t *r)
 {

@@ -17,7 +17,6 @@
 #include "client/drover.h"
 
 #define FAILURES_NAMED 10
-#define FAILURE_VALUES_MAX 100 /* bytes that are shown of the values of a task */
 
 struct failures {
     const char *command; /* for messages */

@@ -10,6 +10,7 @@
 #include "client/cli/cli.h"
 
 #define LINE_MAX_BYTES 4000
+#define VALUES_MAX_BYTES 100
 
 /* One byte as it is shown; returns how many bytes that are (at most 4). */
 static size_t escape_byte (char *out, unsigned char byte)
@@ -45,6 +46,20 @@ size_t say_escape (char *out, size_t size, const void *bytes, size_t len)
     if (at < size)
         out[at] = '\0';
     return at;
+}
+
+void say_values (struct line *l, const drover_bytes_t *values, size_t count)
+{
+    char text[VALUES_MAX_BYTES + 1];
+    size_t len = 0;
+
+    for (size_t i = 0; i < count && len + 10 < sizeof text; i++) {
+        if (i > 0)
+            text[len++] = ' ';
+        len += say_escape (text + len, sizeof text - len, values[i].ptr, values[i].len);
+    }
+    if (len > 0)
+        line_put (l, " (%.*s)", (int)len, text);
 }
 
 static void say_line (const char *command, const char *text, const char *hint)
