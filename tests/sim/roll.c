@@ -48,8 +48,16 @@ struct cancelled {                /* rows that are not to be granted any more */
     bool acknowledged;
 };
 
+/* The last HELLO over a route. Its WELCOME may wait for a commit; the silence does not. */
+struct greeting {
+    uint64_t route;
+    int64_t read_us;
+    UT_hash_handle hh;
+};
+
 struct roll {
     struct entry *by_token;
+    struct greeting *greetings;
     struct cancelled *cancelled;
     size_t n_cancelled;
 };
@@ -66,6 +74,15 @@ static void drop (struct roll *r, struct entry *en)
     free (en);
 }
 
+static void forget_greetings (struct roll *r)
+{
+    struct greeting *g, *tmp;
+    HASH_ITER (hh, r->greetings, g, tmp) {
+        HASH_DEL (r->greetings, g);
+        free (g);
+    }
+}
+
 void roll_free (struct roll **rp)
 {
     struct roll *r = *rp;
@@ -75,6 +92,7 @@ void roll_free (struct roll **rp)
         return;
     HASH_ITER (hh, r->by_token, en, tmp)
         drop (r, en);
+    forget_greetings (r);
     free (r->cancelled);
     free (r);
 }
@@ -187,10 +205,30 @@ static void leaves (struct entry *en)
         en->left = true;
 }
 
+static void note_greeting (struct roll *r, uint64_t route, int64_t awake_us)
+{
+    struct greeting *g = NULL;
+    HASH_FIND (hh, r->greetings, &route, sizeof route, g);
+    if (!g) {
+        g = mem_zalloc (sizeof *g);
+        g->route = route;
+        HASH_ADD (hh, r->greetings, route, sizeof g->route, g);
+    }
+    g->read_us = awake_us;
+}
+
+static int64_t greeted_us (const struct roll *r, uint64_t route)
+{
+    const struct greeting *g = NULL;
+    HASH_FIND (hh, r->greetings, &route, sizeof route, g);
+    return g->read_us;
+}
+
 static void read_hello (struct sim *s, uint64_t route, const struct msg_hello *m, int64_t awake_us)
 {
     struct entry *en = by_token (s->roll, m->token);
     struct entry *old = by_route (s->roll, route);
+    note_greeting (s->roll, route, awake_us);
     if (!en && m->role == ROLE_WORKER)
         ledger_stray (s, true);
     if (m->replaces && m->replaces != m->token)
@@ -234,7 +272,7 @@ static struct entry *enrol (struct sim *s, uint64_t route, const struct msg_welc
     en->expected = 1;
     en->peer = net_peer (s, route);
     en->worker = host_is (s, en->peer);
-    en->read_us = bench_awake (s);
+    en->read_us = greeted_us (s->roll, route);
     snprintf (en->name, sizeof en->name, "%.*s", (int)m->name.len, (const char *)m->name.ptr);
     HASH_ADD (hh, s->roll->by_token, token, sizeof en->token, en);
     ledger_enrol (s, en->token);
@@ -354,6 +392,7 @@ void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us
 {
     struct entry *en, *tmp;
     forget_cancels (s->roll, held);
+    forget_greetings (s->roll);
     HASH_ITER (hh, s->roll->by_token, en, tmp) {
         en->route = 0;
         en->n_covers = 0;
