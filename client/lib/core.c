@@ -167,7 +167,7 @@ static void on_end (struct core *c, struct wire *w)
     struct batch *b = batch_of (c, w->m.end.batch);
     if (!b)
         return;
-    if (!b->opened && b->put_off) { /* not of the batch, but of an OPEN that is said again */
+    if (b->put_off) { /* not of the batch, but of an OPEN before; OPENED may have overtaken it */
         b->put_off--;
         return;
     }
@@ -381,6 +381,7 @@ static void begin_again (struct core *c)
     HASH_ITER (hh, c->batches, b, nb) {
         if (b->over)
             continue;
+        b->put_off = 0;
         if (survives (c, b))
             post_attach (c, b, b->record + 1);
         else

@@ -415,6 +415,29 @@ static void a_batch_that_was_refused_for_now_is_said_again_as_a_whole (void **st
     }
 }
 
+/* Behind results of other batches, for which its window was full. */
+static void the_end_of_a_refused_open_may_come_behind_the_answer_to_the_next (void **state)
+{
+    (void)state;
+    core_flush (&core);
+    all_leave ();
+    says_busy ();
+    assert_int_equal (next (), DROVER_EVENT_NOTICE);
+    now += 2 * SECOND;
+    core_tick (&core, now);
+    all_leave ();
+    opened (7);
+    comes_end (BATCH_BROKEN);
+    for (unsigned i = 0; i < 3; i++) {
+        comes_done (i + 1, i, "x");
+        expect_result (i, DROVER_DONE, "x");
+    }
+    batch_close (&batch, NULL);
+    comes_end (BATCH_FINISHED);
+    assert_int_equal (next (), DROVER_EVENT_END);
+    assert_int_equal (event->end->state, DROVER_BATCH_FINISHED);
+}
+
 /* What was said the first time is in the channel still, and so is what was said the second. */
 static void a_batch_that_was_put_off_is_said_once_to_the_next_broker (void **state)
 {
@@ -512,6 +535,7 @@ int main (void)
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
         TEST (a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
+        TEST (the_end_of_a_refused_open_may_come_behind_the_answer_to_the_next),
         TEST (a_batch_that_was_put_off_is_said_once_to_the_next_broker),
         TEST (a_refusal_that_was_lost_with_its_connection_ends_the_batch),
         TEST (a_batch_that_waits_can_be_cancelled),
