@@ -19,6 +19,7 @@ unit_tests = \
 	tests/unit/test_advice \
 	tests/unit/test_agent_ends \
 	tests/unit/test_agent_exclusive \
+	tests/unit/test_agent_once \
 	tests/unit/test_agent_random \
 	tests/unit/test_agent_restart \
 	tests/unit/test_agent_rows \
@@ -107,6 +108,8 @@ tests_unit_test_agent_ends_SOURCES = tests/unit/test_agent_ends.c $(AGENT_RIG)
 tests_unit_test_agent_ends_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_exclusive_SOURCES = tests/unit/test_agent_exclusive.c $(AGENT_RIG)
 tests_unit_test_agent_exclusive_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_once_SOURCES = tests/unit/test_agent_once.c $(AGENT_RIG)
+tests_unit_test_agent_once_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_restart_SOURCES = tests/unit/test_agent_restart.c $(AGENT_RIG)
 tests_unit_test_agent_restart_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_random_SOURCES = tests/unit/test_agent_random.c $(AGENT_RIG)

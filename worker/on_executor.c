@@ -263,7 +263,7 @@ static uint32_t page_recall (void *self, uint32_t executor, uint64_t run, uint32
     return control_recall (page_of (self, executor), run, count, want);
 }
 
-static uint32_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
+static int64_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
 {
     return control_claimed (page_of (self, executor), run, count);
 }

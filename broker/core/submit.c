@@ -78,6 +78,8 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
     mine->m.spec.batch = b->id;
     if (b->flags & BATCH_EXCLUSIVE) /* its worker is to end it in time */
         mine->m.spec.flags |= SPEC_EXCLUSIVE;
+    if (batch_runs_once (b))
+        mine->m.spec.flags |= SPEC_ONCE;
     batch_own_more (s, b, sizeof *mine + w->header.len + w->body[0].len + w->body[1].len);
     if (n == 0 || w->m.spec.cpus > b->cpus)
         b->cpus = w->m.spec.cpus;

@@ -66,6 +66,7 @@ enum wire_spec_flag {
     SPEC_MERGE_STDERR = 16,
     SPEC_EXCLUSIVE = 32, /* ended before the broker may give the rows to another worker */
     SPEC_CANCEL_FD = 64, /* a descriptor tells the task that it is to end, before TERM does */
+    SPEC_ONCE = 128,     /* what may have started is never started again */
 };
 enum wire_change { CHANGE_JOBS = 1, CHANGE_PRIORITY = 2, CHANGE_DEADLINE = 4, CHANGE_NAME = 8 };
 enum wire_batch_state { BATCH_RUNNING, BATCH_FINISHED, BATCH_CANCELLED, BATCH_BROKEN };

@@ -121,7 +121,7 @@ static uint32_t page_recall (void *self, uint32_t executor, uint64_t run, uint32
     return exec_recall (exec_of (self, executor), run, want);
 }
 
-static uint32_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
+static int64_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
 {
     (void)count;
     return exec_claimed (exec_of (self, executor), run);

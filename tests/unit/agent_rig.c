@@ -42,11 +42,12 @@ static uint32_t page_recall (void *self, uint32_t executor, uint64_t run, uint32
     return n;
 }
 
-static uint32_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
+static int64_t page_claimed (void *self, uint32_t executor, uint64_t run, uint32_t count)
 {
+    struct rig *r = self;
     struct rig_run *u = run_at (self, executor, run);
     assert_int_equal (count, u->count);
-    return u->claimed;
+    return r->torn ? -1 : (int64_t)u->claimed;
 }
 
 static bool page_running (void *self, uint32_t executor, struct agent_running *out)

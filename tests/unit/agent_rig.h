@@ -67,6 +67,7 @@ struct rig {
     struct rig_executor executor[RIG_EXECUTORS]; /* by number, from 1 */
     unsigned n_executors;
     bool refuse; /* no executor can be made */
+    bool torn;   /* pages of executors are written over */
     struct rig_row row[RIG_ROWS];
     bool restarted;             /* outcomes may come a second time */
     unsigned again;             /* those that did */

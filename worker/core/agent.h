@@ -39,7 +39,8 @@ struct agent_pages {
     void (*open) (void *self, uint32_t executor, uint64_t run, uint32_t count);
     /* Take back up to `want` rows of the last `count`, which are not claimed; returns how many. */
     uint32_t (*recall) (void *self, uint32_t executor, uint64_t run, uint32_t count, uint32_t want);
-    uint32_t (*claimed) (void *self, uint32_t executor, uint64_t run, uint32_t count);
+    /* Rows of the last `count` that have started; -1 where the page is not as it was left. */
+    int64_t (*claimed) (void *self, uint32_t executor, uint64_t run, uint32_t count);
     bool (*running) (void *self, uint32_t executor, struct agent_running *r);
     /* Ask the function that runs there to stop: whether it is one that looks. */
     bool (*cancel) (void *self, uint32_t executor);

@@ -143,6 +143,7 @@ void batch_learn (struct agent *a, struct batch *b, const struct wire *w)
         free_spec (b, s);
     s = spec_new (w);
     HASH_ADD (hh, b->specs, number, sizeof s->number, s);
+    b->once |= (w->m.spec.flags & SPEC_ONCE) != 0;
     if (!b->exclusive && w->m.spec.flags & SPEC_EXCLUSIVE) {
         b->exclusive = true;
         a->n_exclusive++;

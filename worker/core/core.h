@@ -178,6 +178,7 @@ struct batch {
     bool out_overtakes;  /* they do not wait behind output */
     bool forgotten;      /* goes when the last of its rows is answered */
     bool exclusive;      /* a spec says so: see exclusive.c */
+    bool once;           /* likewise: what may have started is not started again */
     struct bits told;    /* executors that know a spec of it */
     TAILQ_ENTRY (batch) link;
     TAILQ_ENTRY (batch) out_link;

@@ -109,7 +109,7 @@ static void drop_front (struct job *j, uint64_t n)
     slice_fini (&front.body);
 }
 
-static uint64_t claimed_of (struct agent *a, const struct executor *e, const struct job *j)
+static int64_t claimed_of (struct agent *a, const struct executor *e, const struct job *j)
 {
     return a->cfg.pages.claimed (a->cfg.pages.self, e->number, j->run, (uint32_t)j->rows.count);
 }
@@ -118,7 +118,45 @@ static uint64_t claimed_of (struct agent *a, const struct executor *e, const str
 static bool to_blame (struct agent *a, const struct executor *e)
 {
     const struct job *j = TAILQ_FIRST (&e->jobs);
-    return j && !claimed_of (a, e, j) && ++e->batch->deaths >= DEATHS_MAX;
+    return j && claimed_of (a, e, j) <= 0 && ++e->batch->deaths >= DEATHS_MAX;
+}
+
+/* Rows that have started, or may have, and of which nobody can tell how they ended. */
+static void end_untold (struct agent *a, struct batch *b, const struct run *rows)
+{
+    struct outcome o = {.attempt = rows->attempt,
+                        .how = OUTCOME_LOST,
+                        .reason = bytes_str ("at most once: it may have run, but its executor died "
+                                             "and its outcome is lost")};
+    for (uint64_t i = 0; i < rows->count; i++) {
+        results_make (a, b, rows->first + i, &o, false);
+        batch_notes_drop (b, rows->first + i);
+    }
+}
+
+/* The first `n` rows of the job had started, and have no outcome: they run again, where they may.
+ */
+static void bury_untold (struct agent *a, struct batch *b, struct job *j, uint64_t n)
+{
+    struct run untold;
+    run_cut (&j->rows, n, &untold);
+    b->handed -= n;
+    if (!b->once) {
+        rows_again (a, b, untold);
+        return;
+    }
+    end_untold (a, b, &untold);
+    slice_fini (&untold.body);
+}
+
+/* How many rows of the job (whose answered ones are gone) may have started before the one that was
+ * running, if any was. Where its code has written over the page any may have: that matters only to
+ * a batch whose rows must not run twice. */
+static uint64_t untold_of (const struct job *j, int64_t claimed, bool running, bool once)
+{
+    if (claimed < 0)
+        return once ? j->rows.count : 0;
+    return running ? (uint64_t)claimed - 1 : 0;
 }
 
 /* What is left of a job: the row that was running, if any, is answered, the others go back. */
@@ -126,27 +164,22 @@ static void bury_job (struct agent *a, struct executor *e, struct job *j, bool b
                       const struct agent_event *ev, int64_t now)
 {
     struct batch *b = e->batch;
-    uint64_t claimed = claimed_of (a, e, j);
-    bool running = claimed > j->answered && !answered_all (e, ev->wait_status);
-    /* rows that were claimed before the running one, and whose outcomes are lost, run again */
-    if (running && claimed - 1 > j->answered) {
-        struct run lost;
-        if (j->answered)
-            drop_front (j, j->answered);
-        claimed -= j->answered;
-        j->answered = 0;
-        run_cut (&j->rows, claimed - 1, &lost);
-        b->handed -= lost.count;
-        rows_again (a, b, lost);
-    } else if (j->answered) {
+    int64_t claimed = claimed_of (a, e, j);
+    if (j->answered) {
         drop_front (j, j->answered);
+        claimed -= claimed < 0 ? 0 : (int64_t)j->answered;
+        j->answered = 0;
     }
-    if (running || blame) {
+    bool running = claimed > 0 && !answered_all (e, ev->wait_status);
+    uint64_t untold = untold_of (j, claimed, running, b->once);
+    if (untold)
+        bury_untold (a, b, j, untold);
+    if (j->rows.count && (running || blame)) {
         end_row (a, e, j, ev, now);
-        if (j->rows.count == 1)
-            return;
         drop_front (j, 1);
     }
+    if (!j->rows.count)
+        return;
     b->handed -= j->rows.count;
     rows_again (a, b, j->rows);
     j->rows.body = (struct slice){0};

@@ -122,11 +122,11 @@ uint32_t control_recall (struct control *c, uint64_t run, uint32_t count, uint32
     return count - keep;
 }
 
-uint32_t control_claimed (const struct control *c, uint64_t run, uint32_t count)
+int64_t control_claimed (const struct control *c, uint64_t run, uint32_t count)
 {
     uint64_t word = atomic_load (&c->word[run % CONTROL_RUNS]);
-    uint32_t next = word_is_of (word, run) ? word_next (word) : 0;
-    return next < count ? next : count;
+    bool whole = word_is_of (word, run) && word_limit (word) == count && word_next (word) <= count;
+    return whole ? (int64_t)word_next (word) : -1;
 }
 
 bool control_running (const struct control *c, struct control_running *r)

@@ -57,8 +57,9 @@ void control_open (struct control *c, uint64_t run, uint32_t count);
  * recalls left of it. */
 uint32_t control_recall (struct control *c, uint64_t run, uint32_t count, uint32_t want);
 
-/* How many rows of the run are claimed, at most `count`. */
-uint32_t control_claimed (const struct control *c, uint64_t run, uint32_t count);
+/* How many rows of the run are claimed, at most `count` (as above); -1 where the page does not hold
+ * this run with so many rows, which means that it was written over. */
+int64_t control_claimed (const struct control *c, uint64_t run, uint32_t count);
 
 /* The row that runs now: true with its run, its place in the run (from 0) and the monotonic time of
  * its start; false when none does. `run` is to be matched with what the agent has sent. This is
