@@ -44,7 +44,7 @@ third='echo x >>runs.{}; n=$(wc -l <runs.{}); echo run $n attempt $DROVER_ATTEMP
 }
 
 @test "--retry-on timeout" {
-    ends_with 0 drover foreach --retries 2 --retry-on timeout --timeout 0.3 \
+    ends_with 0 drover foreach --retries 2 --retry-on timeout --timeout 1 \
         'echo x >>runs; [ $(wc -l <runs) = 2 ] || sleep {}' ::: 20
     same "$(wc -l <runs)" 2
 }

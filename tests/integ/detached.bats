@@ -93,7 +93,8 @@ submitted() {
 
 @test "results --follow --timeout is 124, and the work goes on" {
     submitted 'echo {}; sleep {}' ::: 0 60
-    ends_with 124 drover results "$id" --follow --timeout 0.5
+    ends_with 0 drover wait "$id" --any
+    ends_with 124 drover results "$id" --follow --timeout 1
     same "$(cat "$T/out")" 0
     ends_with 0 drover list --state running
     ends_with 0 drover cancel "$id" --kill

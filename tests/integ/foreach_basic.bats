@@ -85,14 +85,14 @@ END
 }
 
 @test "--grace: TERM once, then KILL" {
-    ends_with 1 drover foreach --timeout 0.3 --grace 0.4 \
+    ends_with 1 drover foreach --timeout 1 --grace 1 \
         ': {}; trap "echo term" TERM; while :; do sleep 0.05; done' ::: 1
     same "$(cat "$T/out")" term
     refused 255 "too long: up to 1h" drover foreach --grace 2h echo ::: 1
 }
 
 @test "--timeout ends a task, the others go on, what it printed is printed" {
-    ends_with 1 drover foreach -k --timeout 0.5 'echo {}; sleep {}; echo end' ::: 0 30
+    ends_with 1 drover foreach -k --timeout 1 'echo {}; sleep {}; echo end' ::: 0 30
     same "$(cat "$T/out")" "0"$'\n'"end"$'\n'"30"
     says "$T/err" "time limit"
 }

@@ -21,8 +21,7 @@ bats_require_minimum_version 1.5.0
 export DROVER_BINDIR
 
 # Seconds until a wait is given up. Reached only when something is broken.
-deadline=10
-[ "${DROVER_SANITIZE:-no}" = no ] || deadline=30
+deadline=30
 
 drover_setup() {
     local variable

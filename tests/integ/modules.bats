@@ -106,7 +106,7 @@ for line in sys.stdin:
     if "task" in r:
         status = 128 + r["signal"] if r.get("signal") else r["status"]
         print(r["task"], status, r.get("reason") or r.get("stdout") or "")' <"$T/out" | sed 's/ $//')" "$wanted"
-    ends_with 1 drover foreach --timeout 0.2 -k --function bad:act ::: a loop b
+    ends_with 1 drover foreach --timeout 1 -k --function bad:act ::: a loop b
     same "$(cat "$T/out")" ab
     says "$T/err" "time limit"
     { seq 5000; yes segv | head -20; seq 5000; } >items

@@ -96,14 +96,14 @@ exec_default() {
     ends_with 0 drover fallback 'echo one' 'touch not; echo two'
     same "$(cat "$T/out")" one
     [ ! -e not ]
-    ends_with 0 drover fallback --timeout 0.3 --grace 0.2 "$(stubborn a)" \
+    ends_with 0 drover fallback --timeout 1 --grace 0.2 "$(stubborn a)" \
         'if kill -0 $(cat a.pid) 2>/dev/null; then touch not; fi; echo why >&2; exit 3' \
         'echo three; echo note >&2' 'touch not'
     same "$(cat "$T/out")" three
     dead "$(cat a.pid)"
     [ ! -e not ]
     same "$(head -n 1 "$T/err")" note
-    grep -q '^drover fallback: task 1 .*: time limit of 0.300 s$' "$T/err"
+    grep -q '^drover fallback: task 1 .*: time limit of 1.000 s$' "$T/err"
     grep -q '^drover fallback: task 2 .*: exit status 3$' "$T/err"
     grep -qE '^drover fallback: task 3 .* succeeded after [0-9.]+ s; 2 had failed$' "$T/err"
     same "$(wc -l <"$T/err")" 4
@@ -111,7 +111,7 @@ exec_default() {
 }
 
 @test "where no fallback succeeds, the status says so" {
-    ends_with 1 drover fallback --timeout 0.1 'echo a >&2; exit 3' 'sleep 60'
+    ends_with 1 drover fallback --timeout 1 'echo a >&2; exit 3' 'sleep 60'
     says "$T/err" a
     ends_with 124 drover fallback --timeout 0.1 'sleep 60' 'sleep 61'
     same "$(tail -n 1 "$T/err")" 'drover fallback: none of 2 succeeded'

@@ -4,7 +4,7 @@
 load lib
 
 @test "--cancel-fd: a descriptor tells the program before a signal does" {
-    ends_with 124 drover run --cancel-fd --timeout 0.3 --grace 10 sh -c \
+    ends_with 124 drover run --cancel-fd --timeout 1 --grace 10 sh -c \
         'trap "" TERM; read -r why <&$DROVER_CANCEL_FD; echo "told: $why"'
     same "$(cat "$T/out")" "told: timeout"
     refused 125 "asks drover_cancelled()" drover run --cancel-fd --function drover:echo x
@@ -138,7 +138,7 @@ ended() {
 }
 
 @test "a setsid grandchild does not survive the time limit" {
-    ends_with 124 drover run --timeout 0.7 --grace 0.3 bash -c \
+    ends_with 124 drover run --timeout 1.5 --grace 0.3 bash -c \
         '(setsid sh -c "trap : TERM; echo \$\$ >pid; while :; do sleep 0.1; done" &) ; sleep 100'
     dead "$(cat pid)"
 }
