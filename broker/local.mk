@@ -50,6 +50,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/waits.c \
 	broker/core/set.c \
 	broker/core/peeks.c \
+	broker/core/wide.c \
 	broker/core/workers.c \
 	broker/core/drains.c
 

@@ -86,6 +86,7 @@ unit_tests = \
 	tests/unit/test_sched_session \
 	tests/unit/test_sched_set \
 	tests/unit/test_sched_went_back \
+	tests/unit/test_sched_wide \
 	tests/unit/test_selectors \
 	tests/unit/test_shquote \
 	tests/unit/test_source \
@@ -207,6 +208,8 @@ tests_unit_test_sched_loss_SOURCES = tests/unit/test_sched_loss.c $(SCHED_BED)
 tests_unit_test_sched_loss_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_peek_SOURCES = tests/unit/test_sched_peek.c $(SCHED_BED)
 tests_unit_test_sched_peek_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_wide_SOURCES = tests/unit/test_sched_wide.c $(SCHED_BED)
+tests_unit_test_sched_wide_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_drain_SOURCES = tests/unit/test_sched_drain.c $(SCHED_BED)

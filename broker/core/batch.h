@@ -131,8 +131,11 @@ struct batch {
     bool cancel_kill;
     bool ready; /* in its client's list */
     bool told_no_worker, told_too_big, told_no_function;
-    uint64_t est_us; /* measured time of one task; 0: not known */
-    uint64_t cpus;   /* of its specs, the greatest */
+    uint64_t est_us;        /* measured time of one task; 0: not known */
+    uint64_t cpus;          /* of its specs, the greatest */
+    struct worker *drained; /* for its next task, which takes several slots: wide.c */
+    uint64_t passed;        /* slots that others got while it waited for some */
+    int64_t drain_from_us, drain_patience_us;
     uint64_t takers; /* workers that could have rows of it, as of this turn: */
     uint64_t takers_turn;
     bool commands; /* a worker needs these two to run it */

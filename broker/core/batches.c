@@ -223,6 +223,7 @@ static void unready (struct sched *s, struct batch *b)
     if (!b->ready)
         return;
     b->ready = false;
+    wide_release (s, b);
     TAILQ_REMOVE (&c->ready, b, ready_link);
     if (c->served == b)
         c->served = NULL;

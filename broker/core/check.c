@@ -234,7 +234,7 @@ static int check_worker (const struct worker *w, struct err *e)
     }
     if (occupied != w->occupied || io_busy != w->io_busy)
         return err_set (e, EPROTO, "worker %s: occupied slots are counted wrong", w->session->name);
-    return 0;
+    return wide_check (w, e);
 }
 
 int sched_check (const struct sched *s, struct err *e)

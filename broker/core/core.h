@@ -5,7 +5,7 @@
  *     worker    a session's slots and leases                          workers.c
  *     batch     specs, chunks, sets of rows, its log of results       batches.c chunks.c results.c
  *     lease     what one worker holds of one batch                    leases.c
- *     placing   who gets what next                                    place.c waiting.c alone.c
+ *     placing   who gets what next                          place.c waiting.c alone.c wide.c
  *     attempts  what runs again, when, and what ran before            retry.c due.c odd.c
  *     state     what the store is told, and a life that begins from it
  *               records.c replay.c restored.c degraded.c retention.c rerun.c content.c
@@ -126,6 +126,22 @@ bool degraded_leaves (struct sched *s, struct session *se, const struct wire *w)
 bool degraded_refuses (struct sched *s, struct client *c, uint64_t ref);
 /* Peers hear of a change. */
 void degraded_tell (struct sched *s, struct effects *fx);
+
+/* --- wide.c: tasks that take several slots --- */
+/* It would get a row of the worker, if only more slots were free there. */
+bool wide_waits (struct sched *s, struct worker *w, struct batch *b, int64_t now);
+/* That is so, and it is first in turn: a worker may be drained for it. */
+void wide_in_turn (struct sched *s, struct batch *b, int64_t now);
+/* ... and so many slots went to others. */
+void wide_passed (struct batch *b, uint64_t slots);
+/* It got rows. */
+void wide_served (struct sched *s, struct batch *b);
+/* Free slots of the worker are not for this batch. */
+bool wide_keeps (const struct worker *w, const struct batch *b);
+/* No worker is drained for it any more. */
+void wide_release (struct sched *s, struct batch *b);
+void wide_tick (struct sched *s, int64_t now);
+int wide_check (const struct worker *w, struct err *e);
 
 /* --- place.c --- */
 /* Workers that could have rows of the batch; counted once a turn. */

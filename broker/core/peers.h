@@ -98,8 +98,9 @@ struct quota_limit { /* that is reached */
 
 struct client {
     struct session *session;
-    struct sub *subs;           /* hash by handle */
-    TAILQ_HEAD (, batch) ready; /* batches that may have rows to place, by priority, then in turn */
+    struct sub *subs; /* hash by handle */
+    /* batches that may have rows to place, by priority, then in turn */
+    TAILQ_HEAD (batch_list, batch) ready;
     TAILQ_ENTRY (client) ready_link; /* in sched, while `ready` is not empty */
     LIST_HEAD (, waiter) waiters;
     unsigned n_asked;          /* waits, cancels and drains that are not answered yet */
@@ -109,6 +110,7 @@ struct client {
     bool over_quota;
     struct ranges over;   /* handles of batches whose END it was sent */
     struct batch *served; /* in `ready`: got rows last, so it is last among its equals */
+    struct batch *wide;   /* for which a worker is drained */
     bool is_ready;
 };
 
@@ -137,14 +139,17 @@ struct worker {
     bool commands; /* it can run them */
     bool peeks;    /* it answers PEEK */
     bool suspect, draining;
-    bool holding;     /* came back, and has yet to say what it holds: it gets no rows */
-    int64_t hold_us;  /* since when */
-    bool drain_asked; /* by a client: it stays */
-    uint64_t done;    /* outcomes it gave, for people */
-    bool quarantined; /* it was lost too often: it gets no rows for a while */
-    bool clearing;    /* it is to be empty, for a row that runs alone */
-    int64_t alone_us; /* ... which has had it since, cleared or run; 0: it has not */
-    int64_t rest_us;  /* and after which others come first */
+    bool holding;              /* came back, and has yet to say what it holds: it gets no rows */
+    int64_t hold_us;           /* since when */
+    bool drain_asked;          /* by a client: it stays */
+    uint64_t done;             /* outcomes it gave, for people */
+    bool quarantined;          /* it was lost too often: it gets no rows for a while */
+    bool clearing;             /* it is to be empty, for a row that runs alone */
+    int64_t alone_us;          /* ... which has had it since, cleared or run; 0: it has not */
+    int64_t rest_us;           /* and after which others come first */
+    struct batch *drained_for; /* its slots are kept for a task that takes several: wide.c */
+    int64_t drained_us;        /* since when */
+    int64_t drain_from_us;     /* not before: it was, and for nothing */
     struct function_name *functions;
     struct known_batch *known;
     LIST_HEAD (, lease) leases;

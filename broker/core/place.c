@@ -287,6 +287,7 @@ static bool place_batch (struct sched *s, struct worker *w, struct batch *b, int
         l = lease_get (b, w);
     for (; need.rows && r.lo < r.hi; r = rows_for (s, b, w, now))
         grant (s, l, r, &need, now, fx);
+    wide_served (s, b);
     next_turn (s, b);
     batch_set_ready (s, b);
     return true;
@@ -304,11 +305,22 @@ void place_row (struct sched *s, struct worker *w, struct batch *b, uint64_t row
 static bool place_one (struct sched *s, struct worker *w, int64_t now, struct effects *fx)
 {
     struct client *c;
-    struct batch *b;
+    struct batch *b, *wide = NULL; /* the first that waits for more slots */
+    uint64_t occupied = w->occupied;
     TAILQ_FOREACH (c, &s->ready, ready_link)
-        TAILQ_FOREACH (b, &c->ready, ready_link)
-            if (place_batch (s, w, b, now, fx))
+        TAILQ_FOREACH (b, &c->ready, ready_link) {
+            if (wide_keeps (w, b))
+                continue;
+            if (place_batch (s, w, b, now, fx)) {
+                if (wide)
+                    wide_passed (wide, w->occupied - occupied);
                 return true;
+            }
+            if (!wide && wide_waits (s, w, b, now)) {
+                wide = b;
+                wide_in_turn (s, b, now);
+            }
+        }
     return false;
 }
 
@@ -351,7 +363,8 @@ void place (struct sched *s, int64_t now, struct effects *fx)
 
 static bool has_room (const struct worker *w, const struct batch *b)
 {
-    return worker_takes (w) && w->occupied + b->cpus <= w->slots && worker_can (w, b);
+    return worker_takes (w) && w->occupied + b->cpus <= w->slots && worker_can (w, b) &&
+           !wide_keeps (w, b);
 }
 
 /* A worker could start them: another one, or this one with slots that got free since. */

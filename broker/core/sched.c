@@ -99,6 +99,7 @@ static void on_tick (struct sched *s, const struct sched_event *ev, int64_t now,
     sessions_tick (s, ev, now, fx);
     drains_tick (s);
     quarantine_tick (s, now);
+    wide_tick (s, now);
     if (!s->degraded)
         batches_tick (s, now, fx);
 }

@@ -171,6 +171,8 @@ void worker_gone (struct sched *s, struct worker *w, bool counts, int64_t now, s
         TAILQ_REMOVE (&s->hungry, w, hungry_link);
     w->hungry = true; /* nothing puts it back */
     alone_release (s, w);
+    if (w->drained_for)
+        wide_release (s, w->drained_for);
     s->n_workers--;
     workers_count_slots (s);
     leases_lose (s, w, counts, now, fx);

@@ -38,6 +38,13 @@ load lib
     same "$(grep -c b log)" 6
 }
 
+@test "a stage whose tasks take all slots is not starved by the one before" {
+    seq 12 | ends_with 0 drover foreach -j 2 'sleep 0.0$(({} % 3 + 2)); echo a{} >>log; echo {}' \
+        --then --cpus 2 'read x; echo b$x >>log'
+    [ "$(grep -n b log | head -n 1 | cut -d: -f1)" -lt 6 ]
+    same "$(grep -c b log)" 12
+}
+
 # In each stage: how many run, of those that are counted by a directory.
 @test "each stage keeps to its own limit" {
     mkdir one two
