@@ -118,7 +118,7 @@ typedef struct drover_options {
     const char *name;      /* of this client, for people; NULL: none */
     unsigned slots;        /* of the private worker; 0: the usable cores */
     int64_t connect_ms;    /* how long to wait for a first answer; 0: 5000 */
-    int64_t lost_ms;       /* how long a session may be without its broker; 0: 60000 */
+    int64_t lost_ms;       /* how long a session may be without its broker; 0: 5 minutes */
     size_t task_memory;    /* output of one task kept in memory; 0: 1 MiB. More goes to a file */
     size_t memory;         /* output of all tasks kept in memory; 0: 16 MiB */
     const char *spill_dir; /* for that (unlinked) file; NULL: $TMPDIR, else /tmp */

@@ -17,7 +17,7 @@
 
 #define CONNECT_MS 5000
 #define STATE_MS 600000 /* a large state takes its time; a broker that cannot read it ends */
-#define LOST_MS 60000
+#define LOST_MS 300000
 #define BYE_MS 1000
 #define LINGER_MS 1000
 #define STOP_LOOK_MS 20

@@ -93,7 +93,7 @@ as_many_clients() {
     job=$JOB_PID
     wait_until as_many_clients 2
     end "$BROKER_PID"
-    wait_until says "$T/log/wait" "was stopped; waiting up to 60 s for it to come back"
+    wait_until says "$T/log/wait" "was stopped; waiting up to 300 s for it to come back"
     restart
     wait_until says "$T/log/wait" "drover wait: the broker is back"
     : >go
