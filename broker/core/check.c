@@ -239,12 +239,13 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    uint64_t bytes = 0, lasting = 0, own = 0, alone = 0;
+    uint64_t bytes = 0, lasting = 0, unread = 0, own = 0, alone = 0;
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (s, b, e) < 0)
             return -1;
         bytes += bytes_of_batch (b);
         lasting += chunks_lasting (b) + (b->flags & BATCH_DETACHED ? b->log_bytes : 0);
+        unread += b->flags & BATCH_DETACHED ? 0 : b->log_bytes;
         own += b->own_bytes;
         alone += b->alone.count;
     }
@@ -256,6 +257,9 @@ int sched_check (const struct sched *s, struct err *e)
     if (lasting != s->lasting_bytes)
         return err_set (e, EPROTO, "%" PRIu64 " bytes are kept, counted were %" PRIu64, lasting,
                         s->lasting_bytes);
+    if (unread != s->unread_bytes)
+        return err_set (e, EPROTO, "%" PRIu64 " bytes are unread, counted were %" PRIu64, unread,
+                        s->unread_bytes);
     if (bytes != s->queue_bytes)
         return err_set (e, EPROTO, "%" PRIu64 " bytes are queued, counted were %" PRIu64, bytes,
                         s->queue_bytes);

@@ -13,11 +13,20 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
-enum { MADE_ROWS_MAX = 8192 };
+enum {
+    MADE_ROWS_MAX = 8192,
+    UNREAD_PART = 4, /* a quarter of the queue: a client may have three of rows */
+};
 
+/* Besides what was asked for, a batch has as much room as all attached batches together leave of
+ * their part of the queue. So one that nobody reads takes half of that part, n of them take
+ * n / (n + 1), and however many there are, clients that read have room to submit. */
 static uint64_t log_limit (const struct sched *s, const struct batch *b)
 {
-    return b->result_bytes ? b->result_bytes : s->cfg.result_bytes;
+    uint64_t part = s->cfg.queue_bytes / UNREAD_PART;
+    uint64_t room = part > s->unread_bytes ? part - s->unread_bytes : 0;
+    uint64_t limit = b->result_bytes ? b->result_bytes : s->cfg.result_bytes;
+    return limit < room ? limit : room;
 }
 
 /* A batch whose results are not read is granted no more: when they are many, or when there is no
@@ -44,6 +53,8 @@ static void weigh (struct sched *s, struct batch *b, int64_t more)
     s->queue_bytes += (uint64_t)more;
     if (b->flags & BATCH_DETACHED)
         quota_lasting (s, b, more);
+    else
+        s->unread_bytes += (uint64_t)more;
 }
 
 static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind kind,
@@ -85,8 +96,8 @@ void entry_free (struct sched *s, struct batch *b, struct entry *en)
 
 static void unpause (struct sched *s, struct batch *b)
 {
-    bool room = TAILQ_EMPTY (&b->log) || !is_crammed (s);
-    if (!b->paused || !room || b->log_bytes >= log_limit (s, b) / 2)
+    bool room = !is_crammed (s) && b->log_bytes < log_limit (s, b) / 2;
+    if (!b->paused || (!room && !TAILQ_EMPTY (&b->log)))
         return;
     b->paused = false;
     batch_set_ready (s, b);

@@ -42,7 +42,8 @@ struct sched_config {
     uint64_t window_bytes;
     uint64_t queue_bytes;    /* rows and results held for all; above, submissions are held back */
     uint64_t overflow_bytes; /* beyond that nothing more is taken, from whomever it comes */
-    uint64_t result_bytes;   /* undelivered results of one batch; above, it is not granted */
+    uint64_t result_bytes;   /* undelivered results of one batch; above, it is not granted (of all
+                                attached ones together: a quarter of queue_bytes) */
     uint64_t client_tasks;   /* unfinished tasks of one client; at that it is held back; 0: any */
     uint64_t client_bytes;   /* ... and bytes of them; 0: three quarters of queue_bytes */
     uint64_t client_batches; /* ... and batches */

@@ -151,6 +151,40 @@ static void slow_reader_pauses_only_its_batch (void **state)
     bed_free (&b);
 }
 
+/* Each of them is far below the limit of its batch, and together they would fill the broker. */
+static void many_who_do_not_read_leave_room_for_others (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = 100000;
+    cfg.window_bytes = 1000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *slow[10];
+    bed_worker (b, "w", 4);
+    for (int i = 0; i < 10; i++) {
+        slow[i] = bed_client (b, "slow");
+        client_submit (slow[i], 1, 0, 0, 300);
+        bed_settle (b);
+        slow[i]->stalled = true;
+    }
+    bed_run (b, 1000);
+    assert_in_range (bed_figures (b).queue_bytes, 1, cfg.queue_bytes * 3 / 4);
+    struct peer *quick = bed_client (b, "quick");
+    assert_int_equal (quick->window, cfg.window_bytes);
+    client_submit (quick, 1, 0, 0, 200);
+    bed_run (b, 1000);
+    assert_true (client_view (quick, 1)->ended);
+    for (int i = 0; i < 10; i++)
+        peer_wake (slow[i]);
+    bed_settle (b);
+    bed_pass (b, 2 * US_PER_S);
+    bed_run (b, 1000);
+    for (int i = 0; i < 10; i++)
+        assert_true (client_view (slow[i], 1)->ended);
+    bed_free (&b);
+}
+
 static void output_that_is_not_read_pauses_as_well (void **state)
 {
     (void)state;
@@ -241,6 +275,7 @@ int main (void)
         cmocka_unit_test (nobody_reads_an_attached_batch_and_it_goes_on),
         cmocka_unit_test (a_detached_batch_keeps_its_results_and_never_waits_for_a_reader),
         cmocka_unit_test (slow_reader_pauses_only_its_batch),
+        cmocka_unit_test (many_who_do_not_read_leave_room_for_others),
         cmocka_unit_test (output_that_is_not_read_pauses_as_well),
         cmocka_unit_test (queue_limit_shuts_the_window_and_reopens_it),
         cmocka_unit_test (the_oldest_kept_results_make_room_before_clients_wait),
