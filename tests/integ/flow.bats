@@ -98,7 +98,8 @@ worker_has() {
     make_gate
     mkfifo unread && exec 6<>unread
     submitted ': {}; echo begin; echo oh >&2; read -r _ <gate; seq 100000; read -r _ <gate; echo end' ::: 1
-    wait_until grep -q begin <(drover logs "$id.1" 2>/dev/null)
+    has_begun() { drover logs "$id.1" 2>/dev/null | grep -q begin; }
+    wait_until has_begun
     wait_until one_is_said
     start_job follow sh -c "drover logs -f '$id.1' >followed 2>errors"
     wait_until grep -q begin followed
