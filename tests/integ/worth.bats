@@ -76,7 +76,7 @@ both='^drover: in parallel [0-9.]+ m?s, one after another [0-9.]+ m?s: .*measure
     ends_with 0 drover advise --json "$id"
     grep -E '^\{"drover":1,"batch":'"$id"',"name":"naps","state":"finished","submitted":6,"gone":0,"summary":\{"tasks":6,.*"advice":\[\{"rule":"waiting","gain_s":[0-9.]+,"text":"tasks computed' "$T/out"
     drover worker list --json | grep -E '"cores":[1-9]'
-    id=$(drover submit sleep ::: 1 60)
+    id=$(drover submit --function drover:sleep ::: 0 60)
     ends_with 0 drover wait "$id" --any
     ends_with 0 drover advise "$id"
     says "$T/out" "so far: 1 of 2 tasks have ended"
