@@ -40,8 +40,7 @@
 extern "C" {
 #endif
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 typedef struct drover drover_t;                 /* a session with a broker */
 typedef struct drover_batch drover_batch_t;     /* tasks submitted together; lives in its handle */
@@ -100,8 +99,7 @@ const char *drover_how_name (int how);
 /* The library's version, "0.1.0". */
 const char *drover_version (void);
 
-/* --- finding a broker ---------------------------------------------------------------------------
- */
+/* --- finding a broker --- */
 
 enum drover_open_flag {
     DROVER_OPEN_LOCAL = 1,           /* a private broker, whatever else there is */
@@ -140,8 +138,7 @@ int drover_find_broker (const drover_options_t *options, char *url, size_t size,
  * it exists, owner and mode are checked. Returns 0 or -1. */
 int drover_user_broker (char *url, size_t size, int create, drover_error_t *e);
 
-/* --- sessions -----------------------------------------------------------------------------------
- */
+/* --- sessions --- */
 
 /* Open a session. Options may be NULL. Waits for the broker's answer up to connect_ms, unless
  * DROVER_OPEN_NOWAIT: then what is posted meanwhile is kept, and a broker that does not answer
@@ -176,8 +173,7 @@ int drover_sync (drover_t *h, int64_t timeout_ms, drover_error_t *e);
  */
 int drover_ping (drover_t *h, int64_t timeout_ms, int64_t *rtt_us, drover_error_t *e);
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 enum drover_event_kind {
     DROVER_EVENT_CONNECTED,  /* the broker answered; again after each reconnect */
@@ -320,8 +316,7 @@ typedef struct drover_pair {
  * Returns how many pairs the record has and moves *at; -1 behind the last. */
 int drover_reply_record (const drover_event_t *event, size_t *at, drover_pair_t *pairs, size_t max);
 
-/* --- commands: what stands between the user's words and a line for the job shell ----------------
- */
+/* --- commands: what stands between the user's words and a line for the job shell --- */
 
 enum drover_command_flag {
     DROVER_COMMAND_QUOTE = 1,     /* the words are quoted too: no shell syntax is live in them */
@@ -350,8 +345,7 @@ int drover_command_expand (drover_command_t *c, const drover_bytes_t *values, si
                            uint64_t seq, unsigned slot, const char **text, size_t *len,
                            drover_error_t *e);
 
-/* --- specs --------------------------------------------------------------------------------------
- */
+/* --- specs --- */
 
 enum drover_spec_flag {
     DROVER_SPEC_LIVE_OUTPUT = 1,    /* output comes at once, as DROVER_EVENT_OUTPUT */
@@ -404,8 +398,7 @@ int drover_spec_environment (drover_spec_t *s, char *const *environment, drover_
  * stands for all that begin with what is before it. */
 const char *const *drover_environment_excluded (void);
 
-/* --- batches ------------------------------------------------------------------------------------
- */
+/* --- batches --- */
 
 enum drover_batch_flag {
     DROVER_DETACHED = 1,     /* lives on without its client; results are kept until forgotten */
@@ -656,8 +649,7 @@ int drover_stop_broker (drover_t *h, int64_t timeout_ms, drover_error_t *e);
 /* Nobody waits for this ref any more. */
 void drover_drop (drover_t *h, uint64_t ref);
 
-/* --- requests that wait -------------------------------------------------------------------------
- */
+/* --- requests that wait --- */
 
 /* Called for each record of an answer; other than 0 stops. */
 typedef int drover_record_fn (const drover_pair_t *pairs, size_t count, void *arg);
@@ -686,8 +678,7 @@ drover_bytes_t drover_pair_find (const drover_pair_t *pairs, size_t count, const
 uint64_t drover_pair_number (const drover_pair_t *pairs, size_t count, const char *name,
                              uint64_t otherwise);
 
-/* --- was it worth it? ---------------------------------------------------------------------------
- */
+/* --- was it worth it? --- */
 
 /* Figures of a batch, of a fixed size however many tasks it has. To be zeroed first. */
 typedef struct drover_worth {
@@ -717,6 +708,8 @@ typedef struct drover_worth {
     int shared;             /* 1: the slots are those of a shared broker, and not made by -j */
     int functions;          /* 1: the tasks are functions */
     uint64_t values;        /* of a task (-n) */
+    uint64_t keys;          /* ordered: how many keys have tasks, ... */
+    uint64_t key_tasks;     /* ... and how many tasks the key has that has most */
 } drover_worth_t;
 
 /* Count an outcome. */
@@ -730,6 +723,7 @@ enum drover_rule {
     DROVER_RULE_WAITING,    /* tasks wait more than they compute, and more could wait at one time */
     DROVER_RULE_ONE_CORE,   /* one core, or one slot, does it all */
     DROVER_RULE_SLOTS,      /* more tasks at one time than cores, which are busy */
+    DROVER_RULE_KEYS,       /* the order leaves too little to run at one time */
     DROVER_RULES
 };
 

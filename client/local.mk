@@ -102,6 +102,8 @@ client_libcli_a_SOURCES = \
 	client/cli/durations.h \
 	client/cli/failures.c \
 	client/cli/failures.h \
+	client/cli/feed.c \
+	client/cli/feed.h \
 	client/cli/fields.c \
 	client/cli/fields.h \
 	client/cli/foreach_opts.c \
@@ -116,6 +118,8 @@ client_libcli_a_SOURCES = \
 	client/cli/jobs.h \
 	client/cli/json_out.c \
 	client/cli/json_out.h \
+	client/cli/keycount.c \
+	client/cli/keycount.h \
 	client/cli/lines.c \
 	client/cli/lines.h \
 	client/cli/options.c \
@@ -147,6 +151,8 @@ client_libcli_a_SOURCES = \
 	client/cli/rowfile.h \
 	client/cli/runner.c \
 	client/cli/runner.h \
+	client/cli/runner_inner.h \
+	client/cli/runner_worth.c \
 	client/cli/say.c \
 	client/cli/say.h \
 	client/cli/selectors.c \

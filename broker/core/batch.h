@@ -115,7 +115,9 @@ struct batch {
     uint64_t fresh_from;      /* those that wait and are in neither begin here, or behind */
     struct ranges later;      /* these wait for a time first: due.c */
     struct ranges held;       /* these wait for another row of their key: order.c */
-    struct key_queue *queues; /* ordered: those of each key that are not finished */
+    struct key_queue *queues; /* ordered: those of each key that are not finished, ... */
+    uint64_t keys_most;       /* ... how many there were at one time, ... */
+    uint64_t key_rows_most;   /* ... and how many rows one of them has got, without a pause */
     struct ranges doomed;     /* were cancelled one by one while they were out */
     uint64_t granted;         /* rows out in leases */
     uint64_t finished;

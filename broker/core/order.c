@@ -24,6 +24,7 @@
 struct key_queue {
     uint64_t key;
     uint64_t first, last; /* rows, + 1; 0: none is open */
+    uint64_t rows;        /* it has got */
     int64_t free_us;      /* nothing of the key begins before */
     UT_hash_handle hh;
 };
@@ -79,6 +80,8 @@ static struct key_queue *get (struct sched *s, struct batch *b, uint64_t key)
     q->key = key;
     HASH_ADD (hh, b->queues, key, sizeof q->key, q);
     quota_bytes (s, b, sizeof *q);
+    if (HASH_COUNT (b->queues) > b->keys_most)
+        b->keys_most = HASH_COUNT (b->queues);
     return q;
 }
 
@@ -104,6 +107,8 @@ static void join (struct sched *s, struct batch *b, uint64_t row)
     struct key_queue *q = get (s, b, t->key);
     t->before = (uint32_t)q->last;
     t->behind = 0;
+    if (++q->rows > b->key_rows_most)
+        b->key_rows_most = q->rows;
     if (q->last)
         turn_of (b, q->last - 1)->behind = (uint32_t)row + 1;
     q->last = row + 1;

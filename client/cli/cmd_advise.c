@@ -46,6 +46,8 @@ static int take_batch (const drover_pair_t *pairs, size_t count, void *arg)
     s->jobs = drover_pair_number (pairs, count, "jobs", 0);
     s->cpus = drover_pair_number (pairs, count, "cpus", 1);
     s->over = show_is_over (pairs, count);
+    s->summary.worth.keys = drover_pair_number (pairs, count, "keys", 0);
+    s->summary.worth.key_tasks = drover_pair_number (pairs, count, "key_tasks", 0);
     s->summary.worth.functions = !drover_pair_number (pairs, count, "commands", 1);
     say_escape (s->name, sizeof s->name, name.ptr, name.len);
     show_field (pairs, count, "state", s->state, sizeof s->state);

@@ -32,7 +32,7 @@ struct submit {
     struct runner_opts rows;
     drover_t *h;
     drover_batch_t *batch;
-    int spec;
+    struct feed feed;
     struct signals signals;
 };
 
@@ -97,7 +97,7 @@ static int feed_all (struct submit *s)
     struct err e = {0};
 
     while (status == STATUS_OK) {
-        int got = runner_feed (&s->rows, s->batch, s->spec, &e);
+        int got = feed_rows (&s->feed, RUNNER_FEED_TURN, &e);
 
         if (got < 0)
             return plan_error (s->plan, &e, STATUS_USAGE);
@@ -176,8 +176,14 @@ static int submit_all (struct submit *s)
     retrying_apply (&s->rows.retrying, &options);
     afters_apply (s->rows.after, &options);
     s->batch = drover_batch_open (s->h, &options, &e);
-    s->spec = s->batch ? drover_batch_add_spec (s->batch, s->rows.spec, &e) : -1;
-    if (s->spec < 0)
+    s->feed = (struct feed){.next = s->rows.next,
+                            .arg = s->rows.arg,
+                            .order_by = s->rows.order_by,
+                            .batch = s->batch,
+                            .spec = -1};
+    if (s->batch)
+        s->feed.spec = drover_batch_add_spec (s->batch, s->rows.spec, &e);
+    if (s->feed.spec < 0)
         return session_error (&s->rows.session, &e, STATUS_TROUBLE);
     status = feed_all (s);
     if (status == STATUS_OK)
@@ -206,6 +212,7 @@ static int submit (struct plan *p)
         say (command, "%s", e.text);
     else
         status = submit_all (&s);
+    feed_fini (&s.feed);
     drover_close (&s.h);
     signals_close (&s.signals);
     return status;

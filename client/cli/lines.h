@@ -36,7 +36,7 @@ struct joblist {
 int joblist_read (struct joblist *l, struct plan *p, struct err *e);
 void joblist_fini (struct joblist *l);
 
-/* A runner_next_fn for a list. */
+/* A feed_next_fn for a list. */
 int joblist_next (void *list, const drover_bytes_t **values, size_t *count, struct err *e);
 
 /* Slots of a private worker on which so many tasks run at the same time, unless -j says other. */

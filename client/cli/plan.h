@@ -45,7 +45,7 @@ unsigned plan_slots_most (void);
 int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,
                        struct err *e);
 
-/* A runner_next_fn and its descriptor, for a plan. */
+/* A feed_next_fn and its descriptor, for a plan. */
 int plan_next (void *plan, const drover_bytes_t **values, size_t *count, struct err *e);
 int plan_input_fd (void *plan);
 

@@ -23,7 +23,7 @@ int rowfile_add (struct rowfile *f, const drover_bytes_t *values, size_t count, 
 /* No more is appended: rowfile_next() gives the first row. 0 or -1. */
 int rowfile_rewind (struct rowfile *f, struct err *e);
 
-/* A runner_next_fn for a rowfile: 1 with the values, valid until the next call; 0 at the end; or
+/* A feed_next_fn for a rowfile: 1 with the values, valid until the next call; 0 at the end; or
  * -1. */
 int rowfile_next (void *rowfile, const drover_bytes_t **values, size_t *count, struct err *e);
 

@@ -1,5 +1,5 @@
 /* runner: one attached batch; see runner.h. */
-#include "client/cli/runner.h"
+#include "client/cli/runner_inner.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,61 +9,25 @@
 #include <unistd.h>
 
 #include "client/cli/cli.h"
-#include "client/cli/json_out.h"
-#include "client/cli/places.h"
-#include "client/cli/printer.h"
-#include "client/cli/rowfile.h"
 #include "client/cli/say.h"
-#include "client/cli/signals.h"
-#include "client/cli/summary.h"
 #include "common/base/clock.h"
 
 #define PENDING_ROWS 65536               /* unfinished rows at one time */
 #define BEHIND_ROWS 65536                /* in order: rows from the first unprinted one */
 #define PENDING_BYTES ((size_t)16 << 20) /* of values to be printed with their outcomes */
-#define FEED_TURN 4096                   /* rows taken from the input in one turn */
 #define EVENT_TURN 1024                  /* events handled in one turn */
 #define STAGE_NAME_MAX 256
 
 static const int wanted_signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
 
-enum feeding { FEED_MORE, FEED_BLOCKED, FEED_ENDED };
-
-struct runner {
-    const struct runner_opts *opts;
-    drover_t *h;
-    drover_batch_t *batch;
-    int spec;
-    struct signals *signals;
-    struct printer printer;
-    struct summary summary;
-    struct rowfile *kept; /* rows, to be run again for --compare; NULL: they are not */
-    bool again;           /* this is that run: one after another, and nothing is printed */
-    enum feeding feeding;
-    int interrupts;      /* signals that came */
-    bool hung_up;        /* by HUP: nothing is started any more */
-    bool cut;            /* ... and there was more input */
-    bool cancelled;      /* by us */
-    bool silent;         /* nothing is printed any more */
-    bool pipe_closed;    /* the reader of stdout went away */
-    bool trouble;        /* said, and worth STATUS_FOREACH */
-    bool refused;        /* and that was said */
-    bool over;           /* nothing will come any more, or nobody waits for it */
-    uint64_t failed;     /* tasks that are not done, but for those that HUP left unstarted */
-    uint64_t ended;      /* tasks that have an outcome of their own */
-    int64_t started_us;  /* monotonic */
-    int64_t first_us;    /* when the first row came; 0: none did */
-    uint64_t starved_us; /* since then: the input had nothing, and slots were free */
-};
-
-static const char *command_of (const struct runner *r)
+const char *runner_command (const struct runner *r)
 {
     return r->opts->session.command;
 }
 
 static void runner_trouble (struct runner *r, const char *text)
 {
-    say (command_of (r), "%s", text);
+    say (runner_command (r), "%s", text);
     r->trouble = true;
 }
 
@@ -93,8 +57,8 @@ static void hang_up (struct runner *r)
 
     if (r->hung_up || r->cancelled)
         return;
-    say (command_of (r), "hung up: nothing more is started, what runs goes on to its end; TERM "
-                         "ends it");
+    say (runner_command (r), "hung up: nothing more is started, what runs goes on to its end; TERM "
+                             "ends it");
     r->hung_up = true;
     r->cut = r->feeding != FEED_ENDED;
     end_feeding (r);
@@ -135,26 +99,12 @@ static void on_output_error (struct runner *r, const drover_error_t *e)
     runner_cancel (r, "the reader of the output went away", false);
 }
 
-/* Of an item that went through several stages its work is that of all. */
-static void add_figures (struct runner *r, const drover_result_t *result)
-{
-    drover_result_t whole = *result;
-
-    for (const drover_result_t *b = result->before; b; b = b->before) {
-        whole.start_us = b->start_us;
-        whole.wall_us += b->wall_us;
-        whole.user_us += b->user_us;
-        whole.sys_us += b->sys_us;
-    }
-    summary_add (&r->summary, &whole);
-}
-
 static void on_result (struct runner *r, const drover_result_t *result)
 {
     drover_error_t e = {0};
     bool done = result->how == DROVER_DONE;
 
-    add_figures (r, result);
+    summary_add (&r->summary, result);
     r->failed += !done && !(r->hung_up && result->how == DROVER_CANCELLED);
     r->ended += result->how != DROVER_CANCELLED && result->how != DROVER_BROKER_LOST;
     r->printer.batch = drover_batch_id (r->batch);
@@ -164,7 +114,7 @@ static void on_result (struct runner *r, const drover_result_t *result)
 
 static void broken (struct runner *r, const char *why)
 {
-    say (command_of (r), "%s; %" PRIu64 " of %" PRIu64 " tasks had ended", why, r->ended,
+    say (runner_command (r), "%s; %" PRIu64 " of %" PRIu64 " tasks had ended", why, r->ended,
          drover_batch_rows (r->batch));
     r->trouble = true;
 }
@@ -179,7 +129,7 @@ static void on_end (struct runner *r, const drover_end_t *end)
     if (end->state == DROVER_BATCH_BROKEN && !(r->refused && !r->ended))
         broken (r, end->reason[0] ? end->reason : "the batch ended before its time");
     else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled && !r->hung_up)
-        say (command_of (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
+        say (runner_command (r), "the batch was cancelled%s%s", end->reason[0] ? ": " : "",
              end->reason);
 }
 
@@ -218,67 +168,9 @@ static void on_event (struct runner *r, const drover_event_t *event)
 
 /* --- rows --- */
 
-static int err_of (struct err *e, const drover_error_t *from)
-{
-    return err_set (e, EINVAL, "%s", from->text);
-}
-
-/* Called for each row that was added; other than 0 stops. */
-typedef int added_fn (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count);
-
 unsigned runner_flags (const struct runner_opts *o)
 {
     return o->order_by ? DROVER_ORDERED : 0;
-}
-
-static int64_t add_row (const struct runner_opts *o, drover_batch_t *batch, int spec,
-                        const drover_bytes_t *values, size_t count, drover_error_t *e)
-{
-    const char *text;
-    size_t len;
-
-    if (!o->order_by)
-        return drover_batch_add (batch, spec, values, count, e);
-    if (drover_command_expand (o->order_by, values, count, drover_batch_rows (batch) + 1, 1, &text,
-                               &len, e) < 0)
-        return -1;
-    return drover_batch_add_keyed (batch, spec, (drover_bytes_t){text, len}, values, count, e);
-}
-
-/* Rows from the input to the batch, at most `most`: as runner_feed(), and 1: there may be more. */
-static int take_rows (const struct runner_opts *o, drover_batch_t *batch, int spec, uint64_t most,
-                      struct runner *r, added_fn *added, struct err *e)
-{
-    uint64_t room = drover_batch_room (batch);
-    const drover_bytes_t *values;
-    drover_error_t why = {0};
-    size_t count;
-
-    if (room == 0)
-        return 3;
-    for (uint64_t n = room < most ? room : most; n > 0; n--) {
-        int got = o->next (o->arg, &values, &count, e);
-        int64_t row;
-
-        if (got == 0 && drover_batch_close (batch, &why) < 0)
-            return err_of (e, &why);
-        if (got != 1)
-            return got;
-        row = add_row (o, batch, spec, values, count, &why);
-        if (row < 0 && why.code == DROVER_ETOOBIG)
-            return err_set (e, E2BIG, "task %" PRIu64 ": %s", drover_batch_rows (batch) + 1,
-                            why.text);
-        if (row < 0)
-            return err_of (e, &why);
-        if (added && added (r, row, values, count) != 0)
-            return err_set (e, ENOMEM, "no memory for the values of task %" PRId64, row + 1);
-    }
-    return 1;
-}
-
-int runner_feed (const struct runner_opts *o, drover_batch_t *batch, int spec, struct err *e)
-{
-    return take_rows (o, batch, spec, FEED_TURN, NULL, NULL, e);
 }
 
 /* Rows that are to run again. Where they cannot be kept, what runs goes on: only nothing is
@@ -289,12 +181,14 @@ static void keep_row (struct runner *r, const drover_bytes_t *values, size_t cou
 
     if (!r->kept || rowfile_add (r->kept, values, count, &e) == 0)
         return;
-    say (command_of (r), "%s: nothing will be compared", e.text);
+    say (runner_command (r), "%s: nothing will be compared", e.text);
     rowfile_free (&r->kept);
 }
 
-static int remember (struct runner *r, int64_t row, const drover_bytes_t *values, size_t count)
+static int remember (void *arg, int64_t row, const drover_bytes_t *values, size_t count)
 {
+    struct runner *r = arg;
+
     if (row == 0)
         r->first_us = clock_mono_us ();
     keep_row (r, values, count);
@@ -310,7 +204,7 @@ static uint64_t rows_allowed (struct runner *r)
         return 0;
     if (printer_bytes (&r->printer) >= PENDING_BYTES)
         return drover_batch_pending (r->batch) == 0 ? 1 : 0;
-    return BEHIND_ROWS - behind < FEED_TURN ? BEHIND_ROWS - behind : FEED_TURN;
+    return BEHIND_ROWS - behind < RUNNER_FEED_TURN ? BEHIND_ROWS - behind : RUNNER_FEED_TURN;
 }
 
 /* Returns 1 if there is more to be taken at once. */
@@ -323,7 +217,7 @@ static int feed (struct runner *r)
     if (r->feeding == FEED_ENDED || most == 0)
         return 0;
     r->feeding = FEED_MORE;
-    got = take_rows (r->opts, r->batch, r->spec, most, r, remember, &e);
+    got = feed_rows (&r->rows, most, &e);
     if (got == 2)
         r->feeding = FEED_BLOCKED;
     if (got == 0)
@@ -410,83 +304,6 @@ static void loop (struct runner *r)
 
 /* --- before and after --- */
 
-/* Complete the figures: times, and what there is to run tasks with. Slots stay 0 where the broker
- * does not say, or the tasks take none. */
-static void finish_figures (struct runner *r)
-{
-    const struct runner_opts *o = r->opts;
-    bool private = drover_is_private (r->h);
-    int64_t now = clock_mono_us ();
-    drover_worth_t *w = &r->summary.worth;
-    struct places places = {0};
-    drover_error_t e;
-
-    r->summary.wall_us = (uint64_t)(now - r->started_us);
-    w->wall_us = r->first_us ? (uint64_t)(now - r->first_us) : 0;
-    w->starved_us = r->starved_us;
-    w->shared = !private;
-    w->functions = o->functions;
-    w->values = o->values;
-    w->asked = o->asked;
-    if (places_ask (r->h, &places, &e) < 0)
-        return;
-    w->cores = places.cores;
-    if (private && o->session.slots)
-        places.slots = o->session.slots;
-    w->slots = o->cpus ? places.slots / o->cpus : 0;
-    if (!private && o->jobs > 0 && o->jobs < w->slots)
-        w->slots = o->jobs;
-}
-
-static bool says_summary (const struct runner *r)
-{
-    return (r->opts->summary || r->opts->compare) && !r->trouble && r->interrupts < 2 &&
-           !r->pipe_closed && !r->again;
-}
-
-static void report (struct runner *r)
-{
-    char line[400];
-
-    if (!r->again && (r->interrupts > 0 || r->hung_up))
-        say (command_of (r), "%s: %" PRIu64 " of %" PRIu64 " tasks had ended%s",
-             r->interrupts ? "interrupted" : "hung up", r->ended, drover_batch_rows (r->batch),
-             r->cut ? ", and there was more input" : "");
-    if (!says_summary (r))
-        return;
-    finish_figures (r);
-    if (!r->opts->summary || r->opts->summary_json)
-        return;
-    summary_print (&r->summary, line, sizeof line);
-    say (NULL, "%s", line);
-}
-
-/* What comes behind the summary, and behind the run that it is compared with (NULL: there was
- * none). */
-static void report_worth (struct runner *r, const struct summary *sequential)
-{
-    char line[400];
-    json_t *object;
-
-    if (!says_summary (r))
-        return;
-    if (r->opts->summary_json) {
-        object = json_new ();
-        json_object_set_new (object, "summary", summary_json (&r->summary, sequential));
-        json_print (object);
-        return;
-    }
-    if (sequential) {
-        summary_compare (&r->summary, sequential, line, sizeof line);
-        say (NULL, "%s", line);
-        if (summary_differ (&r->summary, sequential, line, sizeof line) > 0)
-            say (NULL, "%s", line);
-    }
-    if (r->opts->summary && r->opts->stage_count == 0 &&
-        summary_advice (&r->summary, line, sizeof line) > 0)
-        say (NULL, "%s", line);
-}
-
 static int status_of (const struct runner *r)
 {
     if (r->trouble || r->interrupts > 0)
@@ -537,8 +354,14 @@ static int open_batch (struct runner *r)
     r->batch = drover_batch_open (r->h, &options, &e);
     if (!r->batch)
         return session_error (&r->opts->session, &e, -1);
-    r->spec = drover_batch_add_spec (r->batch, r->opts->spec, &e);
-    if (r->spec < 0)
+    r->rows = (struct feed){.next = r->opts->next,
+                            .arg = r->opts->arg,
+                            .order_by = r->opts->order_by,
+                            .batch = r->batch,
+                            .spec = drover_batch_add_spec (r->batch, r->opts->spec, &e),
+                            .added = remember,
+                            .added_arg = r};
+    if (r->rows.spec < 0)
         return session_error (&r->opts->session, &e, -1);
     for (size_t i = 0; i < r->opts->stage_count; i++)
         if (open_stage (r, i, &options) < 0)
@@ -546,8 +369,7 @@ static int open_batch (struct runner *r)
     return 0;
 }
 
-/* Run the rows to their end. The session is open; 0, or -1: there is no batch. */
-static int run_batch (struct runner *r)
+int runner_batch (struct runner *r)
 {
     const struct runner_opts *o = r->opts;
     struct printer_opts printing = {.command = o->session.command,
@@ -563,89 +385,16 @@ static int run_batch (struct runner *r)
     if (open_batch (r) < 0)
         return -1;
     loop (r);
-    report (r);
+    worth_summary (r);
     return 0;
 }
 
-static void end_batch (struct runner *r)
+void runner_end_batch (struct runner *r)
 {
+    feed_fini (&r->rows);
     drover_batch_free (&r->batch);
     printer_fini (&r->printer);
     summary_fini (&r->summary);
-}
-
-/* --- --compare --- */
-
-/* Is there something to compare? What was cut short says nothing. */
-static bool can_compare (const struct runner *r)
-{
-    return r->kept && r->summary.worth.tasks > 0 && !r->trouble && !r->interrupts && !r->hung_up &&
-           !r->silent && r->summary.cancelled == 0;
-}
-
-static uint64_t measured_us (const struct summary *s)
-{
-    return s->worth.wall_us > s->worth.starved_us ? s->worth.wall_us - s->worth.starved_us : 1;
-}
-
-/* The rows of `r` once more, one after another, on the same workers. Returns whether all of them
- * ran; it is said where not. */
-static bool run_again (struct runner *r, struct runner *again)
-{
-    struct err e;
-
-    if (rowfile_rewind (r->kept, &e) < 0) {
-        say (command_of (r), "%s: nothing is compared", e.text);
-        return false;
-    }
-    if (r->opts->summary && isatty (STDERR_FILENO))
-        say (command_of (r), "now the same one after another, for --compare");
-    if (run_batch (again) < 0)
-        return false;
-    finish_figures (again);
-    if (again->trouble)
-        return false;
-    if (again->interrupts || again->hung_up || again->summary.cancelled) {
-        say (command_of (r),
-             "the run one after another was ended after %" PRIu64 " of %" PRIu64
-             " tasks: nothing is compared",
-             again->ended, r->summary.worth.tasks);
-        return false;
-    }
-    return true;
-}
-
-/* Returns 1 when the user interrupted it. */
-static int compare (struct runner *r)
-{
-    struct runner_opts o = *r->opts;
-    struct runner again = {.opts = &o,
-                           .h = r->h,
-                           .signals = r->signals,
-                           .again = true,
-                           .silent = true,
-                           .started_us = clock_mono_us ()};
-    int interrupted;
-
-    o.session.quiet = true;
-    o.session.json = false;
-    o.next = rowfile_next;
-    o.arg = r->kept;
-    o.input_fd = NULL;
-    o.keep_order = false;
-    o.tag = NULL;
-    if (run_again (r, &again)) {
-        again.summary.measured_us = measured_us (&again.summary);
-        r->summary.measured_us = measured_us (&r->summary);
-        r->summary.worth.sequential_us = again.summary.measured_us;
-        r->summary.worth.parallel_us = r->summary.measured_us;
-        report_worth (r, &again.summary);
-    } else if (!again.interrupts) {
-        report_worth (r, NULL);
-    }
-    interrupted = again.interrupts > 0;
-    end_batch (&again);
-    return interrupted;
 }
 
 static int run_both (struct runner *r)
@@ -656,18 +405,16 @@ static int run_both (struct runner *r)
     if (r->opts->compare) {
         r->kept = rowfile_new (&e);
         if (!r->kept) {
-            say (command_of (r), "%s", e.text);
+            say (runner_command (r), "%s", e.text);
             return status;
         }
     }
-    if (run_batch (r) == 0) {
+    if (runner_batch (r) == 0) {
         status = status_of (r);
-        if (!can_compare (r))
-            report_worth (r, NULL);
-        else if (compare (r))
+        if (worth_report (r) != 0)
             status = STATUS_FOREACH;
     }
-    end_batch (r);
+    runner_end_batch (r);
     rowfile_free (&r->kept);
     return status;
 }

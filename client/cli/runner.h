@@ -17,14 +17,13 @@
 #include <stdint.h>
 
 #include "client/cli/after.h"
+#include "client/cli/feed.h"
 #include "client/cli/retrying.h"
 #include "client/cli/session.h"
 #include "client/drover.h"
 #include "common/base/err.h"
 
-/* The values of the next row: 1 with *values (valid until the next call) and *count; 0 there are no
- * more; 2 the input has nothing yet: poll its descriptor; -1 with an error. */
-typedef int runner_next_fn (void *arg, const drover_bytes_t **values, size_t *count, struct err *e);
+#define RUNNER_FEED_TURN 4096 /* rows taken from the input in one turn */
 
 /* A stage behind the first. */
 struct runner_stage {
@@ -38,7 +37,7 @@ struct runner_opts {
     const drover_spec_t *spec;
     const struct runner_stage *stages; /* of a pipeline; NULL: none */
     size_t stage_count;
-    runner_next_fn *next;
+    feed_next_fn *next;
     void *arg;
     int (*input_fd) (void *arg); /* to be polled after `next` returned 2; NULL: it never does */
     unsigned jobs;               /* at one time, on a broker that is not private, or in a pipeline;
@@ -66,10 +65,5 @@ int runner_run (const struct runner_opts *o);
 
 /* The flags of the batch: enum drover_batch_flag. */
 unsigned runner_flags (const struct runner_opts *o);
-
-/* Feed the rows of `o` to a batch without waiting for outcomes, as far as there is room: 0 all rows
- * are in and the batch is closed, 2 the input has nothing yet, 3 there is no room, -1 with an
- * error. For submit. */
-int runner_feed (const struct runner_opts *o, drover_batch_t *batch, int spec, struct err *e);
 
 #endif

@@ -49,9 +49,28 @@ static uint64_t scatter (uint64_t row)
     return row ^ (row >> 31);
 }
 
+/* As if it had run in one piece. */
+static drover_result_t all_stages (struct summary *s, const drover_result_t *r)
+{
+    drover_result_t whole = *r;
+
+    drover_worth_add (&s->runs, r);
+    for (const drover_result_t *b = r->before; b; b = b->before) {
+        drover_worth_add (&s->runs, b);
+        whole.start_us = b->start_us;
+        whole.wall_us += b->wall_us;
+        whole.user_us += b->user_us;
+        whole.sys_us += b->sys_us;
+    }
+    return whole;
+}
+
 void summary_add (struct summary *s, const drover_result_t *r)
 {
-    drover_worth_add (&s->worth, r);
+    drover_result_t whole = all_stages (s, r);
+
+    s->staged = s->staged || r->before != NULL;
+    drover_worth_add (&s->worth, &whole);
     s->lost += r->how == DROVER_LOST;
     s->parked += r->how == DROVER_PARKED;
     s->cancelled += r->how == DROVER_CANCELLED;
@@ -127,11 +146,30 @@ int summary_print (const struct summary *s, char *out, size_t size)
                      places, wall, work, speed_up (s), efficiency);
 }
 
+/* The figures that advice is about. */
+static drover_worth_t advised (const struct summary *s)
+{
+    drover_worth_t w = s->runs;
+
+    if (!s->staged)
+        return s->worth;
+    w.wall_us = s->worth.wall_us;
+    w.starved_us = s->worth.starved_us;
+    w.slots = s->uneven ? 0 : s->worth.slots;
+    w.cores = s->worth.cores;
+    w.asked = s->worth.asked;
+    w.shared = s->worth.shared;
+    w.functions = s->worth.functions;
+    w.values = s->worth.values;
+    return w; /* of one key several tasks may run, in different stages */
+}
+
 int summary_advice (const struct summary *s, char *out, size_t size)
 {
+    drover_worth_t w = advised (s);
     drover_advice_t a;
 
-    if (s->cancelled || drover_advise (&s->worth, &a, 1) == 0)
+    if (s->cancelled || drover_advise (&w, &a, 1) == 0)
         return 0;
     return snprintf (out, size, "%s: %s", a.text, a.mend);
 }
@@ -232,6 +270,7 @@ static json_t *compare_json (const struct summary *p, const struct summary *s)
 json_t *summary_json (const struct summary *s, const struct summary *sequential)
 {
     json_t *o = json_object ();
+    drover_worth_t w = advised (s);
 
     put (o, "tasks", s->worth.tasks);
     put (o, "failed", s->worth.not_done);
@@ -253,6 +292,6 @@ json_t *summary_json (const struct summary *s, const struct summary *sequential)
     if (sequential)
         json_object_set_new (o, "compare", compare_json (s, sequential));
     if (!s->cancelled)
-        json_object_set_new (o, "advice", summary_advice_json (&s->worth));
+        json_object_set_new (o, "advice", summary_advice_json (&w));
     return o;
 }

@@ -6,10 +6,14 @@
  * Work is the time that tasks ran, summed. Speed-up is work by wall time, efficiency is speed-up by
  * slots, and overhead is the wall time that the slots did not need, by task: wall - work / slots.
  * With tasks that wait more than they compute, work is no measure of processors.
+ *
+ * An item of a pipeline is one task, whose work is that of all its stages. Advice is about what
+ * runs, and there each stage is a task.
  */
 #ifndef DROVER_CLI_SUMMARY_H
 #define DROVER_CLI_SUMMARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +25,11 @@
 
 struct summary {
     drover_worth_t
-        worth;        /* for the caller to complete; slots 0: what depends on them is left out */
-    uint64_t wall_us; /* as the user felt it */
+        worth;           /* for the caller to complete; slots 0: what depends on them is left out */
+    drover_worth_t runs; /* of pipelines: each stage of each item is a task */
+    bool staged;         /* it is one, ... */
+    bool uneven;         /* ... and its stages cannot use the same slots: for the caller to say */
+    uint64_t wall_us;    /* as the user felt it */
     uint64_t measured_us; /* for --compare: from the first row on, without waits for input */
     uint64_t lost;        /* of those that are not done */
     uint64_t parked;      /* likewise */
@@ -36,7 +43,7 @@ struct summary {
 void summary_init (struct summary *s);
 void summary_fini (struct summary *s);
 
-/* Count one outcome. */
+/* Count one outcome, with the stages before it. */
 void summary_add (struct summary *s, const drover_result_t *r);
 
 /* The line, without "drover: " and newline. Returns the length, as snprintf(). */

@@ -27,12 +27,15 @@
                          */
 #define ROUNDS 8        /* tasks that a slot should have, so that all end together */
 #define JOBS_MOST 1000
+#define UNLIMITED 1e18
 
 struct view {
     const drover_worth_t *w;
     double wall, work, longest, mean, others; /* in microseconds; others: mean of all but one */
     double ran, slots, cores;
-    double width;   /* tasks that can get on at one time */
+    double free;    /* tasks that could get on at one time, ... */
+    double width;   /* ... as far as their order allows */
+    double keys;    /* tasks that may run at one time by their order */
     double need;    /* what the slots, or the cores, had to do */
     double share;   /* processor time by running time; below 0: not known */
     double busy;    /* share of the cores that was used; below 0: not known */
@@ -84,8 +87,10 @@ static struct view view_of (const drover_worth_t *w)
     if (metered && w->cores)
         v.busy = cpu / v.wall / v.cores;
     v.computing = v.share >= 0.7 || v.busy >= 0.8;
-    v.width = v.computing && w->cores ? less (v.slots, v.cores) : v.slots;
-    v.need = v.width < v.slots ? less (cpu, v.work) : v.work;
+    v.keys = w->keys ? (double)w->keys : UNLIMITED;
+    v.free = v.computing && w->cores ? less (v.slots, v.cores) : v.slots;
+    v.width = less (v.free, v.keys);
+    v.need = v.free < v.slots ? less (cpu, v.work) : v.work;
     return v;
 }
 
@@ -221,11 +226,11 @@ static double waiting (const struct view *v, drover_advice_t *a)
 {
     double best = v->cores > 0 ? (double)v->w->cpu_us / v->cores : 0;
     double gain = v->wall - more (v->longest, best);
-    double jobs = less (v->ran, v->slots / more (v->share, 0.01));
+    double jobs = less (less (v->ran, v->keys), v->slots / more (v->share, 0.01));
 
     if (v->share < 0 || v->share > 0.25 || v->busy > 0.5 || v->slots == 0 || v->ran <= v->slots ||
-        v->work < 0.5 * v->slots * v->wall || v->mean < SMALL_US || gain < 0.2 * v->wall ||
-        v->w->asked == 1)
+        v->keys <= v->slots || v->work < 0.5 * v->slots * v->wall || v->mean < SMALL_US ||
+        gain < 0.2 * v->wall || v->w->asked == 1)
         return -1;
     TEXT ("tasks computed for %.0f %% of the time they ran, and waited for the rest",
           100 * v->share);
@@ -248,14 +253,15 @@ static double one_core (const struct view *v, drover_advice_t *a)
     if (v->slots != 1 || v->cores == 1 || !v->computing)
         return -1;
     TEXT ("one slot ran all tasks, and the host has %.0f cores", v->cores);
-    MEND (v->w->shared ? "start the worker with --slots %.0f" : "-j %.0f", v->cores);
-    return v->wall - v->work / less (v->cores, v->ran);
+    MEND (v->w->shared ? "start the worker with --slots %.0f" : "-j %.0f",
+          less (v->cores, v->keys));
+    return v->wall - v->work / less (less (v->cores, v->ran), v->keys);
 }
 
 /* Gains no time, but the figures are to be read with it in mind. */
 static double slots (const struct view *v, drover_advice_t *a)
 {
-    double at_once = less (v->slots, v->ran);
+    double at_once = less (less (v->slots, v->ran), v->keys);
 
     if (v->cores < 2 || v->busy < 0.8 || at_once < v->cores + 2 || at_once < 1.25 * v->cores ||
         v->wall < LONG_US)
@@ -264,6 +270,30 @@ static double slots (const struct view *v, drover_advice_t *a)
           at_once, v->cores, less (100 * v->busy, 100), (double)v->w->cpu_us / v->wall);
     MEND ("-j %.0f is as fast; more hosts are faster", v->cores);
     return 0;
+}
+
+/* More slots, or a higher -j, would not help: it is said why. */
+static double keys (const struct view *v, drover_advice_t *a)
+{
+    uint64_t n = v->w->keys, most = v->w->key_tasks;
+    double chain = v->mean * (double)most; /* of one key, one after another */
+    double gain = v->wall - more (v->need / v->free, v->longest);
+
+    if (n == 0 || v->free < 2 || v->ran < 2 || v->wall < LONG_US || gain < 0.2 * v->wall)
+        return -1;
+    if (v->keys < v->free && v->keys < v->ran && v->work >= 0.5 * v->keys * v->wall) {
+        TEXT ("%" PRIu64 " key%s only: at most %" PRIu64 " task%s at one time, for %.0f %s", n,
+              n == 1 ? "" : "s", n, n == 1 ? "" : "s", v->free,
+              v->free < v->slots ? "cores" : "slots");
+        MEND ("order by something that tells more tasks apart; more slots do not help");
+        return gain;
+    }
+    if (most < 2 || chain < 0.6 * v->wall || chain < 1.25 * v->need / v->free)
+        return -1;
+    TEXT ("one key has %" PRIu64 " of %" PRIu64 " tasks, which ran one after another for %s of %s",
+          most, v->w->ran, TIME (less (chain, v->wall)), TIME (v->wall));
+    MEND ("order by something that tells more tasks apart; more slots do not help");
+    return gain;
 }
 
 static const struct {
@@ -278,6 +308,7 @@ static const struct {
     [DROVER_RULE_WAITING] = {"waiting", waiting, GAIN_US},
     [DROVER_RULE_ONE_CORE] = {"one-core", one_core, GAIN_US},
     [DROVER_RULE_SLOTS] = {"slots", slots, 0},
+    [DROVER_RULE_KEYS] = {"keys", keys, GAIN_US},
 };
 
 const char *drover_rule_name (int rule)

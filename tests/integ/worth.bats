@@ -59,6 +59,20 @@ both='^drover: in parallel [0-9.]+ m?s, one after another [0-9.]+ m?s: .*measure
     lines_are '^drover: 2 tasks'
 }
 
+@test "advice: an order that leaves little to run at one time is said, and no -j" {
+    local keys='1 key only: at most 1 task at one time, for 4 slots: order by'
+    ends_with 0 drover foreach --summary -j 4 --order-by {2} 'sleep .2 #' ::: 1 2 3 4 ::: a
+    lines_are '^drover: 4 tasks' "^drover: $keys"
+    start_broker
+    start_worker --slots 4
+    use_broker
+    id=$(drover submit --order-by {2} 'sleep .2 #' ::: 1 2 3 4 ::: a)
+    ends_with 0 drover wait "$id"
+    ends_with 0 drover advise "$id"
+    says "$T/out" "- ${keys/: order by/}"
+    same "$(grep -c '^- ' "$T/out")" 1
+}
+
 @test "drover advise: all rules for a batch, or that nothing is wrong; status 3 for none" {
     refused 125 "drover broker start" drover advise 1
     start_broker

@@ -250,6 +250,71 @@ static void one_slot_where_there_are_cores_is_too_few (void **state)
     nothing_advised (&t);
 }
 
+static void few_keys_are_a_limit_that_no_slots_help (void **state)
+{
+    struct trace t;
+
+    (void)state;
+    begin (&t, 2, 8);
+    rounds (&t, 20, 1000 * MS, 20 * MS, 0); /* they wait, and 2 at one time is all there is */
+    t.w.slots = 8;
+    t.w.keys = 2;
+    t.w.key_tasks = 10;
+    advised (&t, DROVER_RULE_KEYS, "2 keys only: at most 2 tasks at one time, for 8 slots",
+             "order by something that tells more tasks apart; more slots do not help");
+    assert_int_equal (drover_advise (&t.w, NULL, 0), 1); /* and no -j */
+    t.w.slots = 2;
+    nothing_advised (&t);
+}
+
+static void one_key_is_one_task_at_one_time (void **state)
+{
+    struct trace t;
+
+    (void)state;
+    begin (&t, 1, 4);
+    rounds (&t, 8, 1000 * MS, 980 * MS, 0);
+    t.w.slots = 4;
+    t.w.keys = 1;
+    t.w.key_tasks = 8;
+    advised (&t, DROVER_RULE_KEYS, "1 key only: at most 1 task at one time, for 4 slots",
+             "order by something that tells more tasks apart; more slots do not help");
+    t.w.slots = 1;
+    nothing_advised (&t); /* the host has 4 cores, and one key cannot use them */
+}
+
+static void a_key_with_most_of_the_tasks_rules_the_time (void **state)
+{
+    struct trace t;
+
+    (void)state;
+    begin (&t, 4, 4);
+    for (unsigned i = 0; i < 60; i++)
+        task (&t, EPOCH_US + i * 200 * MS, 200 * MS, 200 * MS);
+    for (unsigned i = 0; i < 40; i++)
+        task (&t, EPOCH_US + i / 3 * 200 * MS, 200 * MS, 200 * MS);
+    t.w.keys = 41;
+    t.w.key_tasks = 60;
+    t.w.wall_us = 12000 * MS;
+    advised (&t, DROVER_RULE_KEYS,
+             "one key has 60 of 100 tasks, which ran one after another for 12.0 s of 12.0 s",
+             "order by something that tells more tasks apart; more slots do not help");
+    t.w.key_tasks = 3;
+    nothing_advised (&t);
+}
+
+static void the_order_of_tasks_that_keep_all_slots_busy_is_no_fault (void **state)
+{
+    struct trace t;
+
+    (void)state;
+    begin (&t, 4, 4);
+    rounds (&t, 40, 500 * MS, 490 * MS, 0);
+    t.w.keys = 4;
+    t.w.key_tasks = 10;
+    nothing_advised (&t);
+}
+
 static void the_strongest_comes_first_and_all_can_be_had (void **state)
 {
     struct trace t;
@@ -417,6 +482,10 @@ int main (void)
         cmocka_unit_test (more_slots_than_cores_gain_nothing),
         cmocka_unit_test (one_core_cannot_run_in_parallel),
         cmocka_unit_test (one_slot_where_there_are_cores_is_too_few),
+        cmocka_unit_test (few_keys_are_a_limit_that_no_slots_help),
+        cmocka_unit_test (one_key_is_one_task_at_one_time),
+        cmocka_unit_test (a_key_with_most_of_the_tasks_rules_the_time),
+        cmocka_unit_test (the_order_of_tasks_that_keep_all_slots_busy_is_no_fault),
         cmocka_unit_test (the_strongest_comes_first_and_all_can_be_had),
         cmocka_unit_test (healthy_batches_get_no_advice),
         cmocka_unit_test (short_batches_get_no_advice),

@@ -203,6 +203,38 @@ static void advice_is_one_line_or_none (void **state)
     summary_fini (&s);
 }
 
+/* Items of two stages on two slots: neither is small, nor does one rule, and only the sum of both
+ * would say so. */
+static void advice_for_a_pipeline_is_about_what_ran (void **state)
+{
+    drover_result_t first = {.how = DROVER_DONE, .attempt = 1, .host = "h", .maxrss_kib = 1};
+    drover_result_t second = {.how = DROVER_DONE, .attempt = 1, .host = "h", .maxrss_kib = 1};
+    struct summary s;
+    char line[400];
+
+    (void)state;
+    summary_init (&s);
+    second.before = &first;
+    for (uint64_t i = 0; i < 400; i++) {
+        first.row = second.row = i;
+        first.start_us = 1700000000000000u + i * 9000;
+        first.wall_us = second.wall_us = first.user_us = second.user_us = 6000;
+        second.start_us = first.start_us + 9000;
+        summary_add (&s, &second);
+    }
+    assert_int_equal (s.worth.tasks, 400);
+    assert_int_equal (s.worth.work_us, 400 * 12000);
+    s.worth.slots = 2;
+    s.worth.cores = 2;
+    s.worth.wall_us = 400 * 9000;
+    assert_true (summary_advice (&s, line, sizeof line) > 0);
+    assert_string_equal (line, "tasks ran 6.0 ms on average, with 3.0 ms of overhead each: give "
+                               "each task more to do (-n 5), or make it a function (--function)");
+    s.uneven = true; /* a limit of their own may be why slots were idle */
+    assert_int_equal (summary_advice (&s, line, sizeof line), 0);
+    summary_fini (&s);
+}
+
 static void the_object_has_what_the_lines_have (void **state)
 {
     struct summary s, other;
@@ -301,6 +333,7 @@ int main (void)
         cmocka_unit_test (what_was_compared_is_said_with_both_times),
         cmocka_unit_test (tasks_that_fail_only_in_one_of_the_runs_are_told),
         cmocka_unit_test (advice_is_one_line_or_none),
+        cmocka_unit_test (advice_for_a_pipeline_is_about_what_ran),
         cmocka_unit_test (the_object_has_what_the_lines_have),
         cmocka_unit_test (control_characters_are_shown_escaped),
         cmocka_unit_test (what_is_too_long_is_cut_and_says_so),
