@@ -49,6 +49,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/waiting.c \
 	broker/core/waits.c \
 	broker/core/set.c \
+	broker/core/stuck.c \
 	broker/core/peeks.c \
 	broker/core/wide.c \
 	broker/core/workers.c \

@@ -136,6 +136,7 @@ static void settle (struct sched *s, struct after *a, bool known, struct effects
         give_up (b, a, known ? why_not (a) : "is not known any more");
         after_skip (s, b, fx);
     }
+    stuck_look (s, b);
     batch_progress (s, b, s->now_us);
 }
 
@@ -163,8 +164,10 @@ static void follow (struct sched *s, struct after *a, struct effects *fx)
     if (a->settled || a->on)
         return;
     a->on = on;
-    if (on)
+    if (on) {
         LIST_INSERT_HEAD (&on->followers, a, link);
+        quota_look (s, on->client);
+    }
     if (!on || on->ended)
         settle (s, a, on != NULL, fx);
 }
@@ -173,6 +176,7 @@ void after_follow (struct sched *s, struct batch *b, struct effects *fx)
 {
     for (size_t i = 0; i < b->n_after; i++)
         follow (s, &b->after[i], fx);
+    stuck_look (s, b);
 }
 
 void after_open (struct sched *s, struct batch *b, struct effects *fx)
@@ -238,7 +242,9 @@ void after_text (const struct batch *b, struct buf *out)
 void after_free (struct sched *s, struct batch *b)
 {
     drop_all (b);
+    stuck_look (s, b);
     free (b->after);
+    b->n_after = 0;
     free (b->unreachable);
     while (!LIST_EMPTY (&b->followers)) /* at the end of the process only */
         unlink_one (LIST_FIRST (&b->followers));

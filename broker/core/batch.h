@@ -167,7 +167,10 @@ struct batch {
     size_t n_after, n_unmet;
     char *unreachable;             /* why it can never run: its rows are skipped; NULL: it may */
     LIST_HEAD (, after) followers; /* who waits for this one */
-    bool settles;                  /* in the list of those that have ended in this turn */
+    bool stuck;                    /* waits for one that is not closed: stuck.c */
+    bool looked_at;                /* in a list of those to look at whether they are */
+    TAILQ_ENTRY (batch) look_link;
+    bool settles; /* in the list of those that have ended in this turn */
     TAILQ_ENTRY (batch) settles_link;
     UT_hash_handle hh;
     UT_hash_handle hh_key;
@@ -303,6 +306,14 @@ void after_void (struct batch *b);
 void after_text (const struct batch *b, struct buf *out);
 int after_check_all (const struct batch *b, struct err *e);
 void after_free (struct sched *s, struct batch *b);
+
+/* --- stuck.c: batches that wait for one that is not closed --- */
+/* Whether it is one of them. */
+bool batch_is_stuck (const struct batch *b);
+/* What it waits for has changed. */
+void stuck_look (struct sched *s, struct batch *b);
+/* It is closed now. */
+void stuck_closed (struct sched *s, struct batch *b);
 
 /* --- order.c: batches with BATCH_ORDERED; the others never come here, but where it says so --- */
 /* Whether ROWS bring a key for each row. */

@@ -112,6 +112,8 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
     uint64_t lo = m->count ? m->first : 0;
     uint64_t hi = behind_last (m);
     note_cancel (b, m);
+    if (!m->count)
+        stuck_closed (s, b);
     /* a large row of which parts are missing is no row: it has no outcome, and goes with the batch
      */
     cancel_waiting (s, b, lo, hi, fx);

@@ -212,13 +212,21 @@ static int check_batch (const struct sched *s, const struct batch *b, struct err
 
 static int check_client (const struct client *c, struct err *e)
 {
-    uint64_t tasks = 0, bytes = 0, batches = 0;
+    uint64_t tasks = 0, bytes = 0, batches = 0, stuck_tasks = 0, stuck_bytes = 0;
     const struct batch *b;
     LIST_FOREACH (b, &c->owned, owned_link) {
+        uint64_t more = chunks_bytes (b) - chunks_lasting (b) + order_bytes (b);
         tasks += b->submitted - b->finished;
-        bytes += chunks_bytes (b) - chunks_lasting (b) + order_bytes (b);
+        bytes += more;
         batches++;
+        stuck_tasks += b->stuck ? b->submitted - b->finished : 0;
+        stuck_bytes += b->stuck ? more : 0;
+        if (b->stuck != batch_is_stuck (b))
+            return err_set (e, EPROTO, "batch %" PRIu64 " is %sstuck", b->id,
+                            b->stuck ? "not " : "");
     }
+    if (stuck_tasks != c->stuck_tasks || stuck_bytes != c->stuck_bytes)
+        return err_set (e, EPROTO, "what waits for a submission is counted wrong");
     if (tasks != c->tasks || bytes != c->bytes || batches != c->batches)
         return err_set (e, EPROTO, "what a client has submitted is counted wrong");
     return 0;
@@ -239,7 +247,7 @@ static int check_worker (const struct worker *w, struct err *e)
 
 int sched_check (const struct sched *s, struct err *e)
 {
-    uint64_t bytes = 0, lasting = 0, unread = 0, own = 0, alone = 0;
+    uint64_t bytes = 0, lasting = 0, unread = 0, own = 0, alone = 0, stuck = 0;
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (s, b, e) < 0)
             return -1;
@@ -247,10 +255,13 @@ int sched_check (const struct sched *s, struct err *e)
         lasting += chunks_lasting (b) + (b->flags & BATCH_DETACHED ? b->log_bytes : 0);
         unread += b->flags & BATCH_DETACHED ? 0 : b->log_bytes;
         own += b->own_bytes;
+        stuck += b->stuck ? b->quota_bytes : 0;
         alone += b->alone.count;
     }
     if (alone != s->n_alone)
         return err_set (e, EPROTO, "rows that run alone are counted wrong");
+    if (stuck != s->stuck_bytes)
+        return err_set (e, EPROTO, "rows that wait for a submission are counted wrong");
     if (own != s->own_bytes)
         return err_set (e, EPROTO, "batches take %" PRIu64 " bytes, counted were %" PRIu64, own,
                         s->own_bytes);

@@ -55,6 +55,7 @@ struct sched {
     uint64_t queue_bytes;
     uint64_t lasting_bytes; /* of these, what detached batches keep: no work makes them less */
     uint64_t unread_bytes;  /* and results of attached ones, which wait for their readers */
+    uint64_t stuck_bytes;   /* ... and rows of batches that are stuck: stuck.c */
     uint64_t own_bytes;     /* of batches and their specs */
     uint64_t rng;
     uint64_t fenced, duplicates, malformed;

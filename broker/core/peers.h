@@ -103,9 +103,10 @@ struct client {
     TAILQ_HEAD (batch_list, batch) ready;
     TAILQ_ENTRY (client) ready_link; /* in sched, while `ready` is not empty */
     LIST_HEAD (, waiter) waiters;
-    unsigned n_asked;          /* waits, cancels and drains that are not answered yet */
-    LIST_HEAD (, batch) owned; /* what it submitted, attached or detached */
-    uint64_t tasks, bytes;     /* unfinished, of its batches: quota.c */
+    unsigned n_asked;                  /* waits, cancels and drains that are not answered yet */
+    LIST_HEAD (, batch) owned;         /* what it submitted, attached or detached */
+    uint64_t tasks, bytes;             /* unfinished, of its batches: quota.c */
+    uint64_t stuck_tasks, stuck_bytes; /* of these, of batches that are stuck: stuck.c */
     uint64_t batches;
     bool over_quota;
     struct ranges over;   /* handles of batches whose END it was sent */
@@ -284,10 +285,15 @@ void quota_lasting (struct sched *s, struct batch *b, int64_t more);
 /* The batch is its client's now, or about not to be any more. */
 void quota_join (struct sched *s, struct batch *b, struct client *c);
 void quota_leave (struct sched *s, struct batch *b);
+/* The batch is stuck now, or not any more (stuck.c). */
+void quota_stuck (struct sched *s, struct batch *b, bool stuck);
+/* What else decides whether the client is held back has changed. */
+void quota_look (struct sched *s, struct client *c);
 /* The client may not open a batch now, and why. */
 bool quota_refuses (const struct sched *s, const struct client *c, struct quota_limit *over);
-/* Its client does not mind its window: rows are refused, but for the rest of a large one. */
-bool quota_is_crammed (const struct sched *s, const struct batch *b);
+/* Why no rows of the batch are taken, but for the rest of a large one: its client does not mind its
+ * window, or it is stuck and its client is not held back. NULL: they are. */
+const char *quota_refuses_rows (const struct sched *s, const struct batch *b);
 
 /* --- workers.c: what a worker says --- */
 struct worker *worker_new (struct sched *s, struct session *se, const struct wire *hello);

@@ -16,14 +16,33 @@ static bool above (uint64_t have, uint64_t limit, bool before)
     return limit && (before ? have > limit / 4 * 3 : have >= limit);
 }
 
-/* Whoever is held back, or not any more, hears of it when the turn ends. */
-static void judge (struct sched *s, struct client *c)
+/* Batches wait for one that it has not closed: it is to be able to say the rest of that. */
+static bool owes (const struct client *c)
 {
-    bool over = above (c->tasks, s->cfg.client_tasks, c->over_quota) ||
-                above (c->bytes, s->cfg.client_bytes, c->over_quota);
+    const struct batch *b;
+    LIST_FOREACH (b, &c->owned, owned_link)
+        if (!b->closed && !LIST_EMPTY (&b->followers))
+            return true;
+    return false;
+}
+
+/* What is stuck has as much room again. There it is held back as well, unless it waits for itself;
+ * then rows of what is stuck are refused. */
+static bool is_over (const struct sched *s, const struct client *c)
+{
+    bool was = c->over_quota;
+    bool stuck = above (c->stuck_tasks, s->cfg.client_tasks, was) ||
+                 above (c->stuck_bytes, s->cfg.client_bytes, was);
+    return above (c->tasks - c->stuck_tasks, s->cfg.client_tasks, was) ||
+           above (c->bytes - c->stuck_bytes, s->cfg.client_bytes, was) || (stuck && !owes (c));
+}
+
+void quota_look (struct sched *s, struct client *c)
+{
+    bool over = is_over (s, c);
     if (over == c->over_quota || !c->session)
         return;
-    c->over_quota = over;
+    c->over_quota = over; /* it hears of it when the turn ends */
     session_dirty (s, c->session);
 }
 
@@ -31,14 +50,17 @@ void quota_tasks (struct sched *s, struct batch *b, int64_t more)
 {
     b->quota_tasks += (uint64_t)more;
     b->client->tasks += (uint64_t)more;
-    judge (s, b->client);
+    b->client->stuck_tasks += b->stuck ? (uint64_t)more : 0;
+    quota_look (s, b->client);
 }
 
 void quota_client (struct sched *s, struct batch *b, int64_t more)
 {
     b->quota_bytes += (uint64_t)more;
     b->client->bytes += (uint64_t)more;
-    judge (s, b->client);
+    b->client->stuck_bytes += b->stuck ? (uint64_t)more : 0;
+    s->stuck_bytes += b->stuck ? (uint64_t)more : 0;
+    quota_look (s, b->client);
 }
 
 void quota_bytes (struct sched *s, struct batch *b, int64_t more)
@@ -53,12 +75,29 @@ void quota_lasting (struct sched *s, struct batch *b, int64_t more)
     b->lasting_bytes += (uint64_t)more;
 }
 
+/* Its stuck tasks and bytes are the client's as well, or not any more. */
+static void count_stuck (struct client *c, const struct batch *b, bool more)
+{
+    c->stuck_tasks += more ? b->quota_tasks : -b->quota_tasks;
+    c->stuck_bytes += more ? b->quota_bytes : -b->quota_bytes;
+}
+
+void quota_stuck (struct sched *s, struct batch *b, bool stuck)
+{
+    b->stuck = stuck;
+    count_stuck (b->client, b, stuck);
+    s->stuck_bytes += stuck ? b->quota_bytes : -b->quota_bytes;
+    quota_look (s, b->client);
+}
+
 void quota_join (struct sched *s, struct batch *b, struct client *c)
 {
     c->batches++;
     c->tasks += b->quota_tasks;
     c->bytes += b->quota_bytes;
-    judge (s, c);
+    if (b->stuck)
+        count_stuck (c, b, true);
+    quota_look (s, c);
 }
 
 void quota_leave (struct sched *s, struct batch *b)
@@ -67,15 +106,30 @@ void quota_leave (struct sched *s, struct batch *b)
     c->batches--;
     c->tasks -= b->quota_tasks;
     c->bytes -= b->quota_bytes;
-    judge (s, c);
+    if (b->stuck)
+        count_stuck (c, b, false);
+    quota_look (s, c);
+}
+
+static bool is_reached (uint64_t have, uint64_t limit)
+{
+    return limit && have >= limit;
 }
 
 /* (A row may be larger than any window, and fill the quota at once.) */
-bool quota_is_crammed (const struct sched *s, const struct batch *b)
+const char *quota_refuses_rows (const struct sched *s, const struct batch *b)
 {
     const struct client *c = b->client;
     uint64_t slack = SLACK_WINDOWS * s->cfg.window_bytes + WIRE_ROW_MAX;
-    return c->session && !chunk_half (b) && c->bytes > s->cfg.client_bytes + slack;
+    uint64_t bytes = b->stuck ? c->stuck_bytes : c->bytes - c->stuck_bytes;
+    if (!c->session || chunk_half (b))
+        return NULL;
+    if (b->stuck && !c->over_quota && owes (c) &&
+        (is_reached (c->stuck_tasks, s->cfg.client_tasks) ||
+         is_reached (c->stuck_bytes, s->cfg.client_bytes)))
+        return "busy: it waits for a batch that is not closed, and as much waits like that as one "
+               "client may have";
+    return bytes > s->cfg.client_bytes + slack ? CRAMMED : NULL;
 }
 
 bool quota_refuses (const struct sched *s, const struct client *c, struct quota_limit *over)

@@ -480,11 +480,12 @@ void session_say_window (struct sched *s, struct session *se, struct effects *fx
 
 /* Submissions are held back while the broker holds more than it may, by every client's window. What
  * detached batches keep is not among it: were it to hold back the submission of the very batch that
- * keeps it, neither would ever end. It has the room beyond: is_crammed(), retention.c. */
+ * keeps it, neither would ever end. It has the room beyond: is_crammed(), retention.c. The same
+ * goes for what waits for a submission: stuck.c. */
 static void check_full (struct sched *s, struct effects *fx)
 {
     uint64_t limit = s->cfg.queue_bytes;
-    uint64_t moving = s->queue_bytes - s->lasting_bytes;
+    uint64_t moving = s->queue_bytes - s->lasting_bytes - s->stuck_bytes;
     bool full = s->was_full ? moving > limit / 4 * 3 : moving > limit;
     if (full == s->was_full)
         return;

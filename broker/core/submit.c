@@ -168,8 +168,9 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
         return check_known (b, w, resent, e);
     if (b->cancelled || b->ended)
         return 0; /* nobody waits for them any more */
-    if ((is_crammed (s) || quota_is_crammed (s, b)) && !s->replaying)
-        return err_set (e, EBUSY, CRAMMED);
+    const char *why = is_crammed (s) ? CRAMMED : quota_refuses_rows (s, b);
+    if (why && !s->replaying)
+        return err_set (e, EBUSY, "%s", why);
     if (b->closed)
         return err_set (e, EINVAL, "the batch is closed");
     if (!is_next (b, m))
@@ -241,6 +242,7 @@ int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effect
         return err_set (e, EINVAL, "closed, but parts of row %" PRIu64 " are missing",
                         b->submitted);
     b->closed = true;
+    stuck_closed (s, b);
     struct wire w = {.kind = WIRE_CLOSE};
     w.m.close.total = total;
     record_said (s, b, &w, fx);

@@ -95,7 +95,8 @@ static void check_ran (struct user *u, const struct job *j, const drover_result_
 static bool may_have_cancelled (const struct job *j)
 {
     const struct user *u = j->user;
-    return j->cancelled || j->deadline_ms || !u->alive || u->bye_us || u->reset || u->gone;
+    return j->cancelled || j->refused || j->deadline_ms || !u->alive || u->bye_us || u->reset ||
+           u->gone;
 }
 
 static bool may_be_cancelled (const struct user *u, const struct job *j)
@@ -276,9 +277,12 @@ static void on_refused (struct user *u, struct job *j, const drover_error_t *e)
     bool forgotten = e->code == DROVER_ECONFLICT && !j && u->s->went_back;
     /* what it was to run after may have been forgotten before */
     bool orphan = e->code == DROVER_EUNKNOWN && j && j->tag.after;
+    /* as much waits for what this client has not closed as one client may have */
+    bool stuck = e->code == DROVER_EBUSY && j && j->tag.after &&
+                 strstr (e->text, "waits for a batch that is not closed");
     if (conflict)
         sim_count (u->s, COUNT_CONFLICTS);
-    else if (orphan)
+    else if (orphan || stuck)
         sim_trace (u->s, "%s is refused: %s", u->name, e->text);
     else if (e->code != DROVER_ESTORAGE && !(j && is_void (j)) && !forgotten)
         sim_fail (u->s, "%s is refused: %s", u->name, e->text);

@@ -113,6 +113,130 @@ static void a_slow_reader_costs_the_one_beside_it_nothing (void **state)
     bed_free (&b);
 }
 
+/* --- what waits for a submission --- */
+
+/* Open for rows. */
+static void open_batch (struct peer *c, uint64_t handle)
+{
+    client_open (c, handle, 0, 0, 50);
+    client_spec (c, handle, 0, FORM_FUNCTION, "echo", 1);
+    bed_settle (c->bed);
+}
+
+static struct view *submit_after (struct peer *c, uint64_t handle, const char *after,
+                                  uint64_t count)
+{
+    struct msg_open m = {.batch = handle, .priority = 50, .after = bytes_str (after)};
+    return client_submit_as (c, &m, count);
+}
+
+static void close_batch (struct peer *c, uint64_t handle, uint64_t rows)
+{
+    client_rows (c, handle, rows);
+    client_close (c, handle);
+    bed_settle (c->bed);
+    bed_run (c->bed, 1000);
+}
+
+/* It would wait for itself: rows of the first are behind the window that the second shuts. */
+static void what_waits_for_a_submission_does_not_hold_it_back (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (10, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    open_batch (c, 1);
+    submit_after (c, 2, "1:ok", 8);
+    submit_after (c, 3, "2:ok", 8); /* through another */
+    assert_true (c->window > 0);
+    close_batch (c, 1, 5);
+    for (uint64_t handle = 1; handle <= 3; handle++)
+        assert_int_equal (client_view (c, handle)->end.state, BATCH_FINISHED);
+    assert_int_equal (client_view (c, 3)->end.done, 8);
+    bed_free (&b);
+}
+
+static void nor_do_its_bytes (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = 600;
+    cfg.client_bytes = 400;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *d = bed_client (b, "d");
+    bed_worker (b, "w", 4);
+    open_batch (c, 1);
+    submit_after (c, 2, "1:ok", 60);
+    submit_after (d, 2, "1:ok", 60);
+    assert_true (c->window > 0);
+    close_batch (c, 1, 5);
+    assert_int_equal (client_view (c, 2)->end.done, 60);
+    assert_int_equal (client_view (d, 2)->end.done, 60);
+    bed_free (&b);
+}
+
+static void there_is_as_much_room_again_for_it_and_then_it_is_refused_in_words (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (10, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    open_batch (c, 1);
+    submit_after (c, 2, "1:ok", 12);
+    struct view *v = submit_after (c, 3, "1:ok", 2);
+    assert_int_equal (c->last_error.code, WIRE_BUSY);
+    assert_int_equal (c->last_error.kind, WIRE_ROWS);
+    assert_int_equal (v->end.state, BATCH_CANCELLED);
+    close_batch (c, 1, 5);
+    assert_int_equal (client_view (c, 2)->end.done, 12);
+    bed_free (&b);
+}
+
+static void who_waits_for_the_submission_of_another_is_held_back_there (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (10, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    struct peer *d = bed_client (b, "d");
+    bed_worker (b, "w", 4);
+    open_batch (c, 1);
+    submit_after (d, 1, "1:ok", 9);
+    assert_true (d->window > 0);
+    submit_after (d, 2, "1:ok", 9);
+    assert_int_equal (d->window, 0);
+    assert_int_equal (d->n_errors, 0);
+    open_batch (d, 3);
+    assert_int_equal (put_off (d, 3).limit, 10);
+    close_batch (c, 1, 5);
+    assert_int_equal (client_view (d, 1)->end.done, 9);
+    assert_int_equal (client_view (d, 2)->end.done, 9);
+    assert_true (d->window > 0);
+    bed_free (&b);
+}
+
+/* Somebody waits for what it has yet to say: it is let go on. */
+static void who_is_held_back_and_waited_for_is_not_held_back_any_more (void **state)
+{
+    (void)state;
+    struct bed *b = bed_with (10, 1 << 30, 100);
+    struct peer *c = bed_client (b, "c");
+    struct peer *d = bed_client (b, "d");
+    bed_worker (b, "w", 4);
+    open_batch (c, 1);
+    open_batch (d, 1);
+    submit_after (d, 2, "1:ok", 12);
+    assert_int_equal (d->window, 0);
+    submit_after (c, 2, "2:ok", 2);
+    assert_true (d->window > 0);
+    close_batch (d, 1, 5);
+    assert_int_equal (client_view (c, 2)->end.done, 2);
+    close_batch (c, 1, 5);
+    assert_int_equal (client_view (d, 2)->end.done, 12);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +244,11 @@ int main (void)
         cmocka_unit_test (of_a_batch_that_was_put_off_nothing_is_accepted),
         cmocka_unit_test (bytes_and_batches_have_limits_as_well),
         cmocka_unit_test (a_slow_reader_costs_the_one_beside_it_nothing),
+        cmocka_unit_test (what_waits_for_a_submission_does_not_hold_it_back),
+        cmocka_unit_test (nor_do_its_bytes),
+        cmocka_unit_test (there_is_as_much_room_again_for_it_and_then_it_is_refused_in_words),
+        cmocka_unit_test (who_waits_for_the_submission_of_another_is_held_back_there),
+        cmocka_unit_test (who_is_held_back_and_waited_for_is_not_held_back_any_more),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
