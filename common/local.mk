@@ -63,6 +63,8 @@ common_libwire_la_SOURCES = \
 	common/wire/scan.h \
 	common/wire/template_wire.c \
 	common/wire/template_wire.h \
+	common/wire/trail.c \
+	common/wire/trail.h \
 	common/wire/wire.c \
 	common/wire/wire.def \
 	common/wire/wire.h \

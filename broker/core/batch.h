@@ -57,6 +57,7 @@ struct entry {
     uint64_t record;
     uint64_t count; /* outcomes */
     uint64_t row, attempt, stream, offset;
+    uint64_t trail; /* before it */
     struct slice body;
     char *worker; /* name and host, both owned */
     char *host;
@@ -154,6 +155,7 @@ struct batch {
     TAILQ_HEAD (entries, entry) log;
     STAILQ_HEAD (, early) early; /* live input that its row has not taken */
     uint64_t next_record, log_bytes;
+    uint64_t trail;         /* of all records */
     uint64_t n_pieces;      /* of output, in the log */
     struct row_index index; /* of a detached batch */
     uint64_t own_bytes;     /* itself, its specs, live input */
@@ -367,6 +369,8 @@ int results_replay (struct sched *s, struct batch *b, struct lease *l, const str
 int output_replay (struct sched *s, struct batch *b, const struct wire *w, struct err *e);
 /* Nobody will ask again for what is up to `record`. */
 void results_confirmed (struct sched *s, struct batch *b, uint64_t record);
+/* Whether that is the trail up to the record, as far as that is known still; 0 is any. */
+bool results_trail_fits (const struct batch *b, uint64_t record, uint64_t trail);
 /* The entry as a message about `batch`; borrows from the entry. */
 struct wire entry_message (const struct entry *en, uint64_t batch);
 void entry_free (struct sched *s, struct batch *b, struct entry *en);

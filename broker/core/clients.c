@@ -22,6 +22,8 @@ enum {
     WATCHERS_MAX = 1024, /* of one batch: each of its results goes to all of them */
 };
 
+static const char OLDER[] = "the broker's state is older than the results that it gave out";
+
 struct client *client_new (struct sched *s, struct session *se)
 {
     struct client *c = mem_zalloc (sizeof *c);
@@ -192,9 +194,8 @@ static void join (const struct said *m, struct batch *b)
         refuse_handle (m, o->batch, WIRE_CONFLICT, why);
         return;
     }
-    if (o->record >= b->next_record) {
-        refuse_handle (m, o->batch, WIRE_CONFLICT,
-                       "the broker's state is older than the results that it gave out");
+    if (o->record >= b->next_record || !results_trail_fits (b, o->record, o->trail)) {
+        refuse_handle (m, o->batch, WIRE_CONFLICT, OLDER);
         return;
     }
     others_compare (b);
@@ -406,8 +407,9 @@ static void on_attach (const struct said *m)
     }
     if (has_watchers (m, b, a->batch))
         return;
-    if (a->record > b->next_record) {
-        broken (m, a->batch, "the broker's state is older than the results that it gave out");
+    uint64_t before = a->record ? a->record - 1 : 0;
+    if (before >= b->next_record || !results_trail_fits (b, before, a->trail)) {
+        broken (m, a->batch, OLDER);
         return;
     }
     struct sub *sub = sub_new (m->c, b, a->batch, a->record);

@@ -12,6 +12,7 @@
 
 #include "broker/core/core.h"
 #include "common/base/mem.h"
+#include "common/wire/trail.h"
 
 enum {
     MADE_ROWS_MAX = 8192,
@@ -57,21 +58,49 @@ static void weigh (struct sched *s, struct batch *b, int64_t more)
         s->unread_bytes += (uint64_t)more;
 }
 
-static struct entry *entry_new (struct sched *s, struct batch *b, enum wire_kind kind,
+struct wire entry_message (const struct entry *en, uint64_t batch)
+{
+    struct wire w = {.kind = en->kind};
+    w.body[0] = en->body;
+    if (en->kind == WIRE_RESULTS)
+        w.m.results = (struct msg_results){.batch = batch,
+                                           .record = en->record,
+                                           .count = en->count,
+                                           .worker = bytes_str (en->worker),
+                                           .host = bytes_str (en->host)};
+    else
+        w.m.output = (struct msg_output){.batch = batch,
+                                         .record = en->record,
+                                         .row = en->row,
+                                         .attempt = en->attempt,
+                                         .stream = en->stream,
+                                         .offset = en->offset};
+    return w;
+}
+
+/* Of outcomes, or (`o`) a piece of output. */
+static struct entry *entry_new (struct sched *s, struct batch *b, const struct msg_output *o,
                                 uint64_t count, struct slice *body_take, const struct session *from)
 {
     struct entry *en = mem_zalloc (sizeof *en);
-    en->kind = kind;
+    en->kind = o ? WIRE_OUTPUT : WIRE_RESULTS;
+    en->row = o ? o->row : 0;
+    en->attempt = o ? o->attempt : 0;
+    en->stream = o ? o->stream : 0;
+    en->offset = o ? o->offset : 0;
     en->record = b->next_record++;
     en->count = count;
     en->body = *body_take;
     *body_take = (struct slice){0};
     en->worker = mem_strdup (from ? from->name : "");
     en->host = mem_strdup (from ? from->host : "");
+    struct wire w = entry_message (en, b->id);
+    en->trail = b->trail;
+    b->trail = trail_next (b->trail, &w);
     TAILQ_INSERT_TAIL (&b->log, en, link);
     weigh (s, b, (int64_t)weight (en));
-    b->n_pieces += kind == WIRE_OUTPUT;
-    if (kind == WIRE_RESULTS && b->flags & BATCH_DETACHED)
+    b->n_pieces += en->kind == WIRE_OUTPUT;
+    if (en->kind == WIRE_RESULTS && b->flags & BATCH_DETACHED)
         row_index_add (&b->index, en);
     struct sub *sub;
     LIST_FOREACH (sub, &b->subs, link) {
@@ -137,26 +166,6 @@ void results_trim_all (struct sched *s)
     }
 }
 
-struct wire entry_message (const struct entry *en, uint64_t batch)
-{
-    struct wire w = {.kind = en->kind};
-    w.body[0] = en->body;
-    if (en->kind == WIRE_RESULTS)
-        w.m.results = (struct msg_results){.batch = batch,
-                                           .record = en->record,
-                                           .count = en->count,
-                                           .worker = bytes_str (en->worker),
-                                           .host = bytes_str (en->host)};
-    else
-        w.m.output = (struct msg_output){.batch = batch,
-                                         .record = en->record,
-                                         .row = en->row,
-                                         .attempt = en->attempt,
-                                         .stream = en->stream,
-                                         .offset = en->offset};
-    return w;
-}
-
 /* Of a detached batch, what did not end well may be run again (rerun.c): its bytes and its attempt
  * are kept. */
 static bool may_retry (const struct batch *b, const struct outcome *o)
@@ -201,7 +210,7 @@ void results_make (struct sched *s, struct batch *b, uint64_t first, uint64_t co
             count_outcome (s, b, &o);
         }
         struct slice slice = buf_take_slice (&body);
-        struct entry *en = entry_new (s, b, WIRE_RESULTS, n, &slice, NULL);
+        struct entry *en = entry_new (s, b, NULL, n, &slice, NULL);
         record_entry (s, b, en, 0, fx);
         first += n;
         count -= n;
@@ -299,8 +308,7 @@ static void report (struct sched *s, struct lease *l, const struct wire *w, stru
                     struct effects *fx)
 {
     struct slice body = t->cut ? buf_take_slice (&t->rest) : slice_keep (&w->body[0]);
-    struct entry *en =
-        entry_new (s, l->batch, WIRE_RESULTS, t->accepted, &body, l->worker->session);
+    struct entry *en = entry_new (s, l->batch, NULL, t->accepted, &body, l->worker->session);
     record_entry (s, l->batch, en, l->worker->session->token, fx);
     measure (l->batch, t);
 }
@@ -373,11 +381,7 @@ void output_from_worker (struct sched *s, struct worker *wk, const struct wire *
         return;
     }
     struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, l->batch, WIRE_OUTPUT, 0, &body, wk->session);
-    en->row = m->row;
-    en->attempt = m->attempt;
-    en->stream = m->stream;
-    en->offset = m->offset;
+    struct entry *en = entry_new (s, l->batch, m, 0, &body, wk->session);
     record_entry (s, l->batch, en, 0, fx);
     batch_progress (s, l->batch, now);
 }
@@ -424,7 +428,7 @@ int results_replay (struct sched *s, struct batch *b, struct lease *l, const str
         lease_drop_if_empty (s, l);
     }
     struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, w->kind, m->count, &body, NULL);
+    struct entry *en = entry_new (s, b, NULL, m->count, &body, NULL);
     free (en->worker);
     free (en->host);
     en->worker = mem_strndup ((const char *)m->worker.ptr, m->worker.len);
@@ -439,12 +443,19 @@ int output_replay (struct sched *s, struct batch *b, const struct wire *w, struc
         return err_set (e, EINVAL, "result %" PRIu64 " is not the next one (%" PRIu64 ")",
                         m->record, b->next_record);
     struct slice body = slice_keep (&w->body[0]);
-    struct entry *en = entry_new (s, b, w->kind, 0, &body, NULL);
-    en->row = m->row;
-    en->attempt = m->attempt;
-    en->stream = m->stream;
-    en->offset = m->offset;
+    entry_new (s, b, m, 0, &body, NULL);
     return 0;
+}
+
+bool results_trail_fits (const struct batch *b, uint64_t record, uint64_t trail)
+{
+    const struct entry *en;
+    if (!trail || !record || record + 1 >= b->next_record)
+        return !trail || !record || (record + 1 == b->next_record && trail == b->trail);
+    TAILQ_FOREACH (en, &b->log, link)
+        if (en->record > record)
+            break;
+    return !en || en->record > record + 1 || en->trail == trail;
 }
 
 void results_confirmed (struct sched *s, struct batch *b, uint64_t record)

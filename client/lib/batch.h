@@ -82,6 +82,7 @@ struct batch {
     struct waits waits;
 
     uint64_t record;    /* the last that came */
+    uint64_t trail;     /* of all up to it; 0: some were never asked for */
     uint64_t delivered; /* the last that the program has seen */
     uint64_t confirmed; /* the last of which the broker was told that */
     size_t unconfirmed; /* bytes of those between */

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
+#include "common/wire/trail.h"
 
 #define BUSY_MS 1000      /* where the broker does not say when to try again */
 #define BUSY_MAX_MS 60000 /* it is not believed that it takes longer */
@@ -113,8 +114,16 @@ void core_break (struct core *c, struct batch *b, const char *why)
 /* --- what comes in ------------------------------------------------------------------------------
  */
 
+/* Of a batch that was not read from its first record on it is not known. */
+static void follow_trail (struct batch *b, uint64_t record, const struct wire *w)
+{
+    bool first = record == 1;
+    bool next = b->record && record == b->record + 1 && b->trail;
+    b->trail = first || next ? trail_next (b->trail, w) : 0;
+}
+
 /* Records of a batch come once and in order; one that is missing cannot come any more. */
-static bool take_record (struct core *c, struct batch *b, uint64_t record)
+static bool take_record (struct core *c, struct batch *b, uint64_t record, const struct wire *w)
 {
     if (record <= b->record)
         return false;
@@ -126,6 +135,7 @@ static bool take_record (struct core *c, struct batch *b, uint64_t record)
         core_break (c, b, why);
         return false;
     }
+    follow_trail (b, record, w);
     b->record = record;
     return true;
 }
@@ -133,14 +143,14 @@ static bool take_record (struct core *c, struct batch *b, uint64_t record)
 static void on_results (struct core *c, struct wire *w)
 {
     struct batch *b = batch_of (c, w->m.results.batch);
-    if (b && take_record (c, b, w->m.results.record))
+    if (b && take_record (c, b, w->m.results.record, w))
         put_message (c, ITEM_RESULTS, b, w);
 }
 
 static void on_output (struct core *c, struct wire *w)
 {
     struct batch *b = batch_of (c, w->m.output.batch);
-    if (b && take_record (c, b, w->m.output.record))
+    if (b && take_record (c, b, w->m.output.record, w))
         put_message (c, ITEM_OUTPUT, b, w);
 }
 
@@ -359,6 +369,7 @@ static void post_attach (struct core *c, const struct batch *b, uint64_t record)
     w.m.attach.id = b->id;
     w.m.attach.record = record;
     w.m.attach.follow = b->follow;
+    w.m.attach.trail = b->trail;
     session_post (c->session, LANE_CONTROL, &w, NULL);
 }
 

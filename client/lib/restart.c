@@ -10,7 +10,7 @@
 struct ghost {
     LIST_ENTRY (ghost) link;
     uint64_t handle;
-    uint64_t record;
+    uint64_t record, trail;
     bool waits; /* its DETACH does */
     struct opening opening;
 };
@@ -151,11 +151,13 @@ static void survey (struct core *c)
 /* --- what is said ------------------------------------------------------------------------------
  */
 
-static void say_open (struct core *c, const struct opening *o, uint64_t record, bool compare,
-                      bool again)
+/* Behind a record, and what was told up to it. */
+static void say_open (struct core *c, const struct opening *o, uint64_t record, uint64_t trail,
+                      bool compare, bool again)
 {
     struct wire w = opening_message (o);
     w.m.open.record = record;
+    w.m.open.trail = trail;
     w.m.open.compare = compare;
     w.m.open.again = again;
     session_post_first (c->session, &w);
@@ -179,7 +181,7 @@ static void open_again (struct core *c, struct batch *b)
         b->kept_chunks = b->waits.chunk;
     b->confirmed = 0;
     b->reopening = true;
-    say_open (c, &b->opening, b->record, is_compared (b), b->kept_open);
+    say_open (c, &b->opening, b->record, b->trail, is_compared (b), b->kept_open);
     opening_say_rest (&b->opening, c->session);
     batch_inputs_again (b);
 }
@@ -191,6 +193,7 @@ static void attach_again (struct core *c, const struct batch *b)
     w.m.attach.id = b->id;
     w.m.attach.record = b->record + 1;
     w.m.attach.follow = b->follow;
+    w.m.attach.trail = b->trail;
     session_post_first (c->session, &w);
 }
 
@@ -222,7 +225,7 @@ static void ghosts_again (struct core *c)
     for (g = LIST_FIRST (&c->ghosts); g; g = next) {
         next = LIST_NEXT (g, link);
         if (g->waits)
-            say_open (c, &g->opening, g->record, false, false);
+            say_open (c, &g->opening, g->record, g->trail, false, false);
         else
             free_ghost (g);
     }
@@ -357,6 +360,7 @@ void restart_add_ghost (struct core *c, const struct batch *b)
     g = mem_zalloc (sizeof *g);
     g->handle = b->handle;
     g->record = b->record;
+    g->trail = b->trail;
     opening_init (&g->opening, &b->opening.open);
     LIST_INSERT_HEAD (&c->ghosts, g, link);
 }

@@ -48,7 +48,7 @@ struct view { /* a client's batch */
     struct ranges done;
     struct got *got; /* the first GOT_MAX */
     size_t n_got;
-    uint64_t record;
+    uint64_t record, trail;
     uint64_t chunks, rows; /* sent */
     uint64_t output_bytes;
     bool part; /* attached to, from some record on */

@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/wire/rows.h"
+#include "common/wire/trail.h"
 
 enum { LANES_OF_RUN = 2000, CONFIRM_EVERY = 4 };
 
@@ -70,6 +71,7 @@ static void on_results (struct peer *c, const struct wire *w)
     uint64_t n = 0;
     assert_int_equal (m->record, v->record + 1);
     v->record = m->record;
+    v->trail = v->part ? 0 : trail_next (v->trail, w);
     for (; outcome_read (bytes_of (w->body[0].ptr, w->body[0].len), &at, &o) == 1; n++)
         note_outcome (v, &o, m->worker);
     assert_int_equal (n, m->count);
@@ -82,6 +84,7 @@ static void on_output (struct peer *c, const struct wire *w)
     struct view *v = client_view (c, w->m.output.batch);
     assert_int_equal (w->m.output.record, v->record + 1);
     v->record = w->m.output.record;
+    v->trail = v->part ? 0 : trail_next (v->trail, w);
     v->output_bytes += w->body[0].len;
     assert_false (ranges_has (&v->done, w->m.output.row));
 }
@@ -261,6 +264,7 @@ static void say_open (struct peer *c, struct view *v)
     struct wire w = {.kind = WIRE_OPEN, .m.open = v->open};
     w.m.open.key = bytes_str (v->key);
     w.m.open.record = v->record;
+    w.m.open.trail = v->trail;
     peer_post (c, &w);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/trail.h"
 #include "tests/unit/client_rig.h"
 
 static void opened_again (uint64_t known, uint64_t chunks, uint64_t closed)
@@ -24,7 +25,10 @@ static void a_batch_is_opened_again_by_its_key_and_goes_on (void **state)
     (void)state;
     batch_close (&batch, NULL);
     all_acknowledged ();
-    comes_done (1, 0, "a");
+    struct outcome o = {.row = 0, .attempt = 1, .out = bytes_str ("a")};
+    struct wire first = results (1, &o, 1);
+    uint64_t trail = trail_next (0, &first);
+    comes (first);
     expect_result (0, DROVER_DONE, "a");
     restart ();
     connected ();
@@ -32,6 +36,7 @@ static void a_batch_is_opened_again_by_its_key_and_goes_on (void **state)
     assert_int_equal (w.seq, 1);
     assert_int_equal (w.m.open.batch, batch.handle);
     assert_int_equal (w.m.open.record, 1);
+    assert_int_equal (w.m.open.trail, trail);
     assert_int_equal (w.m.open.again, 1);
     assert_memory_equal (w.m.open.key.ptr, "key", 3);
     wire_fini (&w);
