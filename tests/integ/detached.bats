@@ -259,6 +259,24 @@ exec_default() {
     exec env --default-signal=INT "$@"
 }
 
+@test "a submit whose batch is ended before all of it was said says so, and by whom" {
+    mkfifo in
+    exec 7<>in
+    start_job submit sh -c 'exec drover submit "sleep 60; : {}" <in'
+    printf '%s\n' a b >&7
+    begun() { [ "$(drover status --json | sed 's/.*"busy":\([0-9]*\).*/\1/')" -ge 1 ]; }
+    wait_until begun
+    ends_with 0 drover cancel last --reason 'wrong input'
+    printf 'c\n' >&7
+    exec 7>&-
+    local status=0
+    wait "$JOB_PID" || status=$?
+    same "$status" 125
+    says "$T/log/submit" 'was ended before it was submitted: wrong input'
+    ends_with 0 drover list --json
+    says "$T/out" '"state":"cancelled"'
+}
+
 @test "a batch for functions, of many rows" {
     seq 20000 >rows
     submitted --function drover:echo :::: rows
