@@ -170,12 +170,22 @@ static void end_older (struct sched *s, uint64_t route, const struct msg_hello *
     }
 }
 
+/* The session that a worker without a token was given; NULL: none. One that came back from the
+ * store with rows may have been heard of in the life before. */
 static struct session *same_born (const struct sched *s, const struct msg_hello *m)
 {
     struct session *se = s->by_token;
+    if (m->role != ROLE_WORKER || m->token || !m->born)
+        return NULL;
     while (se && !(se->worker && se->born == m->born && se->pid == m->pid && !se->leaving))
         se = se->by_token.next;
-    return se;
+    return se && se->restored && !LIST_EMPTY (&se->worker->leases) ? NULL : se;
+}
+
+/* Routes of one link are numbered as connections come. */
+static bool is_older (uint64_t route, uint64_t other)
+{
+    return route >> 32 == other >> 32 && (int32_t)((uint32_t)route - (uint32_t)other) < 0;
 }
 
 /* A worker that has no token and was given one has not heard that WELCOME, nor any grant behind it:
@@ -184,15 +194,16 @@ static struct session *same_born (const struct sched *s, const struct msg_hello 
 static bool end_unheard (struct sched *s, const struct msg_hello *m, int64_t now,
                          struct effects *fx)
 {
-    bool mute = m->role == ROLE_WORKER && !m->token && m->born;
-    struct session *se = mute ? same_born (s, m) : NULL;
+    struct session *se = same_born (s, m);
     if (!se)
         return false;
     struct lease *l = LIST_FIRST (&se->worker->leases);
     while (l) {
         struct lease *next = LIST_NEXT (l, w_link);
+        struct batch *b = l->batch;
         lease_give_back (s, l, 0, UINT64_MAX, fx);
         lease_drop_if_empty (s, l);
+        batch_progress (s, b, now);
         l = next;
     }
     se->said_bye = se->processes_gone = true;
@@ -219,9 +230,14 @@ static bool may_come (struct sched *s, const struct sched_event *ev, struct effe
 
 /* A connection that was given up may bring its HELLO after the next one's: the network sends again
  * what it had not delivered, some time after it could. The session has gone on since, and its
- * numbers with it. (A peer that is really wrong about them is lost in the end.) */
-static bool is_late (const struct session *se, const struct msg_hello *m)
+ * numbers with it; or it began with the next one, whose WELCOME was heard or is on its way, with
+ * rows behind it. (A peer that is really wrong about its numbers is lost in the end.) */
+static bool is_late (const struct sched *s, const struct session *se, const struct msg_hello *m,
+                     uint64_t route)
 {
+    const struct session *begun = same_born (s, m);
+    if (begun && (begun->spoke || is_older (route, begun->hello_by)))
+        return true;
     return se && se->role == (enum wire_role)m->role && !se->leaving && !restored_is_new (se) &&
            !chan_fits (se->chan, m->received);
 }
@@ -233,13 +249,13 @@ void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t no
     if (!may_come (s, ev, fx))
         return;
     struct session *se = session_by_token (s, m->token);
-    if (is_late (se, m)) {
+    if (is_late (s, se, m, ev->route)) {
         session_say_error (NULL, ev->route, WIRE_NO_SESSION, WIRE_HELLO, 0,
                            "an old HELLO: the session has gone on", fx);
         return;
     }
+    bool unheard = end_unheard (s, m, now, fx); /* first: it may be that of this connection */
     end_older (s, ev->route, m, now, fx);
-    bool unheard = end_unheard (s, m, now, fx);
     unsigned resumed = se && restored_is_new (se) ? 2 : 1;
     se = resume (s, ev->route, ev->message, now);
     if (!se) {
@@ -253,6 +269,7 @@ void session_on_hello (struct sched *s, const struct sched_event *ev, int64_t no
                 resumed ? "resumed" : "joined", se->worker ? "worker" : "client", se->name,
                 se->host);
     se->doubtful = unheard;
+    se->hello_by = ev->route;
     welcome (s, se, resumed, fx);
     session_dirty (s, se);
     if (se->worker)

@@ -22,7 +22,8 @@ struct sched;
 
 struct session {
     uint64_t token;
-    uint64_t route; /* 0: not connected */
+    uint64_t route;    /* 0: not connected */
+    uint64_t hello_by; /* the route of its last HELLO */
     enum wire_role role;
     struct chan *chan;
     char *name; /* unique among those of its role */
@@ -44,6 +45,7 @@ struct session {
     bool missed;         /* degraded: a message was left with the peer, and all behind it */
     bool leaving;        /* degraded: it ends when its end can be recorded */
     bool doubtful; /* it did not hear a WELCOME before, and has said nothing behind this one */
+    bool spoke;    /* has said something behind a WELCOME: so it has heard it */
     bool astray;   /* has rows of batches that this state does not know: it ends */
     unsigned malformed;
     unsigned refusals;     /* said in the log */

@@ -335,6 +335,7 @@ void session_on_message (struct sched *s, const struct sched_event *ev, int64_t 
         return;
     }
     se->heard_us = now;
+    se->spoke = true;
     if (se->doubtful) {
         se->doubtful = false;
         worker_touch (s, se->worker);

@@ -414,6 +414,7 @@ static void begin (struct sim *s, void *arg, uint64_t life)
         .drain_us = sim_between (s, 0, 5) * US_PER_S,
         .backlog_bytes = sim_chance (s, 300) ? 500 : 0,
         .replaces = h->token,
+        .seed = s->big ? 0 : sim_random (s) | 1,
         .pages = {h, page_open, page_recall, page_claimed, page_running, page_cancel, page_peek,
                   page_lease},
     };

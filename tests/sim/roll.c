@@ -27,7 +27,9 @@ struct entry {
     void *peer;
     uint64_t route;
     uint64_t newest; /* the last route that was welcomed */
+    uint64_t born;   /* as its HELLO without a token said; 0: there was none */
     bool worker;
+    bool spoke; /* behind its WELCOME */
     char name[260];
     uint64_t expected;      /* the number that is new */
     uint64_t commits[RING]; /* by number */
@@ -51,7 +53,9 @@ struct cancelled {                /* rows that are not to be granted any more */
 /* The last HELLO over a route. Its WELCOME may wait for a commit; the silence does not. */
 struct greeting {
     uint64_t route;
+    uint64_t born; /* of a worker without a token: who it is */
     int64_t read_us;
+    bool left; /* the session that it began is over already */
     UT_hash_handle hh;
 };
 
@@ -205,30 +209,45 @@ static void leaves (struct entry *en)
         en->left = true;
 }
 
-static void note_greeting (struct roll *r, uint64_t route, int64_t awake_us)
+static struct greeting *greeting_of (const struct roll *r, uint64_t route)
 {
     struct greeting *g = NULL;
     HASH_FIND (hh, r->greetings, &route, sizeof route, g);
+    return g;
+}
+
+static void note_greeting (struct roll *r, uint64_t route, const struct msg_hello *m,
+                           int64_t awake_us)
+{
+    struct greeting *g = greeting_of (r, route);
     if (!g) {
         g = mem_zalloc (sizeof *g);
         g->route = route;
         HASH_ADD (hh, r->greetings, route, sizeof g->route, g);
     }
     g->read_us = awake_us;
+    g->born = m->token ? 0 : m->born;
 }
 
-static int64_t greeted_us (const struct roll *r, uint64_t route)
+/* A worker that has no token says HELLO again over a newer connection: it has not heard the WELCOME
+ * of before, if that has left yet, nor anything behind it. */
+static void void_unheard (struct roll *r, uint64_t route, const struct msg_hello *m)
 {
-    const struct greeting *g = NULL;
-    HASH_FIND (hh, r->greetings, &route, sizeof route, g);
-    return g->read_us;
+    if (m->token || !m->born)
+        return;
+    for (struct greeting *g = r->greetings; g; g = g->hh.next)
+        g->left |= g->born == m->born && g->route < route;
+    for (struct entry *en = r->by_token; en; en = en->hh.next)
+        if (en->born == m->born && en->newest < route && !en->spoke)
+            en->bye = en->left = true;
 }
 
 static void read_hello (struct sim *s, uint64_t route, const struct msg_hello *m, int64_t awake_us)
 {
     struct entry *en = by_token (s->roll, m->token);
     struct entry *old = by_route (s->roll, route);
-    note_greeting (s->roll, route, awake_us);
+    void_unheard (s->roll, route, m);
+    note_greeting (s->roll, route, m, awake_us);
     if (!en && m->role == ROLE_WORKER)
         ledger_stray (s, true);
     if (m->replaces && m->replaces != m->token)
@@ -249,6 +268,7 @@ void roll_read (struct sim *s, uint64_t route, const struct wire *w, uint64_t co
     struct entry *en = by_route (s->roll, route);
     if (!en)
         return;
+    en->spoke = true;
     if (en->read_us < awake_us)
         en->read_us = awake_us;
     if (w->kind == WIRE_BYE)
@@ -272,7 +292,10 @@ static struct entry *enrol (struct sim *s, uint64_t route, const struct msg_welc
     en->expected = 1;
     en->peer = net_peer (s, route);
     en->worker = host_is (s, en->peer);
-    en->read_us = greeted_us (s->roll, route);
+    const struct greeting *g = greeting_of (s->roll, route);
+    en->read_us = g->read_us;
+    en->born = g->born;
+    en->bye = en->left = g->left;
     snprintf (en->name, sizeof en->name, "%.*s", (int)m->name.len, (const char *)m->name.ptr);
     HASH_ADD (hh, s->roll->by_token, token, sizeof en->token, en);
     ledger_enrol (s, en->token);

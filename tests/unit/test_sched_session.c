@@ -300,6 +300,77 @@ a_worker_that_never_hears_its_welcome_is_one_session_and_gets_its_rows_once (voi
     bed_free (&b);
 }
 
+/* Its first HELLO waited in the network, so it said it again over another line, and was served.
+ * Then the first one comes. `spoke`: it has said something; else only rows are on their way to it.
+ */
+static void late_hello (bool spoke)
+{
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 0);
+    peer_say (w, &(struct wire){.kind = WIRE_BYE});
+    bed_turn (b);
+    uint64_t late = ++b->routes;
+    w->hello.born = 4711;
+    w->hello.slots = 2;
+    peer_back (w, true);
+    bed_settle (b);
+    client_submit (c, 1, BATCH_AT_MOST_ONCE, 0, 2);
+    assert_int_equal (bed_figures (b).granted, 2);
+    uint64_t token = w->token, route = w->route;
+    if (spoke)
+        peer_say (w, &(struct wire){.kind = WIRE_PING});
+    bed_turn (b);
+    b->routes = spoke ? b->routes : late - 1; /* (what it said is enough) */
+    w->deaf = true;
+    peer_back (w, true);
+    bed_turn (b);
+    assert_int_equal (bed_figures (b).workers, 1);
+    assert_int_equal (bed_figures (b).granted, 2);
+    w->deaf = false;
+    w->welcomed = true;
+    w->token = token;
+    w->route = route;
+    worker_finish (w, client_view (c, 1)->id, 2, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->end.done, 2);
+    bed_free (&b);
+}
+
+static void a_late_hello_does_not_end_the_session_that_began_with_the_next (void **state)
+{
+    (void)state;
+    late_hello (true);
+}
+
+static void nor_where_its_worker_has_said_nothing_yet (void **state)
+{
+    (void)state;
+    late_hello (false);
+}
+
+static void what_was_cancelled_at_a_worker_that_hears_nothing_ends_with_its_session (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 2);
+    peer_say (w, &(struct wire){.kind = WIRE_BYE});
+    bed_turn (b);
+    client_submit (c, 1, 0, 0, 2);
+    w->hello.born = 4711;
+    w->deaf = true;
+    peer_back (w, true);
+    bed_settle (b);
+    client_cancel (c, 7, 1, 0, 0);
+    bed_settle (b);
+    assert_false (client_view (c, 1)->ended);
+    peer_back (w, true);
+    bed_settle (b);
+    assert_int_equal (client_view (c, 1)->end.state, BATCH_CANCELLED);
+    bed_free (&b);
+}
+
 static void a_client_may_stop_the_broker_and_a_worker_may_not (void **state)
 {
     (void)state;
@@ -354,6 +425,9 @@ int main (void)
         cmocka_unit_test (the_broker_says_goodbye_when_it_stops),
         cmocka_unit_test (
             a_worker_that_never_hears_its_welcome_is_one_session_and_gets_its_rows_once),
+        cmocka_unit_test (a_late_hello_does_not_end_the_session_that_began_with_the_next),
+        cmocka_unit_test (nor_where_its_worker_has_said_nothing_yet),
+        cmocka_unit_test (what_was_cancelled_at_a_worker_that_hears_nothing_ends_with_its_session),
         cmocka_unit_test (a_client_may_stop_the_broker_and_a_worker_may_not),
         cmocka_unit_test (a_full_connection_gets_everything_later),
     };
