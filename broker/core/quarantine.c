@@ -13,8 +13,8 @@
 #include "common/base/mem.h"
 
 enum {
-    LOSSES = 5, /* within ... */
-    WITHIN_US = 60 * US_PER_S,
+    LOSSES = 5,                /* within ... */
+    WITHIN_US = 60 * US_PER_S, /* at the most */
     NAMES_MAX = 1024,
 };
 static const int64_t FIRST_US = 60 * US_PER_S;
@@ -64,13 +64,20 @@ static struct flapper *get (struct sched *s, const char *name)
     return f;
 }
 
+/* Too short for a worker that only falls silent so often: each time takes `lost_us`. */
+static int64_t within_us (const struct sched *s)
+{
+    int64_t silences = (LOSSES - 2) * s->cfg.lost_us;
+    return silences < WITHIN_US ? silences : WITHIN_US;
+}
+
 void quarantine_lost (struct sched *s, const struct worker *w, int64_t now, struct effects *fx)
 {
     if (worker_is_alone (w) || w->session->restored || w->session->ghost)
         return;
     struct flapper *f = get (s, w->session->name);
     f->lost_us[f->n++ % LOSSES] = now;
-    if (f->n < LOSSES || now - f->lost_us[f->n % LOSSES] > WITHIN_US)
+    if (f->n < LOSSES || now - f->lost_us[f->n % LOSSES] > within_us (s))
         return;
     f->n = 0;
     f->span_us = !f->span_us ? FIRST_US : f->span_us < LONGEST_US / 2 ? 2 * f->span_us : LONGEST_US;

@@ -397,6 +397,29 @@ static void a_worker_that_is_lost_again_and_again_gets_nothing_for_a_while (void
     bed_free (&b);
 }
 
+/* However short the broker's patience is: silence is the line's fault, as a rule. */
+static void a_worker_that_falls_silent_again_and_again_gets_rows_when_it_is_back (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.ping_us = US_PER_S / 2;
+    cfg.suspect_us = US_PER_S;
+    cfg.lost_us = 2 * US_PER_S;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    for (unsigned i = 1; i <= 12; i++) {
+        struct peer *w = bed_worker (b, "w", 1);
+        struct view *v = client_submit (c, i, 0, 0, 1);
+        assert_int_equal (worker_held (w, v->id), 1);
+        worker_finish (w, v->id, 1, OUTCOME_DONE, 1000);
+        bed_settle (b);
+        for (int half = 0; half < 5; half++)
+            bed_pass (b, US_PER_S / 2);
+    }
+    bed_free (&b);
+}
+
 static void a_suspect_gets_no_rows_until_it_is_heard_again (void **state)
 {
     (void)state;
@@ -569,6 +592,7 @@ int main (void)
         cmocka_unit_test (a_worker_is_not_judged_by_our_own_lag),
         cmocka_unit_test (a_client_that_is_away_is_not_judged_by_our_own_lag),
         cmocka_unit_test (a_worker_that_is_lost_again_and_again_gets_nothing_for_a_while),
+        cmocka_unit_test (a_worker_that_falls_silent_again_and_again_gets_rows_when_it_is_back),
         cmocka_unit_test (a_suspect_gets_no_rows_until_it_is_heard_again),
         cmocka_unit_test (cancelled_rows_of_a_lost_worker_end_as_cancelled),
         cmocka_unit_test (attached_batch_is_cancelled_ten_seconds_after_its_client_is_gone),
