@@ -170,16 +170,16 @@ static void end_older (struct sched *s, uint64_t route, const struct msg_hello *
     }
 }
 
-/* The session that a worker without a token was given; NULL: none. One that came back from the
- * store with rows may have been heard of in the life before. */
+/* The session that a worker without a token was given; NULL: none. */
 static struct session *same_born (const struct sched *s, const struct msg_hello *m)
 {
-    struct session *se = s->by_token;
+    const struct worker *w;
     if (m->role != ROLE_WORKER || m->token || !m->born)
         return NULL;
-    while (se && !(se->worker && se->born == m->born && se->pid == m->pid && !se->leaving))
-        se = se->by_token.next;
-    return se && se->restored && !LIST_EMPTY (&se->worker->leases) ? NULL : se;
+    TAILQ_FOREACH (w, &s->workers, link)
+        if (w->session->born == m->born && w->session->pid == m->pid && !w->session->leaving)
+            return w->session;
+    return NULL;
 }
 
 /* Routes of one link are numbered as connections come. */
