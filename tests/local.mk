@@ -465,6 +465,7 @@ EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/sim/mutants/08-exceed-jobs-after-a-loss.patch \
 	tests/sim/mutants/09-lose-a-cancel-at-restart.patch \
 	tests/sim/mutants/10-judge-a-worker-before-draining.patch \
+	tests/campaign.d/bad_module.c \
 	tests/campaign.d/check.py \
 	tests/campaign.d/lib.bash \
 	tests/campaign.d/line.py \

@@ -1,7 +1,8 @@
 # T6: executors die under their tasks, among good ones
 # shellcheck shell=bash disable=SC2154 # R and T are the library's
-# Sizes: CRASHES (a tenth of all tasks).
+# Sizes: CRASHES (a tenth of all commands), CALLS and BAD (of functions, good and bad ones).
 #
+# Functions (bad_module.c) crash, exit, overflow the stack, or do not end, in an order of chance.
 # A command cannot crash its executor as a function can; it can kill it. One in ten does: at once, in the
 # middle of much output, or after it has started a daemon that nobody waits for.
 
@@ -39,24 +40,109 @@ sys.exit(len(seen) != rows or wrong > 0)
 END
 }
 
+t6_commands() {
+    local rows=$((CRASHES * 10))
+    seq "$rows" | drover foreach --json "$t6_task
+echo {}" >"$T/crashes.json" 2>"$T/log/foreach" || true
+    say "$CRASHES crashes among $rows commands"
+    t6_judge "$T/crashes.json" "$rows"
+}
+
+# t6_calls GOOD BAD: items for bad:act, in an order of chance. Each bad kind has its turn.
+t6_calls() {
+    /usr/bin/python3 - "$1" "$2" "$seed" <<'END'
+import random, sys
+good, bad = int(sys.argv[1]), int(sys.argv[2])
+random.seed(int(sys.argv[3]))
+kinds = ["segv", "abort", "exit", "_exit", "deep", "loop", "rest"]
+items = [f"good:{i}" for i in range(good)] + [f"{kinds[i % len(kinds)]}:{i}" for i in range(bad)]
+random.shuffle(items)
+print("\n".join(items))
+END
+}
+
+# t6_judge_calls ITEMS RESULTS LIMIT: each item has one outcome, the one that its word wants, in the
+# exact words.
+t6_judge_calls() {
+    /usr/bin/python3 - "$1" "$2" "$3" <<'END'
+import json, sys
+killed, ended = "killed by %s in function bad:act", "function bad:act ended its process with status %d"
+wanted = {
+    "segv": ("failed", 0, 11, killed % "SIGSEGV"),
+    "abort": ("failed", 0, 6, killed % "SIGABRT"),
+    "deep": ("failed", 0, 11, killed % "SIGSEGV"),
+    "exit": ("failed", 3, 0, ended % 3),
+    "_exit": ("failed", 0, 0, ended % 0),
+    "loop": ("timeout", 0, 9, f"time limit of {sys.argv[3]} s"),
+    "rest": ("timeout", 0, 9, f"time limit of {sys.argv[3]} s"),
+}
+items = open(sys.argv[1]).read().splitlines()
+seen, wrong = {}, []
+for line in open(sys.argv[2]):
+    r = json.loads(line)
+    if "task" not in r:
+        continue
+    item = items[r["task"] - 1]
+    want = wanted.get(item.split(":")[0], ("done", 0, 0, None))
+    got = (r["state"], r["status"], r["signal"], r.get("reason"))
+    out = item if want[0] == "done" else ""
+    if got != want or r["stdout"] != out or r["values"] != [item] or r["attempt"] != 1 or r["task"] in seen:
+        wrong.append(line)
+    seen[r["task"]] = True
+for line in wrong[:10]:
+    print("   ", line[:300], end="")
+print(f"   {len(seen)} calls of {len(items)}, {len(wrong)} with another outcome than they should have")
+sys.exit(len(seen) != len(items) or len(wrong) > 0)
+END
+}
+
+t6_functions() {
+    local begun status=0
+    t6_calls "$CALLS" "$BAD" >"$T/items"
+    begun=$(now_ms)
+    drover foreach --json --timeout 0.5 --function bad:act <"$T/items" >"$T/calls.json" 2>"$T/log/functions" || status=$?
+    say "$BAD bad calls among $CALLS good ones: $(($(now_ms) - begun)) ms"
+    t6_judge_calls "$T/items" "$T/calls.json" 0.500
+    [ "$status" -eq $((BAD < 101 ? BAD : 101)) ]
+}
+
+# Nothing but launcher, agent and idle executors is there.
+t6_at_rest() {
+    [ "$(children "$WORKER_PID" | wc -l)" -le $((1 + 2 * 2)) ]
+}
+
+# t6_flat WHAT COMMAND: it leaves agent and launcher as they were.
+t6_flat() {
+    local agent before after
+    agent=$(t6_agent)
+    before="$(rss "$agent") $(fds "$agent") $(rss "$WORKER_PID") $(fds "$WORKER_PID")"
+    "$2"
+    [ "$(t6_agent)" = "$agent" ]
+    wait_until t6_at_rest
+    after="$(rss "$agent") $(fds "$agent") $(rss "$WORKER_PID") $(fds "$WORKER_PID")"
+    # shellcheck disable=SC2086 # words
+    set -- "$1" $before $after
+    say "$1: the agent had $2 KiB and $3 descriptors before, $6 and $7 after; the launcher $4 and $5, then $8 and $9"
+    [ "$7" -le $(($3 + 4)) ]
+    [ "$6" -le $(($2 + 8192)) ]
+    [ "$9" -le $(($5 + 4)) ]
+    [ "$8" -le $(($4 + 4096)) ]
+}
+
 campaign_T6() {
-    local agent rss0 rss1 fds0 fds1 rows
     size CRASHES 60 10000
-    rows=$((CRASHES * 10))
+    size CALLS 300 100000
+    size BAD 14 1000
+    mkdir "$T/modules"
+    "${CC:-cc}" -O1 -shared -fPIC -I"$top/worker" -o "$T/modules/bad.so" "$parts/bad_module.c"
     state_broker
-    start_worker --slots 2 --name w
+    start_worker --slots 2 --name w --modules "$T/modules"
     wait_until workers_are 1
     # what it takes once, it has then
     seq 40 | drover foreach --json "$t6_task
 echo {}" >/dev/null 2>&1 || true
-    agent=$(t6_agent)
-    rss0=$(rss "$agent") fds0=$(fds "$agent")
-    seq "$rows" | drover foreach --json "$t6_task
-echo {}" >"$T/crashes.json" 2>"$T/log/foreach" || true
-    [ "$(t6_agent)" = "$agent" ]
-    rss1=$(rss "$agent") fds1=$(fds "$agent")
-    say "$CRASHES crashes among $rows tasks; the agent: $rss0 KiB and $fds0 descriptors before, $rss1 KiB and $fds1 after"
-    t6_judge "$T/crashes.json" "$rows"
-    [ "$fds1" -le $((fds0 + 4)) ]
-    [ "$rss1" -le $((rss0 + 8192)) ]
+    t6_calls 1000 5 | drover foreach --timeout 0.1 --function bad:act >/dev/null 2>&1 || true
+    wait_until t6_at_rest
+    t6_flat commands t6_commands
+    t6_flat functions t6_functions
 }
