@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_agent_restart \
 	tests/unit/test_agent_rows \
 	tests/unit/test_agent_session \
+	tests/unit/test_agent_spoiled \
 	tests/unit/test_cgroup \
 	tests/unit/test_chan \
 	tests/unit/test_chan_line \
@@ -118,7 +119,9 @@ tests_unit_test_agent_random_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_rows_SOURCES = tests/unit/test_agent_rows.c $(AGENT_RIG)
 tests_unit_test_agent_rows_LDADD = $(UNIT_WORKER)
 tests_unit_test_agent_session_SOURCES = tests/unit/test_agent_session.c $(AGENT_RIG)
+tests_unit_test_agent_spoiled_SOURCES = tests/unit/test_agent_spoiled.c $(AGENT_RIG)
 tests_unit_test_agent_session_LDADD = $(UNIT_WORKER)
+tests_unit_test_agent_spoiled_LDADD = $(UNIT_WORKER)
 CLIENT_RIG = tests/unit/client_rig.c tests/unit/client_rig.h
 tests_unit_test_client_batch_SOURCES = tests/unit/test_client_batch.c $(CLIENT_RIG)
 tests_unit_test_client_batch_LDADD = $(UNIT_CLIENT)
@@ -454,6 +457,7 @@ endif
 
 EXTRA_DIST += $(check_tests) $(integ_tests) \
 	tests/campaign \
+	tests/integ/rude.c \
 	tests/sim/mutate \
 	tests/sim/mutants/01-acknowledge-before-commit.patch \
 	tests/sim/mutants/02-accept-a-fenced-result.patch \

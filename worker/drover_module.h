@@ -31,7 +31,7 @@
  * never twice at once, so that static variables may keep what is dear to make. It may crash, exit
  * or run over its time limit: that costs the one row, and the executor, which is replaced. It owns
  * its process: stdin is empty; what it prints on stdout itself is lost, on stderr it is the
- * worker's log. Other threads of a module may not use a call.
+ * worker's log. Other threads of a module, and processes that it forks, may not use a call.
  */
 #ifndef DROVER_MODULE_H
 #define DROVER_MODULE_H

@@ -55,6 +55,8 @@ worker_libexec_a_SOURCES = \
 	worker/exec/framing.h \
 	worker/exec/function.c \
 	worker/exec/function.h \
+	worker/exec/house.c \
+	worker/exec/house.h \
 	worker/exec/input.c \
 	worker/exec/input.h \
 	worker/exec/launcher.c \

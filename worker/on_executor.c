@@ -30,6 +30,12 @@ static struct member *find (struct worker *w, uint32_t number)
     return m;
 }
 
+static void nonsense (struct worker *w, struct member *m, const char *text)
+{
+    turn_event (w,
+                &(struct agent_event){.kind = AGENT_NONSENSE, .executor = m->number, .text = text});
+}
+
 static void request_kill (struct worker *w, uint32_t number)
 {
     apply_request (w, &(struct request){.kind = AGENT_DO_KILL, .executor = number});
@@ -42,9 +48,7 @@ static void on_message (struct worker *w, struct member *m, struct wire_frames *
     struct wire msg;
     struct err e;
     if (wire_decode (&msg, f, NULL, &e) < 0 || !wire_may_send (SENDER_X, msg.kind)) {
-        log_event (LOG_ERROR, "executor sends what is no message executor=%u: killing it",
-                   m->number);
-        request_kill (w, m->number);
+        nonsense (w, m, "no message of its own");
     } else {
         if (msg.kind == WIRE_RESULTS)
             m->last_record = msg.m.results.record;
@@ -73,8 +77,7 @@ static int read_member (struct worker *w, struct member *m)
     while (rc > 0 && (got = framing_next (m->framing, &f, &e)) == 1)
         on_message (w, m, &f);
     if (got < 0) {
-        log_event (LOG_ERROR, "executor=%u: %s: killing it", m->number, e.text);
-        request_kill (w, m->number);
+        nonsense (w, m, e.text);
         rc = -1;
     }
     if (rc < 0)

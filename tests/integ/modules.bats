@@ -115,6 +115,42 @@ for line in sys.stdin:
     same "$(wc -c <"$T/out")" "$(seq 5000 | tr -d '\n' | wc -c | awk '{print 2 * $1}')"
 }
 
+@test "what a function does to its process costs no other row" {
+    local how n=0 rude='fork fork-exit thread thread-exit close write block page masks chdir limits jump atexit exec'
+    cc -Wall -Wextra -Werror -shared -fPIC -I"$header" -o "$T/modules/rude.so" -pthread "${BATS_TEST_FILENAME%/*}/rude.c"
+    for how in $rude nonsense; do
+        seq -f "good:$((++n))-%g" 25
+        echo "$how:"
+    done >items
+    drover foreach -j 2 --timeout 5 --json --function rude:act <items >"$T/out" || true
+    /usr/bin/python3 - items "$T/out" <<'END'
+import json, sys
+items, seen = open(sys.argv[1]).read().split(), set()
+other = {"thread-exit:": "function rude:act ended its process with status 5",
+         "exec:": "function rude:act ended its process with status 0",
+         "nonsense:": "rude:act?does not know?that"}
+for line in open(sys.argv[2]):
+    r = json.loads(line)
+    if "task" in r:
+        item = items[r["task"] - 1]
+        assert r["task"] not in seen, line
+        seen.add(r["task"])
+        if item in ("write:", "page:") and r["state"] == "failed": # unless its outcome left first
+            assert r["reason"] == "function rude:act damaged what its executor works with", line
+            continue
+        assert r.get("reason") == other.get(item), line
+        assert r["stdout"] == ("" if item in other else item), line
+assert len(seen) == len(items), seen
+END
+    start_broker
+    use_broker
+    start_worker --slots 1
+    wait_until drover run --function rude:cwd
+    same "$(drover run --function rude:cwd)" "$PWD"
+    drover run --function rude:act chdir:
+    same "$(drover run --function rude:cwd)" "$PWD"
+}
+
 @test "a cancelled function that looks may end by itself, one that does not is killed" {
     module slow <<'C'
 #include <drover_module.h>

@@ -115,6 +115,9 @@ void agent_step (struct agent *a, const struct agent_event *ev, int64_t now,
     case AGENT_SAID:
         executor_said (a, ev, now, fx);
         break;
+    case AGENT_NONSENSE:
+        executor_nonsense (a, ev, now, fx);
+        break;
     case AGENT_DIED:
         executor_died (a, ev, now, fx);
         break;

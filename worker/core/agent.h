@@ -80,6 +80,7 @@ enum agent_event_kind {
     AGENT_NEW,       /* executor `executor` of kind `executor_kind` is there */
     AGENT_REFUSED,   /* one of kind `executor_kind` could not be made: `text` */
     AGENT_SAID,      /* `message` from executor `executor` */
+    AGENT_NONSENSE,  /* executor `executor` sent what is no message: `text` */
     AGENT_DIED,      /* executor `executor` ended with `wait_status`, everything it sent was read */
     AGENT_TICK,      /* agent_deadline() has come, and all that had arrived was read */
     AGENT_TERM,      /* give back, finish, leave; the second time: at once */

@@ -163,10 +163,11 @@ struct batch {
     unsigned foreign;            /* executors that hold a number of an earlier share */
     LIST_HEAD (, executor) busy; /* executors that work for it */
     unsigned n_busy;
-    uint64_t handed; /* rows in jobs, without an outcome */
-    uint64_t est_ns; /* measured time of a row; 0: not known */
-    uint64_t chunk;  /* rows of a job; doubles until it is work for a while */
-    unsigned deaths; /* of executors in a row, before they had started anything */
+    uint64_t handed;  /* rows in jobs, without an outcome */
+    uint64_t est_ns;  /* measured time of a row; 0: not known */
+    uint64_t chunk;   /* rows of a job; doubles until it is work for a while */
+    unsigned deaths;  /* of executors in a row, before they had started anything */
+    uint64_t careful; /* rows to be run one at a time, each in an executor of its own */
     TAILQ_HEAD (, cancel) cancels;
     TAILQ_HEAD (, note) notes;
     size_t note_bytes;
@@ -198,7 +199,15 @@ struct job {
 };
 
 /* What ends the running row of an executor, and so what its outcome is if the executor dies. */
-enum doom { DOOM_NONE, DOOM_CANCEL, DOOM_TIMEOUT, DOOM_DRAIN, DOOM_LOST, DOOM_VOID };
+enum doom {
+    DOOM_NONE,
+    DOOM_CANCEL,
+    DOOM_TIMEOUT,
+    DOOM_DRAIN,
+    DOOM_LOST,
+    DOOM_STALL, /* it runs nothing, and does not say why */
+    DOOM_VOID
+};
 
 struct executor {
     uint32_t number;
@@ -215,6 +224,11 @@ struct executor {
     char *reason; /* of the cancellation */
     bool busy;    /* holds slots: works, or is being killed */
     bool killed;
+    bool last;        /* it is not used again: its rows were suspects, or it said so */
+    bool spoiled;     /* it said what it may not, or its page was written over */
+    bool used;        /* it has answered rows */
+    bool unstarted;   /* it died before it had started anything */
+    unsigned stalls;  /* looks in a row that found it with rows and running none */
     bool deep;        /* has rows that could be recalled */
     uint64_t peeked;  /* outcomes that were had with peek(), and will come again */
     int64_t moved_us; /* last outcome, or the hand-over to an idle one */
@@ -376,6 +390,12 @@ void executor_leave (struct agent *a, struct executor *e, struct agent_effects *
 void executor_kill (struct agent *a, struct executor *e, enum doom doom, const char *reason,
                     int64_t now, struct agent_effects *fx);
 void executor_set_due (struct agent *a, struct executor *e, int64_t due_us);
+/* A time limit of rows, CLOCK_NEVER for none. */
+int64_t executor_limit_us (uint64_t limit_ms);
+/* It has a function to call: look now and then whether it does, and for how long. */
+void executor_watch (struct agent *a, struct executor *e, uint64_t limit_ms, int64_t now);
+/* It gets no more rows: it is ended once it has answered what it has begun. */
+void executor_retire (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx);
 void executor_new (struct agent *a, const struct agent_event *ev, int64_t now);
 void executor_refused (struct agent *a, const struct agent_event *ev, int64_t now,
                        struct agent_effects *fx);
@@ -394,6 +414,9 @@ void executor_peek (struct agent *a, struct executor *e, int64_t now, struct age
 /* Account for outcomes from the executor and pass them on. -1 where they are none that it owes. */
 int executor_outcomes (struct agent *a, struct executor *e, const struct slice *body, int64_t now,
                        struct agent_effects *fx);
+/* It sent what is no message, as its words say. */
+void executor_nonsense (struct agent *a, const struct agent_event *ev, int64_t now,
+                        struct agent_effects *fx);
 
 /* --- died.c --- */
 void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,

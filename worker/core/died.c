@@ -21,22 +21,27 @@ static bool answered_all (const struct executor *e, int wait_status)
            (WEXITSTATUS (wait_status) == LEFT || WEXITSTATUS (wait_status) == STUCK);
 }
 
-static void explain_function (const struct batch *b, const struct job *j, int wait_status,
+static void explain_function (const struct executor *e, const struct job *j, int wait_status,
                               struct outcome *o, char *text, size_t size)
 {
-    const struct spec *s = batch_spec ((struct batch *)b, j->rows.spec);
+    const struct spec *s = batch_spec (e->batch, j->rows.spec);
     int len = s ? (int)s->msg.body[0].len : 0;
     const char *name = s ? (const char *)s->msg.body[0].ptr : "";
     if (len > 200)
         len = 200;
-    if (WIFSIGNALED (wait_status)) {
+    if (e->spoiled && e->unstarted) {
+        snprintf (text, size, "function %.*s: its module does not load", len, name);
+    } else if (e->spoiled) {
+        snprintf (text, size, "function %.*s damaged what its executor works with", len, name);
+    } else if (WIFSIGNALED (wait_status)) {
         const char *abbrev = sigabbrev_np (WTERMSIG (wait_status));
         o->signal = (unsigned)WTERMSIG (wait_status);
-        snprintf (text, size, "killed by SIG%s in function %.*s", abbrev ? abbrev : "?", len, name);
+        snprintf (text, size, "killed by SIG%s %s function %.*s%s", abbrev ? abbrev : "?",
+                  e->unstarted ? "before" : "in", len, name, e->unstarted ? " began" : "");
     } else {
         o->status = (unsigned)WEXITSTATUS (wait_status);
-        snprintf (text, size, "function %.*s ended its process with status %u", len, name,
-                  o->status);
+        snprintf (text, size, "function %.*s ended its process with status %u%s", len, name,
+                  o->status, e->unstarted ? " before it began" : "");
     }
 }
 
@@ -64,7 +69,7 @@ static void explain (const struct executor *e, const struct job *j, int wait_sta
     default:
         if (e->kind == AGENT_FUNCTIONS) {
             o->signal = 0;
-            explain_function (e->batch, j, wait_status, o, text, size);
+            explain_function (e, j, wait_status, o, text, size);
         } else {
             snprintf (text, size, "executor died");
         }
@@ -92,6 +97,7 @@ static void end_row (struct agent *a, struct executor *e, const struct job *j,
     struct batch *b = e->batch;
     struct outcome o = {.attempt = j->rows.attempt};
     b->handed--;
+    b->careful -= b->careful > 0;
     if (e->doom == DOOM_DRAIN) { /* it has run, so it must not count as not started */
         holds_add (&a->silenced, (struct hold){b->id, j->rows.attempt, j->rows.first, 1});
         return;
@@ -109,16 +115,26 @@ static void drop_front (struct job *j, uint64_t n)
     slice_fini (&front.body);
 }
 
-static int64_t claimed_of (struct agent *a, const struct executor *e, const struct job *j)
+/* How many rows of the job have started. Where its code has written over the page any may have. */
+static uint64_t claimed_of (struct agent *a, struct executor *e, const struct job *j)
 {
-    return a->cfg.pages.claimed (a->cfg.pages.self, e->number, j->run, (uint32_t)j->rows.count);
+    int64_t n =
+        a->cfg.pages.claimed (a->cfg.pages.self, e->number, j->run, (uint32_t)j->rows.count);
+    if (n >= 0)
+        return (uint64_t)n;
+    e->spoiled = true;
+    return j->rows.count;
 }
 
-/* It died before it had started anything, as others before it. */
-static bool to_blame (struct agent *a, const struct executor *e)
+/* Whether the first row is to blame for an executor that died before it had started anything: as
+ * others before it, or because it was waited for long enough. */
+static bool to_blame (struct agent *a, struct executor *e, bool expected)
 {
     const struct job *j = TAILQ_FIRST (&e->jobs);
-    return j && claimed_of (a, e, j) <= 0 && ++e->batch->deaths >= DEATHS_MAX;
+    e->unstarted = j && !claimed_of (a, e, j);
+    if (!e->unstarted)
+        return false;
+    return e->doom == DOOM_STALL || (!expected && ++e->batch->deaths >= DEATHS_MAX);
 }
 
 /* Rows that have started, or may have, and of which nobody can tell how they ended. */
@@ -149,29 +165,23 @@ static void bury_untold (struct agent *a, struct batch *b, struct job *j, uint64
     slice_fini (&untold.body);
 }
 
-/* How many rows of the job (whose answered ones are gone) may have started before the one that was
- * running, if any was. Where its code has written over the page any may have: that matters only to
- * a batch whose rows must not run twice. */
-static uint64_t untold_of (const struct job *j, int64_t claimed, bool running, bool once)
-{
-    if (claimed < 0)
-        return once ? j->rows.count : 0;
-    return running ? (uint64_t)claimed - 1 : 0;
-}
-
-/* What is left of a job: the row that was running, if any, is answered, the others go back. */
+/* What is left of a job: the row that was running, if any, is answered, the others go back. Of an
+ * executor that was spoiled any row may be to blame that has no outcome, or one that has; so they
+ * run again, each in an executor that has run nothing before, and which it pays for alone. */
 static void bury_job (struct agent *a, struct executor *e, struct job *j, bool blame,
                       const struct agent_event *ev, int64_t now)
 {
     struct batch *b = e->batch;
-    int64_t claimed = claimed_of (a, e, j);
-    if (j->answered) {
+    uint64_t claimed = claimed_of (a, e, j);
+    bool running = claimed > j->answered && !answered_all (e, ev->wait_status);
+    uint64_t untold = running ? claimed - j->answered - 1 : 0;
+    if (j->answered)
         drop_front (j, j->answered);
-        claimed -= claimed < 0 ? 0 : (int64_t)j->answered;
-        j->answered = 0;
+    j->answered = 0;
+    if (running && e->spoiled && e->doom != DOOM_CANCEL && (untold || e->used)) {
+        b->careful += ++untold;
+        running = false;
     }
-    bool running = claimed > 0 && !answered_all (e, ev->wait_status);
-    uint64_t untold = untold_of (j, claimed, running, b->once);
     if (untold)
         bury_untold (a, b, j, untold);
     if (j->rows.count && (running || blame)) {
@@ -217,7 +227,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
         executor_outcomes (a, e, &unsent, now, fx);
     }
     struct job *j;
-    bool blame = !expected && e->batch && to_blame (a, e);
+    bool blame = e->batch && to_blame (a, e, expected);
     while (e->batch && (j = TAILQ_FIRST (&e->jobs))) {
         bury_job (a, e, j, blame, ev, now);
         blame = false;

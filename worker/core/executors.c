@@ -14,6 +14,8 @@ enum {
     IDLE_US = 30 * US_PER_S,   /* an executor that nobody needs may stay */
     REFUSED_US = US_PER_S,     /* before the next try */
     ASK_MAX = 64,              /* requests that may be unanswered */
+    LOOK_US = US_PER_S,        /* between two looks at an executor of functions */
+    STALLS_MAX = 30,           /* looks: a module is loaded by then */
 };
 
 struct executor *executor_find (struct agent *a, uint32_t number)
@@ -108,25 +110,24 @@ static void free_slots (struct agent *a, struct executor *e)
     a->place = true;
 }
 
-void executor_settle (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx)
-{
-    set_deep (a, e, is_deep (e));
-    if (e->n_jobs || e->killed || !e->busy)
-        return;
-    e->due_us = CLOCK_NEVER;
-    e->doom = DOOM_NONE;
-    free (e->reason);
-    e->reason = NULL;
-    executor_leave (a, e, fx);
-    free_slots (a, e);
-    go_idle (a, e, now);
-}
-
 void executor_set_due (struct agent *a, struct executor *e, int64_t due_us)
 {
     e->due_us = due_us;
     if (due_us < a->due_us)
         a->due_us = due_us;
+}
+
+int64_t executor_limit_us (uint64_t limit_ms)
+{
+    return limit_ms && limit_ms < INT64_MAX / 2 / US_PER_MS ? (int64_t)limit_ms * US_PER_MS
+                                                            : CLOCK_NEVER;
+}
+
+void executor_watch (struct agent *a, struct executor *e, uint64_t limit_ms, int64_t now)
+{
+    int64_t limit_us = executor_limit_us (limit_ms);
+    e->stalls = 0;
+    executor_set_due (a, e, now + (limit_us < LOOK_US ? limit_us : LOOK_US));
 }
 
 void executor_kill (struct agent *a, struct executor *e, enum doom doom, const char *reason,
@@ -144,11 +145,39 @@ void executor_kill (struct agent *a, struct executor *e, enum doom doom, const c
         e->doom = doom;
     if (reason && !e->reason)
         e->reason = mem_strdup (reason);
-    if (e->batch && doom != DOOM_VOID)
+    if (e->batch && doom != DOOM_VOID &&
+        doom != DOOM_STALL) /* its first row is to blame for that */
         jobs_recall (a, e, UINT64_MAX, now, fx);
     set_deep (a, e, false);
     e->due_us = CLOCK_NEVER;
     fx_add (fx, AGENT_DO_KILL)->executor = e->number;
+}
+
+void executor_settle (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx)
+{
+    set_deep (a, e, is_deep (e));
+    if (e->n_jobs || e->killed || !e->busy)
+        return;
+    e->due_us = CLOCK_NEVER;
+    e->doom = DOOM_NONE;
+    free (e->reason);
+    e->reason = NULL;
+    executor_leave (a, e, fx);
+    free_slots (a, e);
+    go_idle (a, e, now);
+    if (e->last)
+        executor_kill (a, e, DOOM_NONE, NULL, now, fx);
+}
+
+void executor_retire (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx)
+{
+    e->last = true;
+    if (e->killed)
+        return;
+    if (e->busy)
+        jobs_recall (a, e, UINT64_MAX, now, fx);
+    else
+        executor_kill (a, e, DOOM_NONE, NULL, now, fx);
 }
 
 void executor_new (struct agent *a, const struct agent_event *ev, int64_t now)
@@ -245,29 +274,54 @@ void executors_want (struct agent *a, enum agent_kind kind, uint64_t count, int6
     }
 }
 
-/* A command that was to end and did not, or a function at its time limit. */
+/* It has rows and runs none: it loads a module, waits until its outcomes are read, or was broken by
+ * a function. What is seen counts, and not the time: that passes for the stopped, too. */
+static void look_stalled (struct agent *a, struct executor *e, int64_t now,
+                          struct agent_effects *fx)
+{
+    e->stalls = a->paused ? 0 : e->stalls + 1;
+    if (e->stalls < STALLS_MAX) {
+        executor_set_due (a, e, now + LOOK_US);
+        return;
+    }
+    fx_log (fx, LOG_WARN, "executor does not go on executor=%u: killing it", e->number);
+    e->spoiled = true;
+    executor_kill (a, e, DOOM_STALL, NULL, now, fx);
+}
+
+static void look_at_function (struct agent *a, struct executor *e, const struct job *j, int64_t now,
+                              struct agent_effects *fx)
+{
+    uint64_t limit_ms = batch_spec (e->batch, j->rows.spec)->msg.m.spec.timeout_ms;
+    struct agent_running r;
+    if (!a->cfg.pages.running (a->cfg.pages.self, e->number, &r) || r.start_us > now ||
+        r.start_us <= 0) {
+        look_stalled (a, e, now, fx);
+        return;
+    }
+    int64_t limit_us = executor_limit_us (limit_ms);
+    e->stalls = 0;
+    if (now - r.start_us >= limit_us)
+        executor_kill (a, e, DOOM_TIMEOUT, NULL, now, fx);
+    else
+        executor_set_due (
+            a, e, limit_us - (now - r.start_us) < LOOK_US ? r.start_us + limit_us : now + LOOK_US);
+}
+
+/* What was to end and did not, or a function. */
 static void look_at (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx)
 {
     e->due_us = CLOCK_NEVER;
-    struct job *j = TAILQ_FIRST (&e->jobs);
+    const struct job *j = TAILQ_FIRST (&e->jobs);
     if (!j || e->killed)
         return;
     if (e->doom != DOOM_NONE) {
         fx_log (fx, LOG_WARN, "executor does not end what it runs executor=%u: killing it",
                 e->number);
         executor_kill (a, e, e->doom, NULL, now, fx);
-        return;
+    } else if (e->kind == AGENT_FUNCTIONS) {
+        look_at_function (a, e, j, now, fx);
     }
-    struct spec *s = batch_spec (e->batch, j->rows.spec);
-    int64_t limit_us = (int64_t)s->msg.m.spec.timeout_ms * US_PER_MS;
-    struct agent_running r;
-    int64_t start_us = now;
-    if (a->cfg.pages.running (a->cfg.pages.self, e->number, &r) && r.start_us < now)
-        start_us = r.start_us;
-    if (now - start_us >= limit_us)
-        executor_kill (a, e, DOOM_TIMEOUT, NULL, now, fx);
-    else
-        executor_set_due (a, e, start_us + limit_us);
 }
 
 static void look_at_due (struct agent *a, int64_t now, struct agent_effects *fx)

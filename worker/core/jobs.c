@@ -39,17 +39,6 @@ static void tell_notes (struct executor *e, struct batch *b, const struct run *r
         batch_notes_drop (b, rows->first + i);
 }
 
-/* The time limit of a function is ours to watch: its executor cannot. */
-static void watch_limit (struct agent *a, struct executor *e, const struct spec *s, int64_t now)
-{
-    uint64_t limit_ms = s->msg.m.spec.timeout_ms;
-    if (e->kind != AGENT_FUNCTIONS || !limit_ms || e->n_jobs > 1)
-        return;
-    executor_set_due (a, e,
-                      limit_ms < INT64_MAX / 2 / US_PER_MS ? now + (int64_t)limit_ms * US_PER_MS
-                                                           : CLOCK_NEVER);
-}
-
 void job_start (struct agent *a, struct executor *e, struct batch *b, struct run *rows, int64_t now,
                 struct agent_effects *fx)
 {
@@ -71,7 +60,9 @@ void job_start (struct agent *a, struct executor *e, struct batch *b, struct run
     TAILQ_INSERT_TAIL (&e->jobs, j, link);
     e->n_jobs++;
     b->handed += rows->count;
-    watch_limit (a, e, s, now);
+    e->last |= b->careful > 0;
+    if (e->kind == AGENT_FUNCTIONS && e->n_jobs == 1) /* its executor cannot watch it */
+        executor_watch (a, e, s->msg.m.spec.timeout_ms, now);
     if (!TAILQ_EMPTY (&b->notes))
         tell_notes (e, b, &j->rows, fx);
     executor_settle (a, e, now, fx);

@@ -70,7 +70,7 @@ static uint64_t places (const struct batch *b, const struct spec *s, const struc
 static uint64_t job_rows (const struct batch *b, const struct run *r, const struct spec *s,
                           uint64_t among)
 {
-    if (r->each_spec || is_live (s))
+    if (r->each_spec || is_live (s) || b->careful)
         return 1;
     uint64_t n = b->chunk;
     uint64_t even = (b->queued + among - 1) / among;
@@ -100,6 +100,16 @@ static void waits (struct pass *p, const struct batch *b)
         p->next_order = TAILQ_FIRST (&b->runs)->order;
 }
 
+/* One that is idle, and, where rows are suspects, has not run any before. */
+static struct executor *pick (struct agent *a, const struct batch *b, enum agent_kind kind,
+                              int64_t now, struct agent_effects *fx)
+{
+    struct executor *e;
+    while ((e = TAILQ_FIRST (&a->idle[kind])) && b->careful && e->used)
+        executor_kill (a, e, DOOM_NONE, NULL, now, fx);
+    return e;
+}
+
 /* Start rows of the batch's first run: true if some went. */
 static bool start_some (struct agent *a, struct batch *b, struct pass *p, int64_t now,
                         struct agent_effects *fx)
@@ -120,7 +130,7 @@ static bool start_some (struct agent *a, struct batch *b, struct pass *p, int64_
         waits (p, b);
         return false;
     }
-    struct executor *e = TAILQ_FIRST (&a->idle[kind_of (s)]);
+    struct executor *e = pick (a, b, kind_of (s), now, fx);
     if (!e) {
         waits (p, b);
         wish (b, s, p);
@@ -153,9 +163,9 @@ static void start_all (struct agent *a, struct pass *p, int64_t now, struct agen
 static bool may_pipeline (const struct batch *b, const struct executor *e, const struct spec *s,
                           int64_t now)
 {
-    return e->n_jobs == 1 && e->doom == DOOM_NONE && !e->killed && e->cpus == s->msg.m.spec.cpus &&
-           e->kind == kind_of (s) && !is_live (s) && now - e->moved_us < PIPELINE_US && b->est_ns &&
-           b->est_ns < PIPELINE_NS;
+    return e->n_jobs == 1 && e->doom == DOOM_NONE && !e->killed && !e->last &&
+           e->cpus == s->msg.m.spec.cpus && e->kind == kind_of (s) && !is_live (s) &&
+           now - e->moved_us < PIPELINE_US && b->est_ns && b->est_ns < PIPELINE_NS;
 }
 
 /* The executors of a batch that is next in order, or that may use no more of them, get a job ahead.
@@ -163,7 +173,8 @@ static bool may_pipeline (const struct batch *b, const struct executor *e, const
 static void pipeline (struct agent *a, struct batch *b, int64_t now, struct agent_effects *fx)
 {
     struct executor *e;
-    if (!b->est_ns || b->est_ns >= PIPELINE_NS || (b->exclusive && !exclusive_may_run (a, now)))
+    if (!b->est_ns || b->est_ns >= PIPELINE_NS || b->careful ||
+        (b->exclusive && !exclusive_may_run (a, now)))
         return;
     LIST_FOREACH (e, &b->busy, batch_link) {
         struct run *r = TAILQ_FIRST (&b->runs);

@@ -65,7 +65,10 @@ static void pass_on (struct agent *a, struct executor *e, const struct slice *bo
     b->handed -= found->n;
     if (found->n)
         b->deaths = 0;
+    b->careful -= found->n < b->careful ? found->n : b->careful;
     e->moved_us = now;
+    e->used |= found->n > 0;
+    e->stalls = 0;
     results_add (a, b, &fresh, found->n, !found->others);
     slice_fini (&fresh);
     executor_settle (a, e, now, fx);
@@ -108,7 +111,16 @@ static void broken (struct agent *a, struct executor *e, const char *what, int64
 {
     fx_log (fx, LOG_ERROR, "executor says what it may not executor=%u what=%s: killing it",
             e->number, what);
+    e->spoiled = true;
     executor_kill (a, e, DOOM_NONE, NULL, now, fx);
+}
+
+void executor_nonsense (struct agent *a, const struct agent_event *ev, int64_t now,
+                        struct agent_effects *fx)
+{
+    struct executor *e = executor_find (a, ev->executor);
+    if (e && !e->killed)
+        broken (a, e, ev->text, now, fx);
 }
 
 static bool speaks_of (const struct executor *e, uint64_t batch, uint64_t row)

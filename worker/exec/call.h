@@ -1,7 +1,8 @@
 /* call: what a function sees of its row, and what it says, on its way to the agent.
  *
  * Behind the table of drover_module.h. One struct call serves all rows of an executor, one after
- * another: begin, the function, end.
+ * another: begin, the function, end. It belongs to one process: a copy that a function made of it
+ * with fork() has the same socket and the same page, and must use neither; it ends where it would.
  */
 #ifndef DROVER_WORKER_EXEC_CALL_H
 #define DROVER_WORKER_EXEC_CALL_H
@@ -30,6 +31,7 @@ struct call {
     drover_call_t base; /* first: what the function is given */
     struct framing *stream;
     struct control *control;
+    uint8_t *original; /* a page of memory that is 1, and 0 in copies of the process */
     struct call_row row;
     struct values values;
     char **texts; /* of values, made when they are asked for */
@@ -42,6 +44,9 @@ struct call {
 /* Both are borrowed. */
 void call_init (struct call *c, struct framing *stream, struct control *control);
 void call_fini (struct call *c);
+
+/* Ends a process that is a copy of the one that made the call. Costs a read of memory. */
+void call_original_only (const struct call *c);
 
 /* The next row. Its values are then for the caller to read, into c->values. */
 void call_begin (struct call *c, const struct call_row *row);

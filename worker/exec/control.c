@@ -55,6 +55,12 @@ static int word_is_of (uint64_t word, uint64_t run)
     return word >> (2 * FIELD_BITS) == (run & 0xffff);
 }
 
+/* Of that run, or of a later one in its place. */
+static int word_is_in_ring (uint64_t word, uint64_t run)
+{
+    return (word >> (2 * FIELD_BITS)) % CONTROL_RUNS == run % CONTROL_RUNS;
+}
+
 static uint64_t row_key (uint64_t run, uint32_t place)
 {
     return (run << FIELD_BITS | place) + 1; /* never 0, which means none */
@@ -181,6 +187,8 @@ int64_t control_claim (struct control *c, uint64_t run, int64_t now_us)
     _Atomic uint64_t *word = &c->word[run % CONTROL_RUNS];
     uint64_t now = atomic_load_explicit (word, memory_order_relaxed);
     do {
+        if (!word_is_in_ring (now, run))
+            return -2;
         if (!word_is_of (now, run) || word_next (now) >= word_limit (now))
             return -1;
     } while (!atomic_compare_exchange_weak (word, &now, now + 1));

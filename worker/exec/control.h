@@ -96,8 +96,8 @@ struct lease control_lease (const struct control *c);
 
 /* --- the executor's side --------------------------------------------------------------------- */
 
-/* Claim the next row of the run: its place in the run, or -1 when none is left. `now_us` is its
- * start. */
+/* Claim the next row of the run: its place in the run, -1 when none is left, or -2 when the page
+ * was written over. `now_us` is its start. */
 int64_t control_claim (struct control *c, uint64_t run, int64_t now_us);
 
 /* No row runs now. */

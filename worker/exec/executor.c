@@ -30,6 +30,7 @@
 #include "worker/exec/control.h"
 #include "worker/exec/framing.h"
 #include "worker/exec/function.h"
+#include "worker/exec/house.h"
 #include "worker/exec/leaf.h"
 #include "worker/exec/spec.h"
 #include "worker/exec/tree.h"
@@ -413,7 +414,8 @@ int executor_main (const struct executor_start *s)
     if (!control)
         return EXECUTOR_FAULT;
     leaf_init (&leaf, functions ? NULL : s->cgroup, s->number);
-    struct framing *stream = framing_new (s->socket_fd, STREAM_QUEUE);
+    int fd = functions ? house_hide_fd (s->socket_fd) : s->socket_fd;
+    struct framing *stream = framing_new (fd, STREAM_QUEUE);
     int over = functions ? function_serve (stream, control, s->modules)
                          : command_serve (stream, control, &leaf, s->parent);
     over = leave (s, &leaf, over);

@@ -139,7 +139,8 @@ int framing_fill (struct framing *f, struct err *e)
     }
     if (!room) /* the caller has not taken what is there */
         return 1;
-    ssize_t n = read (f->fd, to, room);
+    /* said each time: a function may have made the descriptor a blocking one */
+    ssize_t n = recv (f->fd, to, room, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n < 0)

@@ -12,6 +12,7 @@
 #include "common/wire/outcome.h"
 #include "worker/exec/call.h"
 #include "worker/exec/executor.h"
+#include "worker/exec/house.h"
 #include "worker/exec/spec.h"
 
 #define FLUSH_BYTES (32u << 10)
@@ -29,6 +30,7 @@ struct server {
     uint64_t runs;         /* RUN messages that came */
     struct modules *modules;
     struct call call;
+    struct house house;
     int64_t wall_less_mono_us;
     int64_t now_us;
 };
@@ -110,6 +112,7 @@ static unsigned call_function (struct server *s, const struct target *t, struct 
         return 127;
     }
     int status = t->fn (call);
+    call_original_only (&s->call);
     if (status == 0)
         s->call.reason.text[0] = 0;
     return status == 0 ? 0 : status & 0xff ? (unsigned)status & 0xff : 255;
@@ -172,6 +175,11 @@ static int run_rows (struct server *s, const struct wire *w)
     while (rc == 0 && (place = control_claim (s->control, run, s->now_us)) >= 0)
         rc = run_row (s, &t, body, &at, (uint64_t)place);
     control_rest (s->control);
+    house_tidy (&s->house);
+    if (rc == 0 && place < -1) { /* a function did that */
+        flush_area (s);
+        rc = -1;
+    }
     return rc;
 }
 
@@ -218,6 +226,7 @@ int function_serve (struct framing *stream, struct control *control, const struc
     struct server s = {
         .stream = stream, .control = control, .specs = specs_new (), .modules = modules_new (path)};
     call_init (&s.call, stream, control);
+    house_init (&s.house);
     int over = EXECUTOR_OVER;
     s.area = (struct buf){
         .bytes = control_results (control), .size = CONTROL_RESULTS, .limit = CONTROL_RESULTS};
@@ -237,6 +246,7 @@ int function_serve (struct framing *stream, struct control *control, const struc
             break;
     }
     specs_free (&s.specs);
+    house_fini (&s.house);
     call_fini (&s.call);
     modules_free (&s.modules);
     return over;
