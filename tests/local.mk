@@ -77,6 +77,7 @@ unit_tests = \
 	tests/unit/test_sched_peek \
 	tests/unit/test_sched_place \
 	tests/unit/test_sched_drain \
+	tests/unit/test_sched_flat \
 	tests/unit/test_sched_quota \
 	tests/unit/test_sched_readers \
 	tests/unit/test_sched_reopen \
@@ -217,6 +218,8 @@ tests_unit_test_sched_place_SOURCES = tests/unit/test_sched_place.c $(SCHED_BED)
 tests_unit_test_sched_place_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_drain_SOURCES = tests/unit/test_sched_drain.c $(SCHED_BED)
 tests_unit_test_sched_drain_LDADD = $(UNIT_BROKER)
+tests_unit_test_sched_flat_SOURCES = tests/unit/test_sched_flat.c $(SCHED_BED)
+tests_unit_test_sched_flat_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_quota_SOURCES = tests/unit/test_sched_quota.c $(SCHED_BED)
 tests_unit_test_sched_quota_LDADD = $(UNIT_BROKER)
 tests_unit_test_sched_readers_SOURCES = tests/unit/test_sched_readers.c $(SCHED_BED)

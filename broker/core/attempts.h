@@ -52,6 +52,8 @@ bool odd_knows (const struct odd_row *odd, const char *worker);
  */
 const char *odd_past (const struct odd_row *odd, unsigned i);
 void odd_past_text (const struct odd_row *odd, struct buf *out);
+/* How many rows and workers are remembered. */
+size_t odd_entries (const struct batch *b);
 void odds_free (struct sched *s, struct batch *b);
 
 /* --- due.c --- */

@@ -245,6 +245,36 @@ static int check_worker (const struct worker *w, struct err *e)
     return wide_check (w, e);
 }
 
+static size_t entries_of_batch (const struct batch *b)
+{
+    size_t n = 1 + odd_entries (b) + (b->chunk_tail - b->chunk_head) + b->n_specs + b->n_subs;
+    const struct entry *en;
+    const struct waiter *wt;
+    const struct lease *l;
+    TAILQ_FOREACH (en, &b->log, link)
+        n++;
+    LIST_FOREACH (wt, &b->waiters, link)
+        n++;
+    LIST_FOREACH (l, &b->leases, b_link)
+        n++;
+    return n;
+}
+
+size_t sched_entries (const struct sched *s)
+{
+    size_t n = quarantine_entries (s) + s->due.n + HASH_CNT (by_token, s->by_token) +
+               HASH_CNT (by_route, s->by_route) + HASH_CNT (by_name, s->by_name);
+    const struct drain *d;
+    for (const struct batch *b = s->batches; b; b = b->hh.next)
+        n += entries_of_batch (b);
+    for (const struct session *se = s->by_token; se; se = se->by_token.next)
+        n += se->client ? HASH_COUNT (se->client->subs) + se->client->over.n
+                        : HASH_COUNT (se->worker->functions) + HASH_COUNT (se->worker->known);
+    LIST_FOREACH (d, &s->drains, link)
+        n++;
+    return n;
+}
+
 int sched_check (const struct sched *s, struct err *e)
 {
     uint64_t bytes = 0, lasting = 0, unread = 0, own = 0, alone = 0, stuck = 0;

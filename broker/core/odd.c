@@ -10,6 +10,8 @@
 #include "common/base/mem.h"
 
 /* Workers that rows of the batch were with: each name once, and rows refer to it. */
+enum { PAST_COMPACT = 16 }; /* workers: fewer are kept as they are */
+
 struct past_worker {
     char *name;
     uint32_t number; /* place in batch.past_at */
@@ -53,6 +55,11 @@ void odd_drop (struct sched *s, struct batch *b, uint64_t row)
     free (odd);
 }
 
+size_t odd_entries (const struct batch *b)
+{
+    return HASH_COUNT (b->odd) + HASH_COUNT (b->past);
+}
+
 void odd_forgive (struct odd_row *odd)
 {
     odd->losses = odd->runs = 0;
@@ -67,11 +74,48 @@ static struct past_worker *past_find (const struct batch *b, const char *name)
     return p;
 }
 
+static void past_free (struct batch *b, struct past_worker *p)
+{
+    HASH_DEL (b->past, p);
+    free (p->name);
+    free (p);
+}
+
+/* Workers that no odd row remembers any more go, and the others get their numbers. */
+static void past_compact (struct batch *b)
+{
+    uint32_t n = HASH_COUNT (b->past);
+    uint32_t *to = mem_zalloc (n * sizeof *to); /* the new number, + 1 */
+    uint32_t kept = 0;
+    for (const struct odd_row *odd = b->odd; odd; odd = odd->hh.next)
+        for (unsigned i = 0; i < odd->n_past; i++)
+            to[odd->past[i]] = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        struct past_worker *p = b->past_at[i];
+        if (!to[i]) {
+            past_free (b, p);
+            continue;
+        }
+        p->number = kept++;
+        b->past_at[p->number] = p;
+        to[i] = kept;
+    }
+    for (struct odd_row *odd = b->odd; odd; odd = odd->hh.next)
+        for (unsigned i = 0; i < odd->n_past; i++)
+            odd->past[i] = to[odd->past[i]] - 1;
+    free (to);
+}
+
+/* The table is looked through when it is to become greater: workers come and go for as long as a
+ * batch is open, and each has a name of its own. */
 static struct past_worker *past_get (struct batch *b, const char *name)
 {
     struct past_worker *p = past_find (b, name);
+    uint32_t n = HASH_COUNT (b->past);
     if (p)
         return p;
+    if (n >= PAST_COMPACT && (n & (n - 1)) == 0)
+        past_compact (b);
     p = mem_zalloc (sizeof *p);
     p->name = mem_strdup (name);
     p->number = (uint32_t)HASH_COUNT (b->past);
@@ -126,10 +170,7 @@ void odds_free (struct sched *s, struct batch *b)
         free (odd);
     }
     struct past_worker *p, *next;
-    HASH_ITER (hh, b->past, p, next) {
-        HASH_DEL (b->past, p);
-        free (p->name);
-        free (p);
-    }
+    HASH_ITER (hh, b->past, p, next)
+        past_free (b, p);
     free (b->past_at);
 }

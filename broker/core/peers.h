@@ -315,6 +315,7 @@ void worker_forget (struct sched *s, struct worker *w, uint64_t batch);
 /* --- quarantine.c --- */
 void quarantine_lost (struct sched *s, const struct worker *w, int64_t now, struct effects *fx);
 bool quarantine_has (const struct sched *s, const struct worker *w, int64_t now);
+size_t quarantine_entries (const struct sched *s); /* names that are remembered */
 void quarantine_tick (struct sched *s, int64_t now);
 void quarantine_fini (struct sched *s);
 

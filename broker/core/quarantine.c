@@ -92,6 +92,11 @@ bool quarantine_has (const struct sched *s, const struct worker *w, int64_t now)
     return f && now < f->until_us;
 }
 
+size_t quarantine_entries (const struct sched *s)
+{
+    return HASH_COUNT (s->flappers);
+}
+
 void quarantine_tick (struct sched *s, int64_t now)
 {
     struct worker *w;

@@ -156,6 +156,10 @@ struct sched_figures sched_figures (const struct sched *s);
  */
 void sched_dump (const struct sched *s, struct buf *out);
 
+/* How many entries all tables have that peers and their work may make longer. For tests: what came
+ * and went leaves none. */
+size_t sched_entries (const struct sched *s);
+
 /* Check every invariant; 0, or -1 with what does not hold. For tests and the simulator. */
 int sched_check (const struct sched *s, struct err *e);
 
