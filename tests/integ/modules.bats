@@ -158,6 +158,7 @@ END
 #include <unistd.h>
 static int looks (drover_call_t *call)
 {
+    drover_cancelled (call); /* is known as one that does from now on */
     fclose (fopen (drover_call_text (call, 0), "w"));
     while (!drover_cancelled (call))
         usleep (1000);
