@@ -354,10 +354,11 @@ t2_alone() {
     done
 }
 
-# Some of one story and one program in a chain; long chains first.
+# Some of one story and one program in a chain; long chains first. A worker that dies five times in a
+# minute gets nothing to do for the next one (quarantine): so few of its deaths are in a chain.
 t2_chains() {
     awk '{ split ($2, word, "-"); key = $1 " " word[1]
-           if (count[key] % 16 == 0) chain[key] = ++chains
+           if (count[key] % (word[1] == "agent" ? 4 : 16) == 0) chain[key] = ++chains
            count[key]++
            story[chain[key]] = $1
            points[chain[key]] = points[chain[key]] (points[chain[key]] ? " " : "") $2 }
