@@ -127,6 +127,11 @@ t2_submit() {
     echo "$SUBMITTED" >"$P/$1.id"
 }
 
+# Whether it goes on; a client that was killed, or was told nothing, does not say so.
+t2_is_open() {
+    t2_client drover list --json --state open,running | grep -q "\"name\":\"$1$round\""
+}
+
 # t2_read NAME ROWS: two handles read it, when it has ended.
 t2_read() {
     local n status=125
@@ -135,6 +140,11 @@ t2_read() {
         status=0
         t2_client drover wait "@$1$round" >/dev/null || status=$?
     done
+    # of a batch that is there, and over: all succeeded, or not
+    if [ "$status" -gt 1 ] || t2_is_open "$1"; then
+        echo "wait for $1$round ended with status $status: $(cat "$P/client.err")"
+        return 1
+    fi
     for n in 1 2; do
         status=0
         t2_client drover results --json "@$1$round" >"$R/$1.$n.json" || status=$?
