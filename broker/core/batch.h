@@ -125,6 +125,7 @@ struct batch {
     uint64_t counts[OUTCOME_KINDS];
     struct ranges ended_as[OUTCOME_KINDS]; /* detached: rows that may be retried, by outcome */
     struct ranges again;                   /* finished rows that ran more than once */
+    uint64_t pipeline; /* that it is a stage of: the number of the first one; 0: none */
     bool closed, cancelled, paused, ended;
     bool rerun;               /* it had ended before: when its deadline began is not known */
     bool over;                /* nobody looks at it any more: freed at the end of the turn */

@@ -135,6 +135,19 @@ static unsigned losses_max (const struct sched *s, const struct batch *b)
     return m->retry_on & RETRY_LOST && b->runs > 1 ? (unsigned)b->runs : s->cfg.losses_max;
 }
 
+/* The pipeline is known by its first stage, which learns with the second that it is one. */
+static void join_pipeline (struct sched *s, struct client *c, struct batch *b)
+{
+    uint64_t *head = &b->open.m.open.head;
+    const struct sub *sub = *head && !s->replaying ? client_sub (c, *head) : NULL;
+    if (!s->replaying)
+        *head = sub ? sub->batch->id : 0;
+    struct batch *first = *head ? batch_find (s, *head) : NULL;
+    b->pipeline = *head;
+    if (first)
+        first->pipeline = first->id;
+}
+
 struct batch *batch_open (struct sched *s, struct client *c, const struct wire *w, int64_t now,
                           struct effects *fx)
 {
@@ -175,6 +188,7 @@ struct batch *batch_open (struct sched *s, struct client *c, const struct wire *
     batch_own_more (s, b, sizeof *b + m->name.len + m->key.len + m->after.len);
     LIST_INSERT_HEAD (&c->owned, b, owned_link);
     quota_join (s, b, c);
+    join_pipeline (s, c, b);
     record_said (s, b, &b->open, fx);
     after_open (s, b, fx);
     return b;

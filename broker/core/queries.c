@@ -170,6 +170,8 @@ static void add_batch (struct answer *a, const struct batch *b)
     put (&r, "cpus", b->cpus);
     if (b->n_specs > 0)
         put (&r, "commands", b->specs[0].m.spec.form != FORM_FUNCTION);
+    if (b->pipeline)
+        put (&r, "pipeline", b->pipeline);
     if (b->keys_most) {
         put (&r, "keys", b->keys_most);
         put (&r, "key_tasks", b->key_rows_most);

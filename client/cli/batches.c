@@ -81,6 +81,7 @@ static int save_state (const drover_pair_t *pairs, size_t count, void *arg)
     uint64_t submitted = drover_pair_number (pairs, count, "submitted", 0);
 
     state->id = drover_pair_number (pairs, count, "id", 0);
+    state->pipeline = drover_pair_number (pairs, count, "pipeline", 0);
     state->open = show_is (pairs, count, "state", "open");
     state->total = drover_pair_number (pairs, count, "total", submitted);
     state->done = drover_pair_number (pairs, count, "done", 0);
@@ -97,6 +98,48 @@ int batches_state (drover_t *h, uint64_t id, struct batch_state *state, drover_e
 {
     memset (state, 0, sizeof *state);
     return session_query (h, DROVER_QUERY_BATCH, id, 0, 0, save_state, state, e);
+}
+
+/* --- stages --- */
+
+struct stages {
+    struct selectors *s;
+    uint64_t pipeline;
+};
+
+static int add_stage (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    struct stages *st = arg;
+    uint64_t id = drover_pair_number (pairs, count, "id", 0);
+
+    if (drover_pair_number (pairs, count, "pipeline", 0) != st->pipeline)
+        return 0;
+    for (size_t i = 0; i < st->s->count; i++)
+        if (st->s->all[i].id == id && st->s->all[i].count == 0)
+            return 0;
+    st->s->all = mem_resize (st->s->all, st->s->count + 1, sizeof *st->s->all);
+    st->s->all[st->s->count++] = (struct selector){.kind = SELECTOR_ID, .id = id};
+    return 0;
+}
+
+int batches_add_stages (drover_t *h, struct selectors *s, drover_error_t *e)
+{
+    size_t named = s->count; /* what is added belongs to the same pipelines */
+
+    for (size_t i = 0; i < named; i++) {
+        struct stages stages = {.s = s};
+        struct batch_state state;
+
+        if (s->all[i].count > 0)
+            continue;
+        if (batches_state (h, s->all[i].id, &state, e) < 0 && e->code != DROVER_EUNKNOWN)
+            return -1;
+        stages.pipeline = state.pipeline;
+        if (stages.pipeline &&
+            session_query (h, DROVER_QUERY_BATCHES, 0, 0, 0, add_stage, &stages, e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int batches_error (const struct session_opts *o, uint64_t id, const drover_error_t *e)

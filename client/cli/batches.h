@@ -17,7 +17,8 @@ struct batch_state {
     uint64_t cancelled; /* of these */
     uint64_t waiting;
     uint64_t running;
-    int open; /* more rows may come */
+    uint64_t pipeline; /* that it is a stage of: the batch of the first one; 0: none */
+    int open;          /* more rows may come */
 };
 
 /* Open a session for a command about batches that exist, and find the batches that the words (at
@@ -29,6 +30,10 @@ int batches_open (struct session_opts *o, char *const *words, size_t count, drov
 
 /* What the broker knows of batch `id`. 0; -1 with an error, DROVER_EUNKNOWN: no such batch. */
 int batches_state (drover_t *h, uint64_t id, struct batch_state *state, drover_error_t *e);
+
+/* Behind each selector of a whole batch that is a stage of a pipeline, those of the other stages
+ * that are not selected by themselves. 0; -1 with an error. */
+int batches_add_stages (drover_t *h, struct selectors *s, drover_error_t *e);
 
 /* Say an error of the library about batch `id`; returns the exit status for it. */
 int batches_error (const struct session_opts *o, uint64_t id, const drover_error_t *e);

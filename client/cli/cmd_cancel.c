@@ -38,6 +38,7 @@ struct target {
     const struct selector *s;
     uint64_t cancelled; /* tasks of the batch that had been before */
     uint64_t open;      /* tasks of the batch without an outcome then */
+    uint64_t pipeline;  /* that the batch is a stage of; 0: none */
     uint64_t gone_us;   /* the longest that was waited for any of them */
     int status;
 };
@@ -45,19 +46,24 @@ struct target {
 static void print_cancelled (const struct cancel_opts *o, const struct target *t, uint64_t count)
 {
     double gone_s = (double)t->gone_us / 1e6;
+    char stage[60] = "";
     json_t *object;
 
+    if (t->pipeline && t->pipeline != t->s->id)
+        snprintf (stage, sizeof stage, " (a stage of pipeline %" PRIu64 ")", t->pipeline);
     if (o->session.json) {
         object = json_new ();
         json_object_set_new (object, "batch", json_integer ((json_int_t)t->s->id));
+        if (t->pipeline)
+            json_object_set_new (object, "pipeline", json_integer ((json_int_t)t->pipeline));
         json_object_set_new (object, "cancelled", json_integer ((json_int_t)count));
         json_object_set_new (object, "gone_after_s", json_real (gone_s));
         json_print (object);
     } else if (!o->session.quiet && count == 0) {
-        say (command, "batch %" PRIu64 ": no such task was left to end", t->s->id);
+        say (command, "batch %" PRIu64 "%s: no such task was left to end", t->s->id, stage);
     } else if (!o->session.quiet) {
-        say (command, "batch %" PRIu64 ": %" PRIu64 " task%s ended, gone after %.3f s", t->s->id,
-             count, count == 1 ? "" : "s", gone_s);
+        say (command, "batch %" PRIu64 "%s: %" PRIu64 " task%s ended, gone after %.3f s", t->s->id,
+             stage, count, count == 1 ? "" : "s", gone_s);
     }
 }
 
@@ -172,6 +178,7 @@ static int start (const struct cancel_opts *o, drover_t *h, struct target *t, st
         t->status = no_such_task (t->s);
         return 0;
     }
+    t->pipeline = state.pipeline;
     t->cancelled = state.cancelled;
     t->open = state.waiting + state.running;
     if (o->states == STATE_RUNNING)
@@ -306,6 +313,7 @@ int cmd_cancel (int argc, char **argv)
 {
     struct cancel_opts o = {.session = {.command = command}};
     struct selectors s;
+    drover_error_t e = {0};
     drover_t *h;
     int opt, status;
 
@@ -319,7 +327,10 @@ int cmd_cancel (int argc, char **argv)
     status = batches_open (&o.session, argv + optind, (size_t)(argc - optind), &h, &s);
     if (status != STATUS_OK)
         return status;
-    status = cancel_all (&o, h, &s);
+    if (batches_add_stages (h, &s, &e) < 0)
+        status = session_error (&o.session, &e, STATUS_TROUBLE);
+    else
+        status = cancel_all (&o, h, &s);
     drover_close (&h);
     selectors_fini (&s);
     return status;

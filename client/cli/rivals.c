@@ -378,10 +378,6 @@ static int open_batch (struct rivals *r)
                                       .deadline_ms = r->run.deadline_ms};
     drover_error_t e = {0};
 
-    if (r->run.order_by) {
-        say (command_of (r), "--order-by has nothing to order here: write drover foreach");
-        return -1;
-    }
     retrying_apply (&r->run.retrying, &options);
     afters_apply (r->run.after, &options);
     r->batch = drover_batch_open (r->h, &options, &e);

@@ -108,8 +108,8 @@ static struct bytes after_text (const drover_batch_options_t *o, struct buf *tex
     return bytes_of (text->bytes, text->len);
 }
 
-drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
-                                   drover_error_t *e)
+drover_batch_t *batch_api_open (drover_t *h, const drover_batch_options_t *options,
+                                const drover_batch_t *head, drover_error_t *e)
 {
     static const drover_batch_options_t none;
     const drover_batch_options_t *o = options ? options : &none;
@@ -125,6 +125,7 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         .result_bytes = o->result_bytes,
         .key = bytes_str (key[0] ? key : o->key),
         .name = bytes_str (o->name),
+        .head = head ? head->b.handle : 0,
     };
     struct buf after;
     buf_init (&after, SIZE_MAX);
@@ -146,6 +147,12 @@ drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *op
         drover_batch_free (&b);
     handle_settle (h);
     return b;
+}
+
+drover_batch_t *drover_batch_open (drover_t *h, const drover_batch_options_t *options,
+                                   drover_error_t *e)
+{
+    return batch_api_open (h, options, NULL, e);
 }
 
 drover_batch_t *drover_attach (drover_t *h, uint64_t id, uint64_t from_record, int follow,

@@ -303,6 +303,23 @@ static void refused_batch (struct core *c, struct batch *b, struct wire *w)
     free (text);
 }
 
+/* An older broker cannot read an OPEN that asks for what it does not know, and cannot even say
+ * which one it was: it is the first that asks for such things and was not answered. */
+static struct batch *not_understood (struct core *c, struct msg_error *m)
+{
+    if (m->kind != WIRE_OPEN || m->code != WIRE_UNSUPPORTED)
+        return NULL;
+    for (struct batch *b = c->batches; b; b = b->hh.next) {
+        if (b->attached || b->opened || b->over || !opening_message (&b->opening).flags)
+            continue;
+        m->text = bytes_str (b->opening.open.after.len
+                                 ? "the broker is too old to let a batch wait for others (--after)"
+                                 : "the broker is too old to keep tasks in order (--order-by)");
+        return b;
+    }
+    return NULL;
+}
+
 static void refused_request (struct core *c, const struct msg_error *m)
 {
     struct request *q = requests_find (&c->requests, m->ref);
@@ -315,7 +332,7 @@ static void refused_request (struct core *c, const struct msg_error *m)
 
 static void on_error (struct core *c, struct wire *w)
 {
-    const struct msg_error *m = &w->m.error;
+    struct msg_error *m = &w->m.error;
     struct batch *b = NULL;
     if (is_request (m->kind)) {
         refused_request (c, m);
@@ -325,6 +342,8 @@ static void on_error (struct core *c, struct wire *w)
         return;
     if (m->kind >= WIRE_OPEN)
         HASH_FIND (hh, c->batches, &m->ref, sizeof m->ref, b);
+    if (!b)
+        b = not_understood (c, m);
     if (!b)
         put_message (c, ITEM_REFUSED, NULL, w);
     else if (!b->over)

@@ -328,21 +328,31 @@ int pipeline_stop (struct pipeline *p, const drover_cancel_options_t *options, d
     return 0;
 }
 
-/* A stage that ends before those in front of it have is one that nothing reaches. */
+static void cancel_others (struct pipeline *p, unsigned s, const char *reason)
+{
+    drover_cancel_options_t options = {.reason = reason};
+
+    for (unsigned i = 0; i < p->count; i++)
+        if (i != s && !p->stages[i].ended)
+            cancel (p->stages[i].batch, &options);
+}
+
+/* A stage that ends before those in front of it have is one that nothing reaches. Whoever cancels a
+ * stage from elsewhere means the pipeline. */
 static void on_end (struct pipeline *p, unsigned s, const drover_end_t *end)
 {
     struct stage *st = &p->stages[s];
-    drover_cancel_options_t options = {.reason = end->reason};
     bool broken = end->state == DROVER_BATCH_BROKEN;
+    bool early = s > 0 && !st->closed;
     st->ended = true;
     if (end->state > p->state) {
         p->state = end->state;
         snprintf (p->reason, sizeof p->reason, "%s", end->reason);
     }
-    if (s == 0 || st->closed || p->stopped)
+    if (p->stopped || !(early || end->state == DROVER_BATCH_CANCELLED))
         return;
     stop (p, broken ? OUTCOME_BROKER_LOST : OUTCOME_CANCELLED, end->reason);
-    cancel (p->head, &options);
+    cancel_others (p, s, end->reason);
 }
 
 static void count_outcome (struct pipeline *p, int how)
@@ -606,7 +616,7 @@ int drover_batch_then (drover_batch_t *b, const drover_spec_t *s,
     unsigned above = (unsigned)b->b.opening.open.priority + (b->pipe ? b->pipe->count : 1);
     if (!o.priority)
         o.priority = above < PRIORITY_MAX ? above : PRIORITY_MAX;
-    drover_batch_t *batch = drover_batch_open (b->h, &o, e);
+    drover_batch_t *batch = batch_api_open (b->h, &o, b, e);
     if (!batch)
         return -1;
     int spec = batch_api_add_spec (batch, s, stage_shape_of (s).row_in ? SPEC_ROW_INPUT : 0, e);

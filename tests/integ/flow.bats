@@ -45,6 +45,27 @@ worker_has() {
     worker_has '"io_busy":0'
 }
 
+# One third ignores TERM, one third leaves a grandchild that does in a session of its own.
+@test "hundreds of tasks are cancelled at once, and gone when that is said" {
+    start_worker --name one
+    submitted --cpus 0 'case $(({} % 3)) in
+        0) trap "" TERM ;;
+        1) setsid sh -c "trap \"\" TERM; echo \$\$ >>left; while :; do sleep 100; done" & ;;
+        esac
+        echo x >>started; while :; do sleep 100; done' ::: $(seq 300)
+    wait_until lines_are started 300
+    wait_until lines_are left 100
+    ends_with 0 drover cancel --grace 0.2s "$id"
+    [[ $(cat "$T/err") =~ "300 tasks ended, gone after "([0-9.]+)" s" ]]
+    local pid
+    while read -r pid; do
+        dead "$pid"
+    done <left
+    same "$(pgrep -c -g "$(paste -sd, left)")" 0
+    worker_has '"io_busy":0'
+    awk -v s="${BASH_REMATCH[1]}" 'BEGIN { exit s < 0.2 }'
+}
+
 @test "a worker runs no more of them than it says, nor than it has descriptors for" {
     start_worker --name one --io-tasks 3
     make_gate

@@ -59,6 +59,34 @@ in_order() {
     in_order 40
 }
 
+# What a stage is given in its own order of the key: value 1 again. In the second stage each fifth
+# task fails once.
+@test "--order-by holds in each stage of a pipeline, through retries and workers that die" {
+    local kill second='exec 9>>two.{2}; flock -n 9 || echo {1} >>overlaps; read x; echo $x >&9
+        [ $(({1} % 5)) != 0 ] || [ -e again.{1} ] || { : >again.{1}; exit 1; }'
+    start_broker --lost-after 1s --suspect-after 0.5s --ping-every 0.2s
+    use_broker
+    start_worker --name one --slots 3
+    start_worker --name two --slots 3
+    # shellcheck disable=SC2046 # they are words
+    start_job foreach drover foreach --order-by '{2}' "$task; echo {1}; [ {1} != 7 ]" \
+        --then --retries 2 --retry-delay 0.01 "$second" ::: $(seq 30) :::+ $(keys_of 30 5)
+    local job=$JOB_PID status=0
+    for kill in 1 2; do
+        wait_until begun $((kill * 8))
+        wait_until agent_killed
+    done
+    wait_until dead "$job"
+    wait "$job" || status=$?
+    same "$status" 1
+    in_order 30
+    for key in two.*; do
+        sort -n -c "$key"
+    done
+    same "$(sort -u two.* | wc -l)" 29
+    same "$(echo again.* | wc -w)" 6
+}
+
 # The launcher makes another one.
 agent_killed() {
     local agent

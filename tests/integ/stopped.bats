@@ -83,6 +83,32 @@ worker_pids() {
     same "$(grep -E 'lost |gone client|suspect' "$T/log/broker.0")" "" "what the broker says"
 }
 
+all_done() {
+    [ "$(drover status --json | grep -oE "\"(waiting|running)\": *[0-9]+" | tr -dc "0-9")" = 00 ]
+}
+
+@test "results --follow and wait that were stopped go on, and tell each outcome once" {
+    start_broker --ping-every 100ms --client-gone-after 300ms
+    use_broker
+    start_worker
+    seq 40 >rows
+    local id follow waiter
+    id=$(drover submit 'sleep 0.02; echo {}' :::: rows)
+    start_job follow drover results --follow "$id"
+    follow=$JOB_PID
+    start_job waiter drover wait "$id"
+    waiter=$JOB_PID
+    wait_until says "$T/log/follow" 3
+    kill -STOP "$follow" "$waiter"
+    wait_until all_done
+    sleep 0.5 # longer than a lost connection is forgiven
+    kill -CONT "$follow" "$waiter"
+    wait "$follow"
+    wait "$waiter"
+    grep -v "^drover" "$T/log/follow" | sort -n >got
+    same_files got rows
+}
+
 @test "a client stopped for longer than its connection may be gone keeps its batch" {
     start_broker --ping-every 100ms --client-gone-after 300ms
     use_broker
@@ -93,7 +119,6 @@ worker_pids() {
     local foreach=$JOB_PID
     wait_until says "$T/log/foreach" 3
     kill -STOP "$foreach"
-    all_done() { [ "$(drover status --json | grep -oE "\"(waiting|running)\": *[0-9]+" | tr -dc "0-9")" = 00 ]; }
     wait_until all_done
     sleep 0.6 # longer than a lost connection is forgiven
     kill -CONT "$foreach"

@@ -357,6 +357,32 @@ static void an_unknown_handle_ends_its_batch (void **state)
     assert_int_equal (next (), DROVER_EVENT_END);
 }
 
+/* It cannot say which one that was. */
+static void what_an_older_broker_cannot_read_is_refused_in_words (void **state)
+{
+    (void)state;
+    struct msg_open open = {.after = bytes_str ("3:ok")};
+    struct wire w = {.kind = WIRE_ERROR};
+    core_forget (&core, &batch);
+    batch = (struct batch){0};
+    assert_int_equal (core_open (&core, &batch, &open, NULL), 0);
+    add_spec (&batch, 0);
+    w.m.error = (struct msg_error){
+        .code = WIRE_UNSUPPORTED, .kind = WIRE_OPEN, .text = bytes_str ("OPEN must be understood")};
+    comes (w);
+    assert_int_equal (next (), DROVER_EVENT_REFUSED);
+    assert_int_equal (event->refused->code, DROVER_EVERSION);
+    assert_string_equal (event->refused->text,
+                         "the broker is too old to let a batch wait for others (--after)");
+    assert_int_equal (next (), DROVER_EVENT_END);
+    w.m.error = (struct msg_error){.code = WIRE_UNKNOWN,
+                                   .kind = WIRE_SPEC,
+                                   .ref = batch.handle,
+                                   .text = bytes_str ("no such handle")};
+    comes (w);
+    expect_nothing ();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
 int main (void)
@@ -381,6 +407,7 @@ int main (void)
         TEST (records_of_a_reply_are_pairs),
         TEST (live_output_comes_as_it_is),
         TEST (an_unknown_handle_ends_its_batch),
+        TEST (what_an_older_broker_cannot_read_is_refused_in_words),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
