@@ -156,17 +156,17 @@ static void parallels_steps_end_with_kill (void **state)
     exec_clear (&rig);
     exec_spec (&rig,
                &(struct exec_spec){.line = "trap 'echo term' TERM; while :; do sleep 0.01; done",
-                                   .timeout_ms = 300,
+                                   .timeout_ms = 1000,
                                    .grace_ms = 3600000,
                                    .steps = 1});
     exec_run (&rig, 0, 0, NULL);
     outcome_has_come ();
     assert_int_equal (rig.last.o.how, OUTCOME_TIMEOUT);
     assert_int_equal (rig.last.o.signal, SIGKILL);
-    /* three, unless the shell is so slow that the next one finds the last still pending */
-    assert_in_range (rig.last.out.len, 5, 15);
+    /* three (see parallels_steps), fewer where the shell is slow: it ignored one at the least */
+    assert_in_range (rig.last.out.len, 0, 15);
     assert_memory_equal (rig.last.out.bytes, "term\nterm\nterm\n", rig.last.out.len);
-    assert_true (clock_mono_us () - before >= 650 * US_PER_MS);
+    assert_true (clock_mono_us () - before >= 1350 * US_PER_MS);
 }
 
 static void a_cancelled_task_is_gone_with_its_tree (void **state)
