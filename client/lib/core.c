@@ -554,9 +554,21 @@ static void detach (struct core *c, struct batch *b)
     session_post (c->session, b->attached ? LANE_CONTROL : LANE_BULK, &w, NULL);
 }
 
+/* They are not answered by its end any more. */
+static void forget_batch_of_requests (struct core *c, const struct batch *b)
+{
+    for (struct request *q = c->requests.by_ref; q; q = q->hh.next) {
+        if (q->handle != b->handle)
+            continue;
+        q->id = b->id;
+        q->over = b->over;
+    }
+}
+
 void core_forget (struct core *c, struct batch *b)
 {
     deliver_forget (c, b);
+    forget_batch_of_requests (c, b);
     detach (c, b);
     c->n_busy -= opening_waits (&b->opening);
     HASH_DEL (c->batches, b);

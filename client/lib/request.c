@@ -59,6 +59,24 @@ void requests_forget (struct requests *r, struct request *q)
     free (q);
 }
 
+bool request_by_number (struct request *q)
+{
+    struct wire w;
+    struct wire_frames f;
+    if (!q->id || wire_decode (&w, &q->frames, NULL, NULL) != 0)
+        return false;
+    w.m.cancel.id = q->id;
+    w.m.cancel.batch = 0;
+    bool made = w.kind == WIRE_CANCEL && wire_encode (&w, &f, NULL) == 0;
+    wire_fini (&w);
+    if (!made)
+        return false;
+    wire_frames_fini (&q->frames);
+    q->frames = f;
+    q->handle = 0;
+    return true;
+}
+
 void request_again (struct request *q, struct session *s, enum chan_lane lane)
 {
     struct wire_frames f = wire_frames_keep (&q->frames);

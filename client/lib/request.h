@@ -15,6 +15,8 @@
 struct request {
     uint64_t ref;
     uint64_t handle; /* of the batch it is about, where only this session knows it; else 0 */
+    uint64_t id;     /* of that batch, which was freed since: the broker's number; 0: not known */
+    bool over;       /* ... and it was over then */
     bool begun;      /* some of the answer has come */
     bool queued;     /* restart.c: it waits in the channel to be sent (again) */
     bool range;      /* about some rows of that batch */
@@ -40,6 +42,9 @@ struct request *requests_find (struct requests *r, uint64_t ref);
 
 /* Answered, or dropped. */
 void requests_forget (struct requests *r, struct request *q);
+
+/* Make it one about the number of its batch, which was freed. False: that is not known. */
+bool request_by_number (struct request *q);
 
 /* Ask again in a new session. */
 void request_again (struct request *q, struct session *s, enum chan_lane lane);

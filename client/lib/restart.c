@@ -241,8 +241,12 @@ static void requests_again (struct core *c)
             continue;
         if (q->handle)
             HASH_FIND (hh, c->batches, &q->handle, sizeof q->handle, b);
-        if (q->handle && (!b || b->over))
+        if (q->handle && (b ? b->over : q->over))
             core_answer_request (c, q, WIRE_OK, "the batch is over");
+        else if (q->handle && !b && !request_by_number (q))
+            core_answer_request (c, q, WIRE_LOST,
+                                 "the broker was restarted before it answered: it is not known "
+                                 "what became of it");
         else if (q->begun)
             core_answer_request (c, q, WIRE_LOST,
                                  "the broker was restarted while it answered: ask again");

@@ -349,6 +349,32 @@ static void rows_of_a_batch_that_was_freed_still_go_their_way (void **state)
     open_batch (0, 1);
 }
 
+/* Its cancellation is still to be answered: nothing but the broker knows what became of it. */
+static void what_was_asked_about_a_batch_that_was_freed_is_asked_by_its_number (void **state)
+{
+    (void)state;
+    batch_close (&batch, NULL);
+    all_acknowledged ();
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
+    uint64_t ref = ask (cancel, batch.handle);
+    uint64_t id = batch.id;
+    core_forget (&core, &batch);
+    acknowledge_all ();
+    core_tick (&core, now);
+    restart ();
+    connected ();
+    expect_nothing ();
+    struct wire w = expect_leaves (WIRE_CANCEL);
+    assert_int_equal (w.m.cancel.ref, ref);
+    assert_int_equal (w.m.cancel.id, id);
+    assert_int_equal (w.m.cancel.batch, 0);
+    wire_fini (&w);
+    comes ((struct wire){.kind = WIRE_REPLY, .m.reply = {.ref = ref, .code = WIRE_STORAGE}});
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->reply->code, DROVER_ESTORAGE);
+    open_batch (0, 1);
+}
+
 /* --- a broker that is busy --- */
 
 static void says_busy (void)
@@ -538,6 +564,7 @@ int main (void)
         TEST (a_broker_that_stops_is_waited_for_and_that_is_said_once),
         TEST (a_broker_that_does_not_come_back_is_given_up),
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
+        TEST (what_was_asked_about_a_batch_that_was_freed_is_asked_by_its_number),
         TEST (a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),
         TEST (the_end_of_a_refused_open_may_come_behind_the_answer_to_the_next),
