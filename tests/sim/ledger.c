@@ -420,7 +420,8 @@ static void note_end (struct sim *s, const struct execution *x, unsigned how, bo
     struct past *p = x->past;
     if (!p)
         return;
-    p->ended_us = s->now;
+    if (x->order.attempt == p->attempt) /* not of one before, whose worker was given up */
+        p->ended_us = s->now;
     if (p->n_ends == ENDS_MAX)
         return;
     p->ends[p->n_ends].attempt = x->order.attempt;
