@@ -169,6 +169,10 @@ static void print_words (const struct subject *s)
     print_reservations (s);
     if (s->summary.worth.tasks == 0)
         return;
+    if (s->summary.worth.ran == 0) {
+        printf ("none of its tasks ran\n");
+        return;
+    }
     summary_print (&s->summary, line, sizeof line);
     printf ("%s\n", line);
     print_advice (&s->summary.worth);

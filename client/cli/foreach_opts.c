@@ -560,6 +560,17 @@ static void read_values (struct foreach_opts *o, const struct separator *s, char
     }
 }
 
+/* Who writes a stage behind the values means no value of that name. */
+static int check_values (const struct foreach_opts *o, char **argv, size_t count, struct err *e)
+{
+    size_t n = o->may_then ? words_before_then (argv, count) : count;
+    if (n + 1 >= count)
+        return 0;
+    return err_set (e, EINVAL,
+                    "--then behind the values: stages stand in front of ::: (a value of that name "
+                    "comes last, or from a file)");
+}
+
 static int read_words (struct foreach_opts *o, char **argv, struct err *e)
 {
     const struct separator *s = NULL;
@@ -567,6 +578,8 @@ static int read_words (struct foreach_opts *o, char **argv, struct err *e)
         size_t n = 0;
         while (argv[n] && !separator_of (argv[n]))
             n++;
+        if (s && check_values (o, argv, n, e))
+            return -1;
         if (s)
             read_values (o, s, argv, n);
         else if (read_command (o, argv, n, e))

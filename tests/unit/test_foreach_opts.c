@@ -368,6 +368,8 @@ static void what_a_stage_cannot_have_is_refused (void **state)
     refuses_of (all, ARGS ("c", "--then"), "--then: there is no command");
     refuses_of (all, ARGS ("c", "--then", "--then", "d"), "--then: there is no command");
     refuses_of (all, ARGS ("c", "--then", "--function", "m:f", "d"), "one word too many");
+    refuses_of (all, ARGS ("c", ":::", "a", "--then", "d"),
+                "--then behind the values: stages stand");
     refuses_of (OPTS_ALL, ARGS ("c", "--then", "d"), "--then is of 'drover foreach'");
 }
 
