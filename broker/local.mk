@@ -51,6 +51,7 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/set.c \
 	broker/core/stuck.c \
 	broker/core/peeks.c \
+	broker/core/progress.c \
 	broker/core/wide.c \
 	broker/core/workers.c \
 	broker/core/drains.c

@@ -89,6 +89,7 @@ struct drover_call_table {
     void (*fail) (drover_call_t *call, const char *reason);
     int (*cancelled) (const drover_call_t *call);
     int64_t (*number) (const drover_call_t *call, enum drover_number which);
+    void (*progress) (drover_call_t *call, uint64_t done, uint64_t total);
 };
 
 struct drover_call {
@@ -142,6 +143,15 @@ static inline int drover_call_fail (drover_call_t *call, const char *reason)
 static inline int drover_cancelled (const drover_call_t *call)
 {
     return call->table->cancelled (call);
+}
+
+/* Say how far the task is: `done` of `total`, in whatever unit; `total` is 0 where it is not known.
+ * `drover info ID.N` shows it while the task runs, as it was a second ago. Costs a write to memory,
+ * and nothing comes of it where the worker is older than this. */
+static inline void drover_call_progress (drover_call_t *call, uint64_t done, uint64_t total)
+{
+    if (call->table->size > offsetof (struct drover_call_table, progress))
+        call->table->progress (call, done, total);
 }
 
 static inline int64_t drover_call_number (const drover_call_t *call, enum drover_number which)

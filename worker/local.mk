@@ -84,7 +84,9 @@ worker_libexec_a_SOURCES = \
 	worker/exec/tree.c \
 	worker/exec/tree.h \
 	worker/exec/values.c \
-	worker/exec/values.h
+	worker/exec/values.h \
+	worker/exec/worn.c \
+	worker/exec/worn.h
 
 include_HEADERS += worker/drover_module.h
 

@@ -82,6 +82,7 @@ static int run (struct setup *setup)
     struct launcher_config c = {.lifetime_fd = o->lifetime_fd,
                                 .cgroup = cgroup ? &g : NULL,
                                 .modules = &o->modules,
+                                .limits = o->limits,
                                 .executors_max = o->slots + o->io_tasks + 4096};
     int status = launcher_run (&c, worker_agent, setup);
     cgroup_close (&g);

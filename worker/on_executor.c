@@ -298,6 +298,21 @@ static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t
     control_set_lease (page_of (self, executor), l);
 }
 
+static bool page_progress (void *self, uint32_t executor, struct agent_progress *out)
+{
+    struct control_progress p;
+    if (!control_progress (page_of (self, executor), &p))
+        return false;
+    *out =
+        (struct agent_progress){.run = p.run, .place = p.place, .done = p.done, .total = p.total};
+    return true;
+}
+
+static bool page_spent (void *self, uint32_t executor)
+{
+    return control_is_spent (page_of (self, executor));
+}
+
 struct agent_pages executors_pages (struct worker *w)
 {
     return (struct agent_pages){
@@ -309,5 +324,7 @@ struct agent_pages executors_pages (struct worker *w)
         .cancel = page_cancel,
         .peek = page_peek,
         .lease = page_lease,
+        .progress = page_progress,
+        .spent = page_spent,
     };
 }

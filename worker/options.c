@@ -21,6 +21,8 @@ enum {
     IO_TASKS_MAX = 100000,
     NAME_MAX_BYTES = 200, /* the broker may add to it */
     DRAIN_S = 30,
+    RECYCLE_BYTES = 1 << 30,
+    RECYCLE_FILES = 500,
 };
 
 enum {
@@ -38,6 +40,7 @@ enum {
     OPT_MODULES,
     OPT_LIST_FUNCTIONS,
     OPT_SWEEP,
+    OPT_RECYCLE,
 };
 
 static const struct option OPTIONS[] = {
@@ -54,6 +57,7 @@ static const struct option OPTIONS[] = {
     {"containment", required_argument, NULL, OPT_CONTAINMENT},
     {"modules", required_argument, NULL, OPT_MODULES},
     {"list-functions", no_argument, NULL, OPT_LIST_FUNCTIONS},
+    {"recycle", required_argument, NULL, OPT_RECYCLE},
     {"sweep", no_argument, NULL, OPT_SWEEP},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -72,6 +76,8 @@ static const char HELP[] =
     "  --drain-timeout D        what running tasks get after TERM (30s)\n"
     "  --containment LEVEL      how tasks are kept together: auto (default), subreaper, cgroup\n"
     "  --modules DIR            load functions (*.so) from there; may be repeated\n"
+    "  --recycle WHAT=N,...     replace processes of functions after calls=N (never), or when\n"
+    "                           they have grown by memory=SIZE (1G) or files=N (500); 0: never\n"
     "  --list-functions         show the functions it would have, and end\n"
     "  --sweep                  only end what killed workers have left in cgroups\n"
     "  --exit-on-stdin-eof      end when standard input ends, as over ssh\n"
@@ -190,6 +196,35 @@ static int add_modules (struct options *o, const char *dir)
     return module_path_add (&o->modules, dir, &e) < 0 ? usage ("--modules", dir, e.text) : GO_ON;
 }
 
+/* One WHAT=N of --recycle: 0, or -1. */
+static int set_limit (struct worn_limits *l, const char *what, size_t len)
+{
+    static const char *const names[] = {"calls=", "memory=", "files="};
+    uint64_t *const values[] = {&l->calls, &l->memory_bytes, &l->files};
+    char text[40];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen (names[i]);
+        if (len <= n || len - n >= sizeof text || strncmp (what, names[i], n) != 0)
+            continue;
+        memcpy (text, what + n, len - n);
+        text[len - n] = 0;
+        return units_size (text, values[i]);
+    }
+    return -1;
+}
+
+static int set_recycle (struct options *o, const char *text)
+{
+    for (const char *at = text;; at++) {
+        size_t len = strcspn (at, ",");
+        if (set_limit (&o->limits, at, len) < 0)
+            return usage ("--recycle", text, "give calls=N, memory=SIZE or files=N, with commas");
+        at += len;
+        if (!*at)
+            return GO_ON;
+    }
+}
+
 static int set_level (struct options *o, const char *text)
 {
     int level = log_level_by_name (text);
@@ -231,6 +266,8 @@ static int set (struct options *o, int opt, const char *arg)
     case OPT_LIST_FUNCTIONS:
         o->list_functions = true;
         return GO_ON;
+    case OPT_RECYCLE:
+        return set_recycle (o, arg);
     case OPT_SWEEP:
         o->sweep = true;
         return GO_ON;
@@ -306,8 +343,11 @@ static int check_broker (const struct options *o)
 int options_parse (struct options *o, int argc, char **argv)
 {
     int opt;
-    *o = (struct options){
-        .lifetime_fd = -1, .io_tasks = IO_TASKS, .level = LOG_INFO, .drain_us = DRAIN_S * US_PER_S};
+    *o = (struct options){.lifetime_fd = -1,
+                          .io_tasks = IO_TASKS,
+                          .level = LOG_INFO,
+                          .drain_us = DRAIN_S * US_PER_S,
+                          .limits = {.memory_bytes = RECYCLE_BYTES, .files = RECYCLE_FILES}};
     while ((opt = getopt_long (argc, argv, "hV", OPTIONS, NULL)) != -1) {
         int status = set (o, opt, optarg);
         if (status != GO_ON)

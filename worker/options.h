@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/net/insecure.h"
 #include "worker/exec/module.h"
+#include "worker/exec/worn.h"
 
 enum containment { CONTAINMENT_AUTO, CONTAINMENT_SUBREAPER, CONTAINMENT_CGROUP };
 
@@ -24,6 +25,7 @@ struct options {
     bool list_functions; /* show what there is, and end */
     bool sweep;          /* look for what others have left, and end */
     struct module_path modules;
+    struct worn_limits limits; /* of executors of functions */
     int64_t drain_us;
     enum log_level level;
 };

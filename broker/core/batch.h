@@ -187,6 +187,11 @@ struct batch {
 };
 
 /* What a worker holds of a batch; there while rows are out. */
+struct progress {
+    uint64_t row, attempt, done, total;
+    SLIST_ENTRY (progress) link;
+};
+
 struct lease {
     struct batch *batch;
     struct worker *worker;
@@ -199,6 +204,8 @@ struct lease {
     uint64_t io_busy;      /* or, where its tasks take none, how many run */
     int64_t moved_us;      /* last grant or outcome */
     bool taking_back;      /* a TAKE_BACK is on its way */
+    SLIST_HEAD (, progress) progress; /* what rows that run there have said: progress.c */
+    unsigned n_progress;
     LIST_ENTRY (lease) b_link;
     LIST_ENTRY (lease) w_link;
 };
@@ -269,6 +276,11 @@ void lease_say_slots (struct sched *s, const struct lease *l);
 /* --- peeks.c: what a row has printed so far --- */
 void peek_on_peek (struct sched *s, struct client *c, struct batch *b, const struct msg_peek *m,
                    int64_t now);
+/* Progress of rows that run, for who asks: progress.c. */
+void progress_told (struct worker *wk, const struct msg_progress *m);
+/* What the row has said, or NULL. */
+const struct progress *progress_of (const struct lease *l, uint64_t row);
+void progress_drop_all (struct lease *l);
 void peek_on_peeked (struct sched *s, struct worker *wk, const struct wire *w);
 /* Who waits for more of the row hears that it does not run there any more. */
 void peek_over (struct sched *s, struct waiter *w);

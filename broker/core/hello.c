@@ -31,8 +31,8 @@ static void welcome (struct sched *s, struct session *se, unsigned resumed, stru
     struct wire w = {.kind = WIRE_WELCOME};
     struct msg_welcome *m = &w.m.welcome;
     m->major = WIRE_MAJOR;
-    m->features =
-        FEATURE_PARTS | FEATURE_KEYS | FEATURE_COMMANDS | (s->cfg.durable ? FEATURE_DURABLE : 0);
+    m->features = FEATURE_PARTS | FEATURE_KEYS | FEATURE_COMMANDS | FEATURE_PROGRESS |
+                  (s->cfg.durable ? FEATURE_DURABLE : 0);
     m->broker = s->cfg.broker_id;
     m->token = se->token;
     m->received = chan_ack_number (se->chan);

@@ -74,6 +74,7 @@ void lease_drop_if_empty (struct sched *s, struct lease *l)
     LIST_REMOVE (l, b_link);
     LIST_REMOVE (l, w_link);
     alone_ended (s, l->worker);
+    progress_drop_all (l);
     free (l);
     batch_set_ready (s, b);
 }

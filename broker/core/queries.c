@@ -362,6 +362,16 @@ static void put_ended (struct record *r, const struct task *t, char *reason, siz
     put_text (r, "reason", reason);
 }
 
+static void put_progress (struct record *r, const struct lease *l, uint64_t row)
+{
+    const struct progress *p = l ? progress_of (l, row) : NULL;
+    if (!p)
+        return;
+    put (r, "progress", p->done);
+    if (p->total)
+        put (r, "progress_total", p->total);
+}
+
 static void add_task (struct answer *a, const struct batch *b, uint64_t row, const struct task *t)
 {
     struct record r = {0};
@@ -374,6 +384,7 @@ static void add_task (struct answer *a, const struct batch *b, uint64_t row, con
         put (&r, "attempt", odd_attempt (b, row));
         put_text (&r, "worker", t->lease ? t->lease->worker->session->name : "");
         put_text (&r, "host", t->lease ? t->lease->worker->session->host : "");
+        put_progress (&r, t->lease, row);
         if (ranges_has (&b->later, row) && odd_find (b, row)->due_us > a->s->now_us)
             put (&r, "due_ms", (uint64_t)(odd_find (b, row)->due_us - a->s->now_us) / US_PER_MS);
     } else if (t->entry) {

@@ -244,6 +244,9 @@ void worker_on_message (struct sched *s, struct session *se, const struct wire *
     case WIRE_PEEKED:
         peek_on_peeked (s, wk, w);
         break;
+    case WIRE_PROGRESS:
+        progress_told (wk, &w->m.progress);
+        break;
     case WIRE_INPUT_TAKEN:
         on_input_taken (s, wk, w);
         break;

@@ -46,7 +46,7 @@ void drover_worth_add (drover_worth_t *w, const drover_result_t *r)
     w->ran++;
     w->again += r->attempt > 1;
     w->work_us += r->wall_us;
-    if (r->maxrss_kib) { /* of functions nothing is known */
+    if (r->maxrss_kib) { /* of short calls nothing is known */
         w->metered_us += r->wall_us;
         w->cpu_us += r->user_us + r->sys_us;
     }

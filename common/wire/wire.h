@@ -39,8 +39,9 @@ enum wire_feature {
     FEATURE_PARTS = 1,
     FEATURE_KEYS = 2, /* ordering keys */
     FEATURE_COMMANDS = 4,
-    FEATURE_DURABLE = 8, /* of a broker: it comes back with all it acknowledged */
-    FEATURE_PEEK = 16,   /* of a worker: it answers PEEK */
+    FEATURE_DURABLE = 8,   /* of a broker: it comes back with all it acknowledged */
+    FEATURE_PEEK = 16,     /* of a worker: it answers PEEK */
+    FEATURE_PROGRESS = 32, /* of a broker: it takes PROGRESS */
 };
 enum wire_form { FORM_SHELL, FORM_ARGV, FORM_FUNCTION };
 enum wire_batch_flag {

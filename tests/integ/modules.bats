@@ -129,14 +129,16 @@ items, seen = open(sys.argv[1]).read().split(), set()
 other = {"thread-exit:": "function rude:act ended its process with status 5",
          "exec:": "function rude:act ended its process with status 0",
          "nonsense:": "rude:act?does not know?that"}
+damaged = "function rude:act damaged what its executor works with"
+spoils = {"write:": damaged, "page:": damaged, "close:": "function rude:act ended its process with status 0"}
 for line in open(sys.argv[2]):
     r = json.loads(line)
     if "task" in r:
         item = items[r["task"] - 1]
         assert r["task"] not in seen, line
         seen.add(r["task"])
-        if item in ("write:", "page:") and r["state"] == "failed": # unless its outcome left first
-            assert r["reason"] == "function rude:act damaged what its executor works with", line
+        if item in spoils and r["state"] == "failed": # unless its outcome left first
+            assert r["reason"] == spoils[item], line
             continue
         assert r.get("reason") == other.get(item), line
         assert r["stdout"] == ("" if item in other else item), line
@@ -149,6 +151,64 @@ END
     same "$(drover run --function rude:cwd)" "$PWD"
     drover run --function rude:act chdir:
     same "$(drover run --function rude:cwd)" "$PWD"
+}
+
+@test "a function tells its progress, what it took, and its process is replaced when it has grown" {
+    module work <<'C'
+#include <drover_module.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+static int tell (drover_call_t *call)
+{
+    drover_call_progress (call, 3, 10);
+    while (access (drover_call_text (call, 0), F_OK))
+        usleep (1000);
+    return 0;
+}
+static volatile unsigned long sink;
+static int burn (drover_call_t *call)
+{
+    clock_t end = clock () + CLOCKS_PER_SEC / 20;
+    while (clock () < end)
+        sink += drover_call_count (call);
+    return 0;
+}
+static int leak (drover_call_t *call)
+{
+    char text[20];
+    char *more = malloc (4 << 20);
+    memset (more, 1, 4 << 20);
+    snprintf (text, sizeof text, "%d ", (int)getpid ());
+    usleep (120000);
+    return drover_call_result (call, text, strlen (text));
+}
+static const struct drover_function functions[] = {{"tell", tell, 0}, {"burn", burn, 0}, {"leak", leak, 0}, {0, 0, 0}};
+DROVER_MODULE (functions)
+C
+    local id
+    start_broker
+    use_broker
+    start_worker --slots 1 --recycle calls=100,memory=6M,files=0
+    id=$(drover submit --function work:tell ::: "$T/go")
+    told() { drover info --json "$id.1" | grep -q '"progress":3,"progress_total":10'; }
+    wait_until told
+    drover info "$id.1" >"$T/out"
+    grep -q 'progress_total *10' "$T/out"
+    touch "$T/go"
+    ends_with 0 drover wait "$id"
+    drover info --json "$id.1" >"$T/out"
+    ! grep -q progress "$T/out" || false
+    drover foreach --json --function work:burn ::: x >"$T/out"
+    /usr/bin/python3 -c 'import json, sys
+r = json.loads(open(sys.argv[1]).readline())
+assert 0.03 < r["user_s"] + r["system_s"] < 1 and r["max_rss_kib"] > 500, r' "$T/out"
+    drover foreach --function work:leak ::: 1 2 3 4 5 6 >"$T/out"
+    [ "$(wc -w <"$T/out")" -eq 6 ]
+    [ "$(tr ' ' '\n' <"$T/out" | grep . | sort -u | wc -l)" -ge 2 ]
+    refused 2 "give calls=N" drover-worker --recycle call=1
 }
 
 @test "a cancelled function that looks may end by itself, one that does not is killed" {

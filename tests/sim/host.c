@@ -151,6 +151,24 @@ static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t
     (void)self, (void)executor, (void)until_us, (void)margin_us;
 }
 
+/* A third of the functions that run for long tell how far they are. */
+static bool page_progress (void *self, uint32_t executor, struct agent_progress *p)
+{
+    struct host *h = self;
+    struct agent_running r;
+    if (executor % 3 || !exec_running (exec_of (self, executor), &r))
+        return false;
+    *p = (struct agent_progress){
+        .run = r.run, .place = r.place, .done = (uint64_t)h->s->now / US_PER_S};
+    return true;
+}
+
+static bool page_spent (void *self, uint32_t executor)
+{
+    (void)self, (void)executor;
+    return false;
+}
+
 /* --- what the agent will read --- */
 
 static struct happening *happening_new (struct happenings *list, enum agent_event_kind kind,
@@ -416,7 +434,7 @@ static void begin (struct sim *s, void *arg, uint64_t life)
         .replaces = h->token,
         .seed = s->big ? 0 : sim_random (s) | 1,
         .pages = {h, page_open, page_recall, page_claimed, page_running, page_cancel, page_peek,
-                  page_lease},
+                  page_lease, page_progress, page_spent},
     };
     h->agent = agent_new (&c);
     h->deaf = false;

@@ -80,6 +80,22 @@ static size_t page_peek (void *self, uint32_t executor, void *copy, size_t size)
     return x->packed.len;
 }
 
+static bool page_progress (void *self, uint32_t executor, struct agent_progress *p)
+{
+    struct rig *r = self;
+    struct rig_executor *x = &r->executor[executor];
+    if (!x->running || !x->done)
+        return false;
+    *p = (struct agent_progress){
+        .run = x->current, .place = x->run[x->current].claimed - 1, .done = x->done, .total = 10};
+    return true;
+}
+
+static bool page_spent (void *self, uint32_t executor)
+{
+    return ((struct rig *)self)->executor[executor].spent;
+}
+
 static void page_lease (void *self, uint32_t executor, int64_t until_us, int64_t margin_us)
 {
     struct rig *r = self;
@@ -307,7 +323,7 @@ struct rig *rig_seeded (unsigned slots, uint64_t seed)
         .drain_us = 3 * US_PER_S,
         .seed = seed,
         .pages = {r, page_open, page_recall, page_claimed, page_running, page_cancel, page_peek,
-                  page_lease},
+                  page_lease, page_progress, page_spent},
     };
     r->agent = agent_new (&r->cfg);
     rig_event (r, &(struct agent_event){.kind = AGENT_START});
@@ -386,6 +402,7 @@ static void welcome (struct rig *r, unsigned resumed)
                                        .token = r->token,
                                        .received = chan_received (r->chan),
                                        .resumed = resumed,
+                                       .features = FEATURE_PROGRESS,
                                        .ping_ms = 2000,
                                        .lost_ms = 20000,
                                        .orphan_ms = 600000,

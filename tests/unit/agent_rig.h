@@ -37,6 +37,8 @@ struct rig_executor {
     unsigned current; /* run that it works on */
     unsigned specs;   /* SPEC messages that came */
     unsigned cancels; /* CANCEL_ROWS */
+    uint64_t done;    /* its function says, of 10; 0: nothing */
+    bool spent;       /* it wants to be replaced */
     bool looks;       /* its function asks whether it is cancelled, */
     bool asked;       /* and is */
     unsigned inputs;  /* INPUT and SIGNAL */

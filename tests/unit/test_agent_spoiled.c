@@ -190,6 +190,46 @@ static void a_function_without_a_limit_may_run_for_ever (void **state)
     rig_free (&r);
 }
 
+static void progress_is_told_once_a_second_and_only_when_it_is_new (void **state)
+{
+    (void)state;
+    struct rig *r = rig_running (FORM_FUNCTION, 2);
+    pass_s (r, 2);
+    assert_int_equal (r->kinds[WIRE_PROGRESS], 0);
+    for (uint64_t done = 1; done <= 5; done++) {
+        r->executor[1].done = done;
+        rig_pass (r, US_PER_S / 10);
+    }
+    pass_s (r, 3);
+    assert_in_range (r->kinds[WIRE_PROGRESS], 1, 2);
+    assert_int_equal (r->last[WIRE_PROGRESS].m.progress.row, 0);
+    assert_int_equal (r->last[WIRE_PROGRESS].m.progress.attempt, 1);
+    assert_int_equal (r->last[WIRE_PROGRESS].m.progress.done, 5);
+    assert_int_equal (r->last[WIRE_PROGRESS].m.progress.total, 10);
+    rig_finish (r, 1, OUTCOME_DONE, 1);
+    rig_work_all (r, 1);
+    rig_all (r, 0, 2, OUTCOME_DONE);
+    rig_free (&r);
+}
+
+static void a_spent_executor_is_replaced_between_rows (void **state)
+{
+    (void)state;
+    unsigned x;
+    struct rig *r = rig_running_at (300, 20, &x);
+    r->executor[x].spent = true;
+    rig_finish (r, x, OUTCOME_DONE, 1);
+    rig_work_all (r, 1);
+    rig_all (r, 300, 20, OUTCOME_DONE);
+    assert_true (r->executor[x].killed);
+    rig_die (r, x, SIGKILL);
+    rig_grant (r, 1, 320, 5, 1, 0, 0);
+    assert_int_not_equal (rig_holder (r, 320), x);
+    rig_work_all (r, 1);
+    rig_all (r, 320, 5, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +240,8 @@ int main (void)
         cmocka_unit_test (an_executor_that_does_not_begin_is_given_up_after_many_looks),
         cmocka_unit_test (an_executor_that_keeps_its_outcomes_is_given_up_as_spoiled),
         cmocka_unit_test (a_function_without_a_limit_may_run_for_ever),
+        cmocka_unit_test (progress_is_told_once_a_second_and_only_when_it_is_new),
+        cmocka_unit_test (a_spent_executor_is_replaced_between_rows),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -31,6 +31,13 @@ struct agent_running {
     int64_t start_us; /* monotonic */
 };
 
+/* What it has said of its progress. */
+struct agent_progress {
+    uint64_t run;
+    uint32_t place;
+    uint64_t done, total;
+};
+
 /* How far executors are: memory shared with them (worker/exec/control.h), looked at through these
  * functions, so that a test or a simulator can stand in for it. None of them waits. */
 struct agent_pages {
@@ -50,6 +57,10 @@ struct agent_pages {
     /* Its row is exclusive, and may run until then (0: for ever) although the agent does nothing
      * more; `margin_us` later another worker may have it. */
     void (*lease) (void *self, uint32_t executor, int64_t until_us, int64_t margin_us);
+    /* What the function that runs there has said of its progress; false: nothing. */
+    bool (*progress) (void *self, uint32_t executor, struct agent_progress *p);
+    /* Whether it wants to be replaced. */
+    bool (*spent) (void *self, uint32_t executor);
 };
 
 struct agent_config {

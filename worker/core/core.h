@@ -69,6 +69,7 @@ struct session {
     int64_t ack_at_us; /* when what was received is acknowledged, whatever else goes out */
     bool ack_now;
     bool ack_asked; /* the broker waits for it */
+    bool progress;  /* the broker takes PROGRESS */
     uint64_t unacked_msgs, unacked_bytes;
     bool bye_due;    /* LEAVING: BYE has not left */
     int64_t over_us; /* ... and how long its answer is waited for */
@@ -224,17 +225,18 @@ struct executor {
     char *reason; /* of the cancellation */
     bool busy;    /* holds slots: works, or is being killed */
     bool killed;
-    bool last;        /* it is not used again: its rows were suspects, or it said so */
-    bool spoiled;     /* it said what it may not, or its page was written over */
-    bool used;        /* it has answered rows */
-    bool unstarted;   /* it died before it had started anything */
-    unsigned stalls;  /* looks in a row that found it with rows and running none */
-    bool deep;        /* has rows that could be recalled */
-    uint64_t peeked;  /* outcomes that were had with peek(), and will come again */
-    int64_t moved_us; /* last outcome, or the hand-over to an idle one */
-    bool spoke;       /* output of the row that is next to be answered was passed on */
-    int64_t due_us;   /* when its running row is to be looked at, or it is to be killed */
-    int64_t idle_us;  /* since when */
+    bool last;                  /* it is not used again: its rows were suspects, or it said so */
+    bool spoiled;               /* it said what it may not, or its page was written over */
+    bool used;                  /* it has answered rows */
+    bool unstarted;             /* it died before it had started anything */
+    unsigned stalls;            /* looks in a row that found it with rows and running none */
+    bool deep;                  /* has rows that could be recalled */
+    uint64_t peeked;            /* outcomes that were had with peek(), and will come again */
+    int64_t moved_us;           /* last outcome, or the hand-over to an idle one */
+    bool spoke;                 /* output of the row that is next to be answered was passed on */
+    int64_t due_us;             /* when its running row is to be looked at, or it is to be killed */
+    int64_t idle_us;            /* since when */
+    struct agent_progress told; /* of which the broker knows */
     LIST_ENTRY (executor) batch_link;
     TAILQ_ENTRY (executor) link; /* idle list */
     TAILQ_ENTRY (executor) deep_link;
@@ -394,8 +396,6 @@ void executor_set_due (struct agent *a, struct executor *e, int64_t due_us);
 int64_t executor_limit_us (uint64_t limit_ms);
 /* It has a function to call: look now and then whether it does, and for how long. */
 void executor_watch (struct agent *a, struct executor *e, uint64_t limit_ms, int64_t now);
-/* It gets no more rows: it is ended once it has answered what it has begun. */
-void executor_retire (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx);
 void executor_new (struct agent *a, const struct agent_event *ev, int64_t now);
 void executor_refused (struct agent *a, const struct agent_event *ev, int64_t now,
                        struct agent_effects *fx);

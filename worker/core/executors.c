@@ -165,18 +165,7 @@ void executor_settle (struct agent *a, struct executor *e, int64_t now, struct a
     executor_leave (a, e, fx);
     free_slots (a, e);
     go_idle (a, e, now);
-    if (e->last)
-        executor_kill (a, e, DOOM_NONE, NULL, now, fx);
-}
-
-void executor_retire (struct agent *a, struct executor *e, int64_t now, struct agent_effects *fx)
-{
-    e->last = true;
-    if (e->killed)
-        return;
-    if (e->busy)
-        jobs_recall (a, e, UINT64_MAX, now, fx);
-    else
+    if (e->last || a->cfg.pages.spent (a->cfg.pages.self, e->number))
         executor_kill (a, e, DOOM_NONE, NULL, now, fx);
 }
 
@@ -289,6 +278,30 @@ static void look_stalled (struct agent *a, struct executor *e, int64_t now,
     executor_kill (a, e, DOOM_STALL, NULL, now, fx);
 }
 
+/* Tell the broker how far the row is, where that is news. */
+static void tell_progress (struct agent *a, struct executor *e)
+{
+    struct agent_progress p;
+    const struct job *j;
+    if (!a->session.progress || !a->cfg.pages.progress (a->cfg.pages.self, e->number, &p) ||
+        (p.run == e->told.run && p.place == e->told.place && p.done == e->told.done &&
+         p.total == e->told.total))
+        return;
+    TAILQ_FOREACH (j, &e->jobs, link)
+        if (j->run == p.run && p.place >= j->answered && p.place < j->rows.count)
+            break;
+    if (!j)
+        return;
+    struct wire w = {.kind = WIRE_PROGRESS};
+    w.m.progress = (struct msg_progress){.batch = e->batch->id,
+                                         .row = j->rows.first + p.place,
+                                         .attempt = j->rows.attempt,
+                                         .done = p.done,
+                                         .total = p.total};
+    session_post (&a->session, &w);
+    e->told = p;
+}
+
 static void look_at_function (struct agent *a, struct executor *e, const struct job *j, int64_t now,
                               struct agent_effects *fx)
 {
@@ -301,6 +314,9 @@ static void look_at_function (struct agent *a, struct executor *e, const struct 
     }
     int64_t limit_us = executor_limit_us (limit_ms);
     e->stalls = 0;
+    tell_progress (a, e);
+    if (a->cfg.pages.spent (a->cfg.pages.self, e->number))
+        e->last = true;
     if (now - r.start_us >= limit_us)
         executor_kill (a, e, DOOM_TIMEOUT, NULL, now, fx);
     else

@@ -203,6 +203,7 @@ static void learn_limit (struct session *s, const struct msg_welcome *m)
 static void go_live (struct session *s, const struct msg_welcome *m, bool renewed, int64_t now,
                      struct agent_effects *fx)
 {
+    s->progress = m->features & FEATURE_PROGRESS;
     s->state = SESSION_LIVE;
     s->heard_us = now;
     s->ping_us = at_least (m->ping_ms, 50 * US_PER_MS);

@@ -138,6 +138,11 @@ static void fail (drover_call_t *call, const char *reason)
     err_set (&own (call)->reason, 0, "%s", reason ? reason : "");
 }
 
+static void progress (drover_call_t *call, uint64_t done, uint64_t total)
+{
+    control_say_progress (own (call)->control, done, total);
+}
+
 static const struct drover_call_table table = {
     .size = sizeof table,
     .count = count,
@@ -147,6 +152,7 @@ static const struct drover_call_table table = {
     .fail = fail,
     .cancelled = cancelled,
     .number = number,
+    .progress = progress,
 };
 
 /* --- row after row ---------------------------------------------------------------------------- */

@@ -23,6 +23,10 @@ struct control {
     _Atomic uint64_t run;     /* it belongs to, */
     _Atomic uint32_t place;   /* and its place there */
     _Atomic uint64_t cancel;  /* row_key() of a row that should stop */
+    _Atomic uint64_t told;    /* row_key() of the row that told its progress, */
+    _Atomic uint64_t done;    /* which is this */
+    _Atomic uint64_t total;
+    _Atomic uint32_t spent;   /* the executor is to be replaced */
     _Atomic uint64_t looks;   /* and of the last whose function asked whether it should */
     _Atomic int64_t lease_us; /* of struct lease: until_us; set last, cleared first */
     _Atomic int64_t margin_us;
@@ -143,6 +147,23 @@ bool control_running (const struct control *c, struct control_running *r)
     return r->start_us && r->start_us == atomic_load (&c->start_us);
 }
 
+bool control_progress (const struct control *c, struct control_progress *p)
+{
+    struct control_running r;
+    if (!control_running (c, &r) || atomic_load (&c->told) != row_key (r.run, r.place))
+        return false;
+    *p = (struct control_progress){.run = r.run,
+                                   .place = r.place,
+                                   .done = atomic_load (&c->done),
+                                   .total = atomic_load (&c->total)};
+    return true;
+}
+
+bool control_is_spent (const struct control *c)
+{
+    return atomic_load (&c->spent);
+}
+
 bool control_cancel (struct control *c, uint64_t run, uint32_t place)
 {
     uint64_t key = row_key (run, place);
@@ -213,6 +234,21 @@ bool control_cancelled (struct control *c)
     if (atomic_load_explicit (&c->looks, memory_order_relaxed) != key)
         atomic_store (&c->looks, key);
     return atomic_load_explicit (&c->cancel, memory_order_acquire) == key;
+}
+
+/* A reader may find one number old and the other new: the next look mends that. */
+void control_say_progress (struct control *c, uint64_t done, uint64_t total)
+{
+    uint64_t key = row_key (atomic_load_explicit (&c->run, memory_order_relaxed),
+                            atomic_load_explicit (&c->place, memory_order_relaxed));
+    atomic_store_explicit (&c->total, total, memory_order_relaxed);
+    atomic_store_explicit (&c->done, done, memory_order_relaxed);
+    atomic_store_explicit (&c->told, key, memory_order_release);
+}
+
+void control_say_spent (struct control *c)
+{
+    atomic_store (&c->spent, 1);
 }
 
 uint8_t *control_results (struct control *c)

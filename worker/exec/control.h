@@ -71,6 +71,17 @@ struct control_running {
 };
 bool control_running (const struct control *c, struct control_running *r);
 
+/* What the row that runs has said of its progress: false when it has said nothing. */
+struct control_progress {
+    uint64_t run;
+    uint32_t place;
+    uint64_t done, total;
+};
+bool control_progress (const struct control *c, struct control_progress *p);
+
+/* Whether the executor wants to be replaced when it has nothing to do. */
+bool control_is_spent (const struct control *c);
+
 /* Ask the function that runs this row to stop. Whether it is one that looks: it has asked before,
  * within this row. */
 bool control_cancel (struct control *c, uint64_t run, uint32_t place);
@@ -105,6 +116,9 @@ void control_rest (struct control *c);
 
 /* Whether the agent asked the running row to stop. The first asking is noted for the agent. */
 bool control_cancelled (struct control *c);
+
+void control_say_progress (struct control *c, uint64_t done, uint64_t total);
+void control_say_spent (struct control *c);
 
 /* The memory where outcomes are packed (CONTROL_RESULTS bytes), how much of it is whole outcomes,
  * and the number of the RESULTS message that will carry them: from 1, one more after each

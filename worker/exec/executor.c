@@ -416,7 +416,7 @@ int executor_main (const struct executor_start *s)
     leaf_init (&leaf, functions ? NULL : s->cgroup, s->number);
     int fd = functions ? house_hide_fd (s->socket_fd) : s->socket_fd;
     struct framing *stream = framing_new (fd, STREAM_QUEUE);
-    int over = functions ? function_serve (stream, control, s->modules)
+    int over = functions ? function_serve (stream, control, s->modules, &s->limits)
                          : command_serve (stream, control, &leaf, s->parent);
     over = leave (s, &leaf, over);
     framing_free (&stream);

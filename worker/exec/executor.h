@@ -40,6 +40,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "worker/exec/worn.h"
+
 struct cgroup;
 struct module_path;
 
@@ -62,6 +64,7 @@ struct executor_start {
     const struct cgroup *cgroup;       /* in which commands get a leaf; NULL: none */
     uint32_t number;                   /* names that leaf */
     const struct module_path *modules; /* of functions; NULL: only what is built in */
+    struct worn_limits limits;         /* likewise */
 };
 
 /* Be an executor until it is over; returns the exit status. Called in a process of its own, which

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
@@ -14,6 +15,7 @@
 #include "worker/exec/executor.h"
 #include "worker/exec/house.h"
 #include "worker/exec/spec.h"
+#include "worker/exec/worn.h"
 
 #define FLUSH_BYTES (32u << 10)
 #define FLUSH_US 1000
@@ -31,6 +33,9 @@ struct server {
     struct modules *modules;
     struct call call;
     struct house house;
+    struct worn worn;
+    struct rusage usage;  /* when it was asked for last, ... */
+    int64_t uncounted_us; /* ... and time of the rows since then that took no time */
     int64_t wall_less_mono_us;
     int64_t now_us;
 };
@@ -118,6 +123,37 @@ static unsigned call_function (struct server *s, const struct target *t, struct 
     return status == 0 ? 0 : status & 0xff ? (unsigned)status & 0xff : 255;
 }
 
+static uint64_t micros (struct timeval t)
+{
+    return (uint64_t)t.tv_sec * US_PER_S + (uint64_t)t.tv_usec;
+}
+
+/* What is left of a difference when `*less` of it is somebody else's. */
+static uint64_t own_part (struct timeval now, struct timeval before, uint64_t *less)
+{
+    uint64_t all = micros (now) - micros (before);
+    uint64_t taken = all < *less ? all : *less;
+    *less -= taken;
+    return all - taken;
+}
+
+/* Processor time of a row, and the memory of its process. To ask costs a system call, so short rows
+ * tell none; what they took is taken off the next row that does. */
+static void measure (struct server *s, struct outcome *o)
+{
+    struct rusage before = s->usage;
+    uint64_t others = (uint64_t)s->uncounted_us;
+    if (o->wall_us < SLOW_US) {
+        s->uncounted_us += (int64_t)o->wall_us;
+        return;
+    }
+    getrusage (RUSAGE_SELF, &s->usage);
+    s->uncounted_us = 0;
+    o->user_us = own_part (s->usage.ru_utime, before.ru_utime, &others);
+    o->sys_us = own_part (s->usage.ru_stime, before.ru_stime, &others);
+    o->maxrss_kib = (uint64_t)s->usage.ru_maxrss;
+}
+
 static int run_row (struct server *s, const struct target *t, struct bytes body, size_t *at,
                     uint64_t place)
 {
@@ -138,6 +174,8 @@ static int run_row (struct server *s, const struct target *t, struct bytes body,
         .start_us = (uint64_t)(start_us + s->wall_less_mono_us),
         .wall_us = (uint64_t)(s->now_us - start_us),
     };
+    measure (s, &o);
+    s->worn.calls++;
     return call_end (&s->call, &o) ? -1 : add_outcome (s, row.batch, &o);
 }
 
@@ -170,12 +208,16 @@ static int run_rows (struct server *s, const struct wire *w)
     int64_t place;
     int rc = 0;
     aim (s, &w->m.run, &t);
+    getrusage (RUSAGE_SELF, &s->usage); /* a module was loaded, perhaps */
+    s->uncounted_us = 0;
     s->now_us = clock_mono_us ();
     s->wall_less_mono_us = clock_wall_us () - s->now_us;
     while (rc == 0 && (place = control_claim (s->control, run, s->now_us)) >= 0)
         rc = run_row (s, &t, body, &at, (uint64_t)place);
     control_rest (s->control);
     house_tidy (&s->house);
+    if (worn_out (&s->worn, s->now_us))
+        control_say_spent (s->control);
     if (rc == 0 && place < -1) { /* a function did that */
         flush_area (s);
         rc = -1;
@@ -221,10 +263,12 @@ static int handle_all (struct server *s, int *over)
     return rc;
 }
 
-int function_serve (struct framing *stream, struct control *control, const struct module_path *path)
+int function_serve (struct framing *stream, struct control *control, const struct module_path *path,
+                    const struct worn_limits *limits)
 {
     struct server s = {
         .stream = stream, .control = control, .specs = specs_new (), .modules = modules_new (path)};
+    s.worn.limits = *limits;
     call_init (&s.call, stream, control);
     house_init (&s.house);
     int over = EXECUTOR_OVER;

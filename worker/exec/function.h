@@ -9,9 +9,11 @@
 #include "worker/exec/control.h"
 #include "worker/exec/framing.h"
 #include "worker/exec/module.h"
+#include "worker/exec/worn.h"
 
-/* Serve as a function executor until the stream ends; returns an enum executor_exit. */
-int function_serve (struct framing *stream, struct control *control,
-                    const struct module_path *path);
+/* Serve as a function executor until the stream ends; beyond one of the limits it asks to be
+ * replaced, and goes on until it is; returns an enum executor_exit. */
+int function_serve (struct framing *stream, struct control *control, const struct module_path *path,
+                    const struct worn_limits *limits);
 
 #endif

@@ -124,6 +124,7 @@ static struct member *fork_executor (struct launcher *l, enum executor_kind kind
         .parent = l->self,
         .cgroup = l->c.cgroup,
         .modules = l->c.modules,
+        .limits = l->c.limits,
         .number = l->family.last_number + 1,
     };
     pid_t pid = fork ();

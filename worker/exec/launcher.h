@@ -36,6 +36,7 @@ struct launcher_config {
     int lifetime_fd;                   /* end of file on it: the owner is gone; -1: none */
     const struct cgroup *cgroup;       /* for tasks, borrowed; NULL: the subreaper has to do */
     const struct module_path *modules; /* for executors of functions, borrowed; NULL: none */
+    struct worn_limits limits;         /* of executors of functions */
     unsigned executors_max;            /* greatest number at one time; 0: 4096 */
     unsigned restarts_max;             /* of the agent within restarts_within_ms; 0: 5 */
     unsigned restarts_within_ms;       /* 0: 60 s */
