@@ -19,7 +19,7 @@
 
 static void *leaves (void *arg)
 {
-    exit (5);
+    _exit (5);
     return arg;
 }
 
@@ -49,7 +49,7 @@ static void forks (void)
 static void forks_and_exits (void)
 {
     if (fork () == 0)
-        exit (0);
+        _exit (0);
 }
 
 static void starts_thread (void)
