@@ -153,16 +153,18 @@ interruptible() {
     for stage in 0 1; do
         rm -f on-*
         start_job foreach drover foreach -j 2 \
-            'echo {}; test {} = 1 || { touch on-1; exec sleep 100; }' --then 'touch on-2; sleep 100' ::: 1 2
-        wait_until test -e on-1
-        wait_until test -e on-2
+            'echo {}; test {} = 1 || { echo $$ >on-1; exec sleep 100; }' \
+            --then 'echo $$ >on-2; exec sleep 100' ::: 1 2
+        wait_until test -s on-1
+        wait_until test -s on-2
         id=$(drover list --json | jq -s "[.[] | select(.state == \"open\" or .running > 0)][$stage].batch")
         ends_with 0 drover cancel --reason enough "$id"
         says "$T/err" "batch $((id - stage)): 1 task ended, gone after"
         says "$T/err" "batch $((id - stage + 1)) (a stage of pipeline $((id - stage))): 1 task ended, gone after"
         wait_until dead "$JOB_PID"
         says "$T/log/foreach" "the batch was cancelled: enough"
-        ! pgrep -f 'sleep 100' -P "$WORKER_PID" >/dev/null
+        dead "$(cat on-1)"
+        dead "$(cat on-2)"
     done
 }
 
