@@ -134,7 +134,7 @@ campaign_T6() {
     size CALLS 300 100000
     size BAD 14 1000
     mkdir "$T/modules"
-    "${CC:-cc}" -O1 -shared -fPIC -I"$top/worker" -o "$T/modules/bad.so" "$parts/bad_module.c"
+    cc -O1 -shared -fPIC -I"$top/worker" -o "$T/modules/bad.so" "$parts/bad_module.c"
     state_broker
     start_worker --slots 2 --name w --modules "$T/modules"
     wait_until workers_are 1

@@ -119,6 +119,35 @@ static void rows_whose_page_was_written_over_are_all_suspects (void **state)
     rig_free (&r);
 }
 
+/* An executor that has told nothing yet has one row, and those behind it as another job. */
+static void the_first_row_is_not_to_blame_where_another_job_may_have_begun (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 0);
+    rig_grant (r, 1, 0, 300, 1, 1, 1);
+    unsigned x = rig_holder (r, 0);
+    rig_work_all (r, 1);
+    rig_die (r, x, SIGKILL);
+    rig_grant (r, 1, 300, 1, 1, 0, 0);
+    rig_grant (r, 1, 301, 19, 1, 0, 0);
+    x = rig_holder (r, 300);
+    assert_int_equal (rig_holder (r, 301), x);
+    rig_claim (r, x);
+    rig_finish_quietly (r, x, OUTCOME_DONE, 1);
+    rig_claim (r, x);
+    r->torn = true;
+    nonsense (r, x);
+    r->torn = false;
+    assert_int_equal (r->row[300].outcomes, 0);
+    run_alone (r, 2, 301);
+    rig_work_all (r, 1);
+    rig_all (r, 300, 1, OUTCOME_DONE);
+    rig_all (r, 301, 1, OUTCOME_FAILED);
+    rig_all (r, 302, 18, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 static void rows_that_may_run_once_are_lost_with_their_outcomes (void **state)
 {
     (void)state;
@@ -236,6 +265,7 @@ int main (void)
         cmocka_unit_test (rows_of_a_spoiled_executor_run_again_each_in_its_own),
         cmocka_unit_test (a_row_is_not_to_blame_where_others_ran_before_it),
         cmocka_unit_test (rows_whose_page_was_written_over_are_all_suspects),
+        cmocka_unit_test (the_first_row_is_not_to_blame_where_another_job_may_have_begun),
         cmocka_unit_test (rows_that_may_run_once_are_lost_with_their_outcomes),
         cmocka_unit_test (an_executor_that_does_not_begin_is_given_up_after_many_looks),
         cmocka_unit_test (an_executor_that_keeps_its_outcomes_is_given_up_as_spoiled),

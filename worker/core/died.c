@@ -228,6 +228,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
     }
     struct job *j;
     bool blame = e->batch && to_blame (a, e, expected);
+    e->used |= e->n_jobs > 1; /* rows of one may have been run when those of another were */
     while (e->batch && (j = TAILQ_FIRST (&e->jobs))) {
         bury_job (a, e, j, blame, ev, now);
         blame = false;
