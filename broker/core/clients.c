@@ -211,11 +211,13 @@ static void join (const struct said *m, struct batch *b)
     opened (m, sub);
 }
 
-/* Its own client, behind a restart: what was cancelled before all was said is still its batch.
- * Somebody new compares, and has read nothing. */
+/* Its own client, behind a restart: what was cancelled before all was said is still its batch, also
+ * where another one that had opened it was back before. Somebody new compares, and has read
+ * nothing.
+ */
 static bool is_back (const struct batch *b, const struct msg_open *o)
 {
-    return b->awaited && (o->again || o->record || !o->compare);
+    return o->again || o->record || (b->awaited && !o->compare);
 }
 
 static void on_open (const struct said *m)

@@ -309,6 +309,41 @@ static void what_was_cancelled_half_said_is_its_clients_behind_a_restart (void *
     bed_free (&b);
 }
 
+/* Two had opened it, and the one who cancelled it is back first, and has seen its end. */
+static void nor_does_the_second_who_comes_back_find_another_batch (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    struct peer *c = bed_client (b, "c");
+    struct peer *d = bed_client (b, "d");
+    client_open (c, 1, BATCH_DETACHED, 0, 50);
+    bed_settle (b);
+    copy_open (d, 7, client_view (c, 1));
+    bed_settle (b);
+    uint64_t id = client_view (c, 1)->id;
+    c->deaf = d->deaf = true; /* neither has seen the end yet */
+    client_cancel (c, 5, 1, 0, 0);
+    bed_settle (b);
+    c->deaf = d->deaf = false;
+    bed_restart (b, t);
+    peer_back (c, false);
+    bed_settle (b);
+    assert_true (client_view (c, 1)->ended);
+    peer_back (d, false);
+    bed_settle (b);
+    client_view (d, 7)->known = client_view (d, 7)->id = 0;
+    struct wire w = {.kind = WIRE_OPEN, .m.open = client_view (c, 1)->open};
+    w.m.open.batch = 7;
+    w.m.open.key = bytes_str (client_view (c, 1)->key);
+    w.m.open.compare = w.m.open.again = 1;
+    peer_post (d, &w);
+    bed_settle (b);
+    assert_int_equal (client_view (d, 7)->known, 1);
+    assert_int_equal (client_view (d, 7)->id, id);
+    bed_free (&b);
+}
+
 /* Also where nothing of it was read, and others might say the same. */
 static void what_passed_its_deadline_half_said_is_its_clients_behind_a_restart (void **state)
 {
@@ -400,6 +435,7 @@ int main (void)
         cmocka_unit_test (half_a_submission_leaves_its_key_to_the_next),
         cmocka_unit_test (half_a_submission_that_may_run_once_keeps_its_key),
         cmocka_unit_test (what_was_cancelled_half_said_is_its_clients_behind_a_restart),
+        cmocka_unit_test (nor_does_the_second_who_comes_back_find_another_batch),
         cmocka_unit_test (what_passed_its_deadline_half_said_is_its_clients_behind_a_restart),
         cmocka_unit_test (who_is_refused_after_a_restart_leaves_the_batch_to_its_client),
         cmocka_unit_test (a_batch_that_only_refused_clients_opened_again_ends_with_the_grace),
