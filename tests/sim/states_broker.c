@@ -46,16 +46,18 @@ uint64_t broker_grants (const struct sched *s, uint64_t token)
 
 static bool answers (const struct worker *w, int64_t now_us)
 {
-    return w->session->route && !w->holding && !w->suspect && !w->draining &&
-           now_us - w->session->heard_us < ANSWERS_US;
+    return w->session->route && !w->session->doubtful && !w->holding && !w->suspect &&
+           !w->draining && now_us - w->session->heard_us < ANSWERS_US;
 }
 
+/* (Slots that are kept for a task which takes several are not idle, though they look so.) */
 static bool has_room (const struct sched *s, const struct worker * not, const struct batch *b,
                       int64_t now_us)
 {
     const struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
-        if (w != not &&answers (w, now_us) && w->occupied + b->cpus <= w->slots)
+        if (w != not &&answers (w, now_us) && w->occupied + b->cpus <= w->slots &&
+            (!w->drained_for || w->drained_for == b))
             return true;
     return false;
 }
