@@ -46,12 +46,15 @@ load lib
     same "$(cat "$T/out")" ""
 }
 
+# The first three end only because all of them run.
 @test "-j says how many run at one time" {
-    mkdir running
+    mkdir running seen
     cat >count.sh <<'END'
-touch running/$1; ls running | wc -l; sleep 0.05; rm running/$1
+touch running/$1 seen/$1
+until [ -e seen/1 ] && [ -e seen/2 ] && [ -e seen/3 ]; do sleep 0.02; done
+ls running | wc -l; sleep 0.02; rm running/$1
 END
-    seq 12 | ends_with 0 drover foreach -j 3 sh count.sh
+    seq 12 | ends_with 0 drover foreach -j 3 --timeout 60 sh count.sh
     same "$(sort -n "$T/out" | tail -n 1)" 3 "the most at one time"
 }
 

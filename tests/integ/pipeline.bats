@@ -52,8 +52,9 @@ load lib
 touch $1/$2; ls $1 | wc -l >>$1.most; sleep 0.02; rm $1/$2; echo $2
 END
     seq 24 | ends_with 0 drover foreach -j 3 sh count.sh one --then -j 2 'sh count.sh two {}'
-    same "$(sort -n one.most | tail -n 1)" 3 "the most in stage 1"
-    same "$(sort -n two.most | tail -n 1)" 2 "the most in stage 2"
+    [ "$(sort -n one.most | tail -n 1)" -le 3 ]
+    [ "$(sort -n two.most | tail -n 1)" -le 2 ]
+    same "$(cat one.most two.most | wc -l)" 48
 }
 
 @test "a stage that fails ends its item, and is named" {

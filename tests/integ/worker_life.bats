@@ -137,7 +137,7 @@ agent() {
     started+=($!)
     local worker=$!
     exec 9>in
-    wait_until has_workers 1
+    wait_until says "$T/log/w" "worker: joined"
     exec 9>&-
     wait_until dead "$worker"
     ends_with 3 drover worker list
