@@ -14,16 +14,6 @@ struct keycount_key {
     UT_hash_handle hh;
 };
 
-/* FNV-1a. */
-static uint64_t hash_of (const char *key, size_t len)
-{
-    uint64_t h = 14695981039346656037u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)key[i]) * 1099511628211u;
-    return h;
-}
-
 void keycount_fini (struct keycount *k)
 {
     struct keycount_key *key, *next;
@@ -55,7 +45,7 @@ void keycount_add (struct keycount *k, const char *key, size_t len)
 
     if (k->full)
         return;
-    found = key_of (k, hash_of (key, len));
+    found = key_of (k, hash_bytes (key, len));
     found->tasks++;
     if (found->tasks > k->most)
         k->most = found->tasks;

@@ -2,19 +2,11 @@
 #include <string.h>
 
 #include "client/drover.h"
-
-/* FNV-1a: only to tell whether all tasks ran on one host. */
-static uint64_t hash (const char *text)
-{
-    uint64_t h = 14695981039346656037u;
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 1099511628211u;
-    return h;
-}
+#include "common/base/hash.h"
 
 static void note_host (drover_worth_t *w, const char *host)
 {
-    uint64_t h = hash (host ? host : "");
+    uint64_t h = host ? hash_bytes (host, strlen (host)) : hash_bytes ("", 0);
     if (w->hosts == 0) {
         w->hosts = 1;
         w->host_hash = h;
