@@ -195,6 +195,7 @@ static void on_died (struct worker *w, const struct launcher_event *le)
                        .executor = m->number,
                        .wait_status = le->wait_status,
                        .stuck = le->stuck,
+                       .cut = control_is_cut (m->page),
                        .unsent = control_unsent (m->page, m->last_record),
                        .wall_us = (uint64_t)clock_wall_us (),
                    });

@@ -130,7 +130,7 @@ other = {"thread-exit:": "function rude:act ended its process with status 5",
          "exec:": "function rude:act ended its process with status 0",
          "nonsense:": "rude:act?does not know?that"}
 damaged = "function rude:act damaged what its executor works with"
-spoils = {"write:": damaged, "page:": damaged, "close:": "function rude:act ended its process with status 0"}
+spoils = {"write:": damaged, "page:": damaged, "close:": damaged}
 for line in open(sys.argv[2]):
     r = json.loads(line)
     if "task" in r:

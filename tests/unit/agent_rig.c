@@ -589,6 +589,7 @@ void rig_die (struct rig *r, unsigned x, int wait_status)
     rig_event (r, &(struct agent_event){.kind = AGENT_DIED,
                                         .executor = x,
                                         .wait_status = wait_status,
+                                        .cut = e->cut,
                                         .unsent = bytes_of (e->packed.bytes, e->packed.len)});
     e->running = false;
 }

@@ -39,6 +39,7 @@ struct rig_executor {
     unsigned cancels; /* CANCEL_ROWS */
     uint64_t done;    /* its function says, of 10; 0: nothing */
     bool spent;       /* it wants to be replaced */
+    bool cut;         /* its stream is broken */
     bool looks;       /* its function asks whether it is cancelled, */
     bool asked;       /* and is */
     unsigned inputs;  /* INPUT and SIGNAL */

@@ -119,6 +119,23 @@ static void rows_whose_page_was_written_over_are_all_suspects (void **state)
     rig_free (&r);
 }
 
+/* The row that closed it has its outcome; the one that runs only found it closed. */
+static void a_row_is_not_to_blame_where_the_stream_was_closed_before_it (void **state)
+{
+    (void)state;
+    unsigned x;
+    struct rig *r = with_unsent (0, 2, &x);
+    r->executor[x].cut = true;
+    rig_die (r, x, 0);
+    rig_all (r, 300, 2, OUTCOME_DONE);
+    assert_int_equal (r->row[302].outcomes, 0);
+    x = rig_holder (r, 302);
+    assert_int_equal (r->executor[x].n_told, 1);
+    rig_work_all (r, 1);
+    rig_all (r, 302, 18, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 /* An executor that has told nothing yet has one row, and those behind it as another job. */
 static void the_first_row_is_not_to_blame_where_another_job_may_have_begun (void **state)
 {
@@ -271,6 +288,7 @@ int main (void)
         cmocka_unit_test (an_executor_that_keeps_its_outcomes_is_given_up_as_spoiled),
         cmocka_unit_test (a_function_without_a_limit_may_run_for_ever),
         cmocka_unit_test (progress_is_told_once_a_second_and_only_when_it_is_new),
+        cmocka_unit_test (a_row_is_not_to_blame_where_the_stream_was_closed_before_it),
         cmocka_unit_test (a_spent_executor_is_replaced_between_rows),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

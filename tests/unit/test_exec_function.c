@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -222,6 +223,39 @@ static void outcomes_can_be_had_while_a_later_row_runs (void **state)
     buf_fini (&rows);
 }
 
+/* As when a function has closed it: what ran is told in the page, and nothing else is begun. */
+static void outcomes_that_cannot_be_sent_are_not_lost (void **state)
+{
+    (void)state;
+    struct buf rows;
+    struct control_running running;
+    struct outcome o;
+    size_t at = 0;
+    int64_t told = 0;
+    int status;
+    buf_init (&rows, 1u << 20);
+    for (int i = 0; i < 50; i++) {
+        row_begin (&rows, 1);
+        row_value (&rows, bytes_str (i == 20 ? "0.1" : "0"));
+    }
+    exec_spec (&rig, &(struct exec_spec){.form = FORM_FUNCTION, .function = "drover:sleep"});
+    exec_run_rows (&rig, 0, 0, 50, &rows);
+    while (!control_running (rig.control, &running) || running.place < 20)
+        exec_pump (&rig, 1);
+    assert_int_equal (shutdown (framing_fd (rig.stream), SHUT_RDWR), 0);
+    assert_int_equal (waitpid (rig.pid, &status, 0), rig.pid);
+    assert_true (control_is_cut (rig.control));
+    struct bytes unsent = control_unsent (rig.control, rig.last_record);
+    while (outcome_read (unsent, &at, &o) > 0)
+        told++;
+    assert_true (told > 0);
+    assert_int_equal (o.row, 20);
+    assert_int_equal (control_claimed (rig.control, 0, 50), 21);
+    buf_fini (&rows);
+    exec_stop (&rig);
+    exec_start (&rig, EXECUTOR_FUNCTION);
+}
+
 static void bytes_that_are_no_message_end_the_executor (void **state)
 {
     (void)state;
@@ -250,6 +284,7 @@ int main (void)
         TEST (rows_not_claimed_can_be_recalled_while_one_runs),
         TEST (outcomes_before_a_crash_are_not_lost),
         TEST (outcomes_can_be_had_while_a_later_row_runs),
+        TEST (outcomes_that_cannot_be_sent_are_not_lost),
         TEST (bytes_that_are_no_message_end_the_executor),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -226,7 +226,7 @@ struct executor {
     bool busy;    /* holds slots: works, or is being killed */
     bool killed;
     bool last;                  /* it is not used again: its rows were suspects, or it said so */
-    bool spoiled;               /* it said what it may not, or its page was written over */
+    bool spoiled;               /* it said what it may not, or its stream or page is broken */
     bool used;                  /* it has answered rows */
     bool unstarted;             /* it died before it had started anything */
     unsigned stalls;            /* looks in a row that found it with rows and running none */

@@ -220,6 +220,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
         fx_log (fx, LOG_WARN, "executor died executor=%u status=0x%x", e->number,
                 (unsigned)ev->wait_status);
     e->killed = true; /* nothing more is handed to it */
+    e->spoiled |= ev->cut;
     if (e->batch && e->batch->exclusive && e->doom == DOOM_NONE && !exclusive_may_run (a, now))
         e->doom = DOOM_LOST; /* the launcher ended it, while we were stopped */
     if (e->batch && ev->unsent.len) {

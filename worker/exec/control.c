@@ -27,6 +27,7 @@ struct control {
     _Atomic uint64_t done;    /* which is this */
     _Atomic uint64_t total;
     _Atomic uint32_t spent;   /* the executor is to be replaced */
+    _Atomic uint32_t cut;     /* its stream is broken */
     _Atomic uint64_t looks;   /* and of the last whose function asked whether it should */
     _Atomic int64_t lease_us; /* of struct lease: until_us; set last, cleared first */
     _Atomic int64_t margin_us;
@@ -164,6 +165,11 @@ bool control_is_spent (const struct control *c)
     return atomic_load (&c->spent);
 }
 
+bool control_is_cut (const struct control *c)
+{
+    return atomic_load (&c->cut);
+}
+
 bool control_cancel (struct control *c, uint64_t run, uint32_t place)
 {
     uint64_t key = row_key (run, place);
@@ -249,6 +255,11 @@ void control_say_progress (struct control *c, uint64_t done, uint64_t total)
 void control_say_spent (struct control *c)
 {
     atomic_store (&c->spent, 1);
+}
+
+void control_say_cut (struct control *c)
+{
+    atomic_store (&c->cut, 1);
 }
 
 uint8_t *control_results (struct control *c)

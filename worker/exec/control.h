@@ -82,6 +82,9 @@ bool control_progress (const struct control *c, struct control_progress *p);
 /* Whether the executor wants to be replaced when it has nothing to do. */
 bool control_is_spent (const struct control *c);
 
+/* Whether the executor ended because it could not write to its stream, or read from it. */
+bool control_is_cut (const struct control *c);
+
 /* Ask the function that runs this row to stop. Whether it is one that looks: it has asked before,
  * within this row. */
 bool control_cancel (struct control *c, uint64_t run, uint32_t place);
@@ -119,6 +122,7 @@ bool control_cancelled (struct control *c);
 
 void control_say_progress (struct control *c, uint64_t done, uint64_t total);
 void control_say_spent (struct control *c);
+void control_say_cut (struct control *c);
 
 /* The memory where outcomes are packed (CONTROL_RESULTS bytes), how much of it is whole outcomes,
  * and the number of the RESULTS message that will carry them: from 1, one more after each

@@ -83,26 +83,28 @@ static int send_alone (struct server *s, uint64_t batch, const struct outcome *o
     return rc;
 }
 
+/* Packed also where the stream turns out to be broken: then the agent finds it in the page. */
 static int add_outcome (struct server *s, uint64_t batch, const struct outcome *o)
 {
-    if (s->area_count &&
-        (s->area_batch != batch || s->area.len >= FLUSH_BYTES ||
-         s->now_us - s->area_since_us >= FLUSH_US) &&
-        flush_area (s))
+    int rc = 0;
+    if (s->area_count && (s->area_batch != batch || s->area.len >= FLUSH_BYTES ||
+                          s->now_us - s->area_since_us >= FLUSH_US))
+        rc = flush_area (s);
+    if (rc && s->area_batch != batch)
         return -1;
     size_t before = s->area.len;
     outcome_pack (&s->area, o);
     if (s->area.failed) {
         s->area.len = before;
         s->area.failed = false;
-        return flush_area (s) ? -1 : send_alone (s, batch, o);
+        return rc || flush_area (s) ? -1 : send_alone (s, batch, o);
     }
     if (s->area_count++ == 0) {
         s->area_batch = batch;
         s->area_since_us = s->now_us;
     }
     control_results_packed (s->control, s->area.len);
-    return o->wall_us >= SLOW_US ? flush_area (s) : 0;
+    return rc || (o->wall_us >= SLOW_US && flush_area (s)) ? -1 : 0;
 }
 
 /* The task's exit status. */
@@ -289,6 +291,8 @@ int function_serve (struct framing *stream, struct control *control, const struc
         if (poll (&p, 1, -1) < 0 && errno != EINTR)
             break;
     }
+    if (over == EXECUTOR_OVER) /* the agent has gone, or a function has closed what it should not */
+        control_say_cut (control);
     specs_free (&s.specs);
     house_fini (&s.house);
     call_fini (&s.call);
