@@ -365,38 +365,39 @@ check_tests = \
 	tests/check/symbols \
 	tests/check/time
 
+# those that take long come first, so that none is waited for alone at the end
 integ_tests = \
-	tests/integ/after.bats \
+	tests/integ/hosts.bats \
+	tests/integ/worker_py.bats \
+	tests/integ/flow.bats \
+	tests/integ/worker_life.bats \
+	tests/integ/restart.bats \
+	tests/integ/foreach_basic.bats \
 	tests/integ/again.bats \
+	tests/integ/detached.bats \
+	tests/integ/foreach_vs_parallel.bats \
+	tests/integ/examples.bats \
+	tests/integ/run.bats \
+	tests/integ/stopped.bats \
+	tests/integ/output.bats \
+	tests/integ/pipeline.bats \
+	tests/integ/after.bats \
 	tests/integ/at_rest.bats \
 	tests/integ/bad_disk.bats \
 	tests/integ/bad_input.bats \
 	tests/integ/containment.bats \
-	tests/integ/detached.bats \
-	tests/integ/flow.bats \
 	tests/integ/environment.bats \
-	tests/integ/examples.bats \
-	tests/integ/foreach_basic.bats \
-	tests/integ/foreach_vs_parallel.bats \
 	tests/integ/hostile.bats \
-	tests/integ/hosts.bats \
 	tests/integ/invoke.bats \
 	tests/integ/library.bats \
 	tests/integ/modules.bats \
 	tests/integ/ordered.bats \
-	tests/integ/output.bats \
-	tests/integ/pipeline.bats \
 	tests/integ/poison.bats \
 	tests/integ/private.bats \
 	tests/integ/race.bats \
-	tests/integ/restart.bats \
-	tests/integ/run.bats \
-	tests/integ/stopped.bats \
 	tests/integ/slow_line.bats \
 	tests/integ/state.bats \
 	tests/integ/weird_names.bats \
-	tests/integ/worker_life.bats \
-	tests/integ/worker_py.bats \
 	tests/integ/worth.bats
 
 # Programs that tests start, without being tests.
