@@ -16,8 +16,6 @@ broker_libbrokercore_a_SOURCES = \
 	broker/core/check.c \
 	broker/core/chunks.c \
 	broker/core/clients.c \
-	broker/core/content.c \
-	broker/core/content.h \
 	broker/core/core.h \
 	broker/core/degraded.c \
 	broker/core/dump.c \

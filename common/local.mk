@@ -50,6 +50,8 @@ common_libmodel_la_SOURCES = \
 common_libwire_la_SOURCES = \
 	common/wire/chan.c \
 	common/wire/chan.h \
+	common/wire/content.c \
+	common/wire/content.h \
 	common/wire/kinds.c \
 	common/wire/kinds.h \
 	common/wire/outcome.c \

@@ -9,10 +9,10 @@
 
 #include <sys/queue.h>
 
-#include "broker/core/content.h"
 #include "broker/core/sched.h"
 #include "common/base/hash.h"
 #include "common/model/ranges.h"
+#include "common/wire/content.h"
 #include "common/wire/outcome.h"
 #include "common/wire/rows.h"
 
@@ -245,7 +245,7 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
 /* `resent`: of whoever sends it, for chunks in parts that come again. */
 int batch_rows (struct sched *s, struct batch *b, const struct wire *w, struct content *resent,
                 struct effects *fx, struct err *e);
-int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
+int batch_close (struct sched *s, struct batch *b, const struct msg_close *m, struct effects *fx,
                  struct err *e);
 /* Whether SPEC, ROWS or CLOSE would change nothing. */
 bool batch_knows (const struct batch *b, const struct wire *w);

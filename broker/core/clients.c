@@ -328,7 +328,7 @@ static void on_close (const struct said *m)
     struct sub *sub = own_sub (m, m->w->m.close.batch);
     if (!sub)
         return;
-    if (batch_close (m->s, sub->batch, m->w->m.close.total, m->fx, &e) < 0) {
+    if (batch_close (m->s, sub->batch, &m->w->m.close, m->fx, &e) < 0) {
         does_not_fit (m, sub, &e);
         return;
     }

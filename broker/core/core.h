@@ -8,10 +8,10 @@
  *     placing   who gets what next                          place.c waiting.c alone.c wide.c
  *     attempts  what runs again, when, and what ran before            retry.c due.c odd.c
  *     state     what the store is told, and a life that begins from it
- *               records.c replay.c restored.c degraded.c retention.c rerun.c content.c
+ *               records.c replay.c restored.c degraded.c retention.c rerun.c
  *
  * Most structs are in headers of their own, which this one includes: peers.h (session, client,
- * worker), batch.h (batch, lease), attempts.h, content.h.
+ * worker), batch.h (batch, lease), attempts.h.
  */
 #ifndef DROVER_BROKER_CORE_CORE_H
 #define DROVER_BROKER_CORE_CORE_H
@@ -20,7 +20,6 @@
 
 #include "broker/core/attempts.h"
 #include "broker/core/batch.h"
-#include "broker/core/content.h"
 #include "broker/core/peers.h"
 #include "broker/core/sched.h"
 #include "common/base/hash.h"

@@ -7,11 +7,11 @@
 
 #include <sys/queue.h>
 
-#include "broker/core/content.h"
 #include "broker/core/sched.h"
 #include "common/base/hash.h"
 #include "common/model/ranges.h"
 #include "common/wire/chan.h"
+#include "common/wire/content.h"
 
 struct batch;
 struct entry;

@@ -54,7 +54,7 @@ static int on_rows (struct sched *s, struct batch *b, const struct wire *w, stru
 
 static int on_close (struct sched *s, struct batch *b, const struct wire *w, struct err *e)
 {
-    return batch_close (s, b, w->m.close.total, NULL, e);
+    return batch_close (s, b, &w->m.close, NULL, e);
 }
 
 static int on_cancel (struct sched *s, struct batch *b, const struct wire *w, struct err *e)

@@ -227,20 +227,50 @@ uint64_t batch_chunks (const struct batch *b)
     return b->n_hashes;
 }
 
-int batch_close (struct sched *s, struct batch *b, uint64_t total, struct effects *fx,
+/* 0: a hash of it is missing. */
+static uint64_t content_of_all (const struct batch *b)
+{
+    uint64_t specs = 0, chunks = 0;
+    for (size_t i = 0; i < b->n_specs; i++)
+        specs = content_chain (specs, b->spec_hashes[i]);
+    for (size_t i = 0; i < b->n_hashes; i++) {
+        if (!b->hashes[i])
+            return 0;
+        chunks = content_chain (chunks, b->hashes[i]);
+    }
+    return content_of_batch (specs, chunks);
+}
+
+/* A chunk that differs is refused where it comes; but the refusal may be lost with this process,
+ * and the chunk is not said again where it was acknowledged. */
+static int check_content (const struct batch *b, const struct msg_close *m, struct err *e)
+{
+    uint64_t was = m->content ? content_of_all (b) : 0;
+    if (!was || was == m->content)
+        return 0;
+    return err_set (e, EEXIST,
+                    "rows or commands came before with other content: %016" PRIx64
+                    " in all, and now %016" PRIx64,
+                    was, m->content);
+}
+
+int batch_close (struct sched *s, struct batch *b, const struct msg_close *m, struct effects *fx,
                  struct err *e)
 {
+    uint64_t total = m->total;
     if (b->closed && total != b->submitted && !b->cancelled)
         return err_set (e, EEXIST, "closed before with %" PRIu64 " rows, and now %" PRIu64,
                         b->submitted, total);
     if (b->closed)
-        return 0;
+        return b->cancelled ? 0 : check_content (b, m, e);
     if (total != b->submitted && !b->cancelled)
         return err_set (e, EINVAL, "closed with %" PRIu64 " rows, but %" PRIu64 " have come", total,
                         b->submitted);
     if (chunk_half (b) && !b->cancelled)
         return err_set (e, EINVAL, "closed, but parts of row %" PRIu64 " are missing",
                         b->submitted);
+    if (!b->cancelled && check_content (b, m, e) < 0)
+        return -1;
     b->closed = true;
     stuck_closed (s, b);
     struct wire w = {.kind = WIRE_CLOSE};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/wire/content.h"
 #include "common/wire/rows.h"
 
 #define VALUE_HEAD 5 /* bytes of the longest MessagePack head of an array or a bin */
@@ -80,6 +81,7 @@ int batch_add_spec (struct batch *b, struct wire *spec, struct err *e)
     spec->m.spec.spec = (uint64_t)b->specs;
     if (batch_post (b, LANE_BULK, spec, e) != 0)
         return -1;
+    b->specs_said = content_chain (b->specs_said, content_of_spec (spec));
     if (spec->m.spec.flags & SPEC_LIVE_OUTPUT)
         b->live_output = true;
     if (spec->m.spec.keep_bytes)
@@ -98,6 +100,12 @@ static struct wire rows_message (const struct batch *b, int spec, uint64_t first
     return w;
 }
 
+static void chunk_said (struct batch *b, const struct wire *w)
+{
+    b->chunks++;
+    b->chunks_said = content_chain (b->chunks_said, content_of_rows (w));
+}
+
 int batch_flush (struct batch *b, struct err *e)
 {
     if (b->chunk_count == 0)
@@ -109,11 +117,12 @@ int batch_flush (struct batch *b, struct err *e)
     bool kept = w.body[0].blob && (!b->keys.len || w.body[1].blob);
     int rc = kept ? batch_post (b, LANE_BULK, &w, e)
                   : err_set (e, ENOMEM, "no memory for a chunk of %zu bytes", b->chunk.len);
+    if (rc == 0)
+        chunk_said (b, &w);
     slice_fini (&w.body[0]);
     slice_fini (&w.body[1]);
     if (rc != 0)
         return -1;
-    b->chunks++;
     b->chunk_count = 0;
     buf_clear (&b->chunk);
     buf_clear (&b->keys);
@@ -194,12 +203,14 @@ static int add_large (struct batch *b, int spec, const struct bytes *key,
         w.m.rows.total = row.len;
         rc = row.ptr ? post_parts (b, &w, &row, &first, e)
                      : err_set (e, ENOMEM, "no memory for a row");
+        w.body[0] = row;
+        w.body[1] = first;
     }
+    if (rc == 0)
+        chunk_said (b, &w);
     slice_fini (&row);
     buf_fini (&packed);
     buf_fini (&keys);
-    if (rc == 0)
-        b->chunks++;
     return rc;
 }
 
@@ -297,16 +308,22 @@ int64_t batch_add_keyed (struct batch *b, int spec, const struct bytes *key,
     return rc == 0 ? (int64_t)b->rows++ : -1;
 }
 
+int batch_say_close (struct batch *b, struct err *e)
+{
+    struct wire w = {.kind = WIRE_CLOSE};
+    w.m.close.batch = b->handle;
+    w.m.close.total = b->rows;
+    w.m.close.content = content_of_batch (b->specs_said, b->chunks_said);
+    return batch_post (b, LANE_BULK, &w, e); /* behind its rows */
+}
+
 int batch_close (struct batch *b, struct err *e)
 {
     if (b->closed && !b->attached)
         return 0;
     if (may_submit (b, e) != 0 || batch_flush (b, e) != 0)
         return -1;
-    struct wire w = {.kind = WIRE_CLOSE};
-    w.m.close.batch = b->handle;
-    w.m.close.total = b->rows;
-    if (batch_post (b, LANE_BULK, &w, e) != 0) /* behind its rows */
+    if (batch_say_close (b, e) != 0)
         return -1;
     b->closed = true;
     return 0;

@@ -69,8 +69,9 @@ struct batch {
     uint64_t chunk_count;
     int chunk_spec; /* of its first row */
     uint64_t chunks;
-    uint64_t rows;        /* added */
-    uint64_t max_pending; /* 0: no limit */
+    uint64_t specs_said, chunks_said; /* content_chain() of them */
+    uint64_t rows;                    /* added */
+    uint64_t max_pending;             /* 0: no limit */
 
     struct opening opening;
     bool told_busy;       /* the user was */
@@ -117,6 +118,9 @@ int64_t batch_add_keyed (struct batch *b, int spec, const struct bytes *key,
 int batch_flush (struct batch *b, struct err *e);
 
 int batch_close (struct batch *b, struct err *e);
+
+/* CLOSE once more, of a batch that is closed. */
+int batch_say_close (struct batch *b, struct err *e);
 
 /* Rows that may be added now; 0: wait. `enough` asks for more before it stops being 0, so that a
  * waiter is not woken for single rows. */

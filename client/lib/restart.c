@@ -163,11 +163,12 @@ static void say_open (struct core *c, const struct opening *o, uint64_t record, 
     session_post_first (c->session, &w);
 }
 
-/* Somebody else may submit under its key: what the broker has and did not acknowledge may be
- * theirs, and is still to be compared. */
+/* Somebody else may submit under its key: what the broker has may be theirs. It was acknowledged
+ * when it was compared, but that it differs may have been said to a connection that broke: so it is
+ * still to be compared, chunk by chunk or, as to what is not said again, by what CLOSE says. */
 static bool is_compared (const struct batch *b)
 {
-    return b->opening.open.compare && !b->kept_close;
+    return b->opening.open.compare;
 }
 
 static void open_again (struct core *c, struct batch *b)
@@ -183,6 +184,8 @@ static void open_again (struct core *c, struct batch *b)
     b->reopening = true;
     say_open (c, &b->opening, b->record, b->trail, is_compared (b), b->kept_open);
     opening_say_rest (&b->opening, c->session);
+    if (is_compared (b) && b->opening.done && b->kept_close && !b->waits.close)
+        batch_say_close (b, NULL);
     batch_inputs_again (b);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/content.h"
 #include "common/wire/trail.h"
 #include "tests/unit/client_rig.h"
 
@@ -107,6 +108,35 @@ static void what_others_may_have_said_under_the_key_is_still_compared (void **st
     for (unsigned i = 0; kinds[i]; i++) {
         w = expect_leaves (kinds[i]);
         wire_fini (&w);
+    }
+}
+
+static uint64_t content_of_close (void)
+{
+    struct wire w = expect_leaves (WIRE_CLOSE);
+    uint64_t content = w.m.close.content;
+    assert_int_not_equal (content, 0);
+    wire_fini (&w);
+    return content;
+}
+
+/* The broker may have refused it, and the refusal may be lost. */
+static void what_was_acknowledged_is_compared_by_its_content (void **state)
+{
+    (void)state;
+    batch.opening.open.compare = 1;
+    batch_close (&batch, NULL);
+    uint64_t content = content_of_batch (batch.specs_said, batch.chunks_said);
+    all_acknowledged ();
+    for (int times = 0; times < 2; times++) {
+        restart ();
+        connected ();
+        struct wire w = expect_leaves (WIRE_OPEN);
+        assert_int_equal (w.m.open.compare, 1);
+        wire_fini (&w);
+        opened_again (1, 1, 1);
+        assert_int_equal (content_of_close (), content);
+        expect_leave (0);
     }
 }
 
@@ -553,6 +583,7 @@ int main (void)
         TEST (what_was_not_acknowledged_follows_in_order),
         TEST (chunks_that_the_broker_has_are_not_sent_again),
         TEST (what_others_may_have_said_under_the_key_is_still_compared),
+        TEST (what_was_acknowledged_is_compared_by_its_content),
         TEST (of_a_cancelled_batch_that_is_compared_the_end_is_said),
         TEST (a_second_restart_before_the_answer_changes_nothing),
         TEST (a_state_that_went_back_is_not_gone_on_with),

@@ -325,6 +325,27 @@ static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
     bed_free (&b);
 }
 
+/* Its rows were acknowledged by a broker that refused them, and died before it could say so. */
+static void rows_that_are_not_said_again_are_compared_at_the_end (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c1 = bed_client (b, "c1");
+    struct peer *c2 = bed_client (b, "c2");
+    submit_with_key (c1, 1);
+    bed_worker (b, "w", 4);
+    bed_run (b, 1000);
+    open_to_compare (c2);
+    struct wire w = {.kind = WIRE_CLOSE};
+    w.m.close = (struct msg_close){.batch = 1, .total = 5, .content = 12345};
+    peer_post (c2, &w);
+    bed_settle (b);
+    assert_int_equal (client_view (c2, 1)->n_got, 0);
+    assert_int_equal (client_view (c2, 1)->end.state, BATCH_BROKEN);
+    assert_int_equal (c2->n_errors, 1);
+    bed_free (&b);
+}
+
 /* It would take them for rows that it never said. */
 static void who_opened_first_gets_no_results_of_rows_that_another_said_first (void **state)
 {
@@ -364,6 +385,7 @@ int main (void)
         cmocka_unit_test (a_large_row_with_other_bytes_is_a_conflict),
         cmocka_unit_test (the_same_key_again_is_the_same_batch),
         cmocka_unit_test (results_of_a_known_batch_wait_until_all_was_compared),
+        cmocka_unit_test (rows_that_are_not_said_again_are_compared_at_the_end),
         cmocka_unit_test (who_opened_first_gets_no_results_of_rows_that_another_said_first),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
