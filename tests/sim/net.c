@@ -341,7 +341,7 @@ void net_close (struct sim *s, struct conn *c)
     bool quiet = sim_chance (s, 200) && !s->calm;
     if (quiet || sim_chance (s, 500))
         next_epoch (s, c); /* what it said last is lost with it */
-    if (quiet)
+    if (quiet || c->ghost)
         be_ghost (s, c);
     struct mail *m;
     while ((m = STAILQ_FIRST (&c->waiting))) {

@@ -50,13 +50,14 @@ static bool answers (const struct worker *w, int64_t now_us)
            !w->draining && now_us - w->session->heard_us < ANSWERS_US;
 }
 
-/* (Slots that are kept for a task which takes several are not idle, though they look so.) */
+/* (Slots that are kept for a task which takes several, or that runs alone, are not idle, though
+ * they look so.) */
 static bool has_room (const struct sched *s, const struct worker * not, const struct batch *b,
                       int64_t now_us)
 {
     const struct worker *w;
     TAILQ_FOREACH (w, &s->workers, link)
-        if (w != not &&answers (w, now_us) && w->occupied + b->cpus <= w->slots &&
+        if (w != not &&answers (w, now_us) && w->occupied + b->cpus <= w->slots && !w->alone_us &&
             (!w->drained_for || w->drained_for == b))
             return true;
     return false;
