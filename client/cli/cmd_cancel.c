@@ -160,7 +160,7 @@ static int await_gone (const struct cancel_opts *o, drover_t *h, struct target *
     if (o->states == STATE_WAITING)
         return 0;
     if (drover_await (h, span->ref, -1, NULL, NULL, &us, e) < 0)
-        return -1;
+        return e->code == DROVER_EUNKNOWN ? 0 : -1; /* it was there, and went with its client */
     t->gone_us = us > t->gone_us ? us : t->gone_us;
     return 0;
 }
@@ -227,7 +227,8 @@ struct progress {
     bool failed;          /* ... where it did */
 };
 
-/* All at once, then one after the other until they are gone. */
+/* All at once, then one after the other until they are gone. Each is looked at before any is ended,
+ * since the end of one stage of a pipeline lets its client end the others. */
 static int cancel_all (const struct cancel_opts *o, drover_t *h, const struct selectors *s)
 {
     struct target *targets = mem_zalloc (s->count * sizeof *targets);
@@ -236,9 +237,12 @@ static int cancel_all (const struct cancel_opts *o, drover_t *h, const struct se
 
     for (size_t i = 0; i < s->count; i++) {
         targets[i].s = &s->all[i];
-        all[i].failed =
-            start (o, h, &targets[i], &all[i].spans, &all[i].error) < 0 ||
-            ask_turn (o, h, &targets[i], &all[i].spans, &all[i].asked, &all[i].error) < 0;
+        all[i].failed = start (o, h, &targets[i], &all[i].spans, &all[i].error) < 0;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        struct progress *p = &all[i];
+        if (!p->failed)
+            p->failed = ask_turn (o, h, &targets[i], &p->spans, &p->asked, &p->error) < 0;
     }
     for (size_t i = 0; i < s->count; i++) {
         struct progress *p = &all[i];
