@@ -2,12 +2,13 @@
 #include "client/cli/after.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/cli/durations.h"
 
-enum { WORD_MAX = 60 };
+enum { WORD_MAX = 280 }; /* a name may have 256 bytes */
 
 static const uint64_t BATCH_MOST = 999999999999;
 
@@ -25,20 +26,36 @@ static int read_when (const char *word, int *when, struct err *e)
     return err_set (e, EINVAL, "'%s' is none of ok, any, fail", word);
 }
 
-static int read_one (struct afters *a, char *word, struct err *e)
+int afters_add (struct afters *a, uint64_t batch, int when, struct err *e)
 {
-    char *colon = strchr (word, ':');
-    drover_after_t *one = &a->list[a->count];
-
     if (a->count == AFTERS_MAX)
         return err_set (e, EINVAL, "a batch can wait for %d others here", AFTERS_MAX);
+    a->names[a->count] = bytes_of (NULL, 0);
+    a->list[a->count++] = (drover_after_t){.batch = batch, .when = when};
+    return 0;
+}
+
+static bool is_name (const char *word)
+{
+    return word[0] == '@' || strcmp (word, "last") == 0;
+}
+
+/* `text` is where the word was copied from. */
+static int read_one (struct afters *a, char *word, const char *text, struct err *e)
+{
+    char *colon = strrchr (word, ':');
+    int when = DROVER_AFTER_OK;
+    uint64_t batch = 0;
+    bool name;
+
     if (colon)
         *colon = '\0';
-    one->when = DROVER_AFTER_OK;
-    if (number_within (word, 1, BATCH_MOST, &one->batch, e) < 0 ||
-        (colon && read_when (colon + 1, &one->when, e) < 0))
+    name = is_name (word);
+    if ((!name && number_within (word, 1, BATCH_MOST, &batch, e) < 0) ||
+        (colon && read_when (colon + 1, &when, e) < 0) || afters_add (a, batch, when, e) < 0)
         return -1;
-    a->count++;
+    if (name)
+        a->names[a->count - 1] = bytes_of (text, strlen (word));
     return 0;
 }
 
@@ -49,8 +66,10 @@ int afters_parse (struct afters *a, const char *text, struct err *e)
     for (;;) {
         size_t len = strcspn (text, ",");
 
+        if (len >= sizeof word)
+            return err_set (e, EINVAL, "'%.40s...' is the number or name of no batch", text);
         snprintf (word, sizeof word, "%.*s", (int)len, text);
-        if (read_one (a, word, e) < 0)
+        if (read_one (a, word, text, e) < 0)
             return -1;
         if (!text[len])
             return 0;

@@ -73,6 +73,38 @@ int batches_open (struct session_opts *o, char *const *words, size_t count, drov
     return status;
 }
 
+static int find_named (const struct session_opts *o, drover_t *h, struct bytes name, int when,
+                       struct afters *found)
+{
+    char *word = mem_strndup ((const char *)name.ptr, name.len);
+    struct selectors s;
+    struct err e = {0};
+    int status = selectors_parse (&s, &word, 1, &e) < 0 ? say_usage (o->command, "%s", e.text)
+                                                        : resolve (o, h, &s);
+
+    for (size_t i = 0; status == STATUS_OK && i < s.count; i++)
+        if (afters_add (found, s.all[i].id, when, &e) < 0)
+            status = say_usage (o->command, "--after: %s", e.text);
+    selectors_fini (&s);
+    free (word);
+    return status == STATUS_OK ? 0 : -1;
+}
+
+int batches_run_after (const struct session_opts *o, drover_t *h, const struct afters *a,
+                       struct afters *found, drover_batch_options_t *options)
+{
+    struct err e;
+
+    found->count = 0;
+    for (size_t i = 0; a && i < a->count; i++) {
+        if (a->names[i].len ? find_named (o, h, a->names[i], a->list[i].when, found) < 0
+                            : afters_add (found, a->list[i].batch, a->list[i].when, &e) < 0)
+            return -1;
+    }
+    afters_apply (found, options);
+    return 0;
+}
+
 static int save_state (const drover_pair_t *pairs, size_t count, void *arg)
 {
     static const char *const not_ok[] = {"failed", "timeout", "cancelled",

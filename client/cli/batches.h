@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "client/cli/after.h"
 #include "client/cli/selectors.h"
 #include "client/cli/session.h"
 #include "client/drover.h"
@@ -27,6 +28,11 @@ struct batch_state {
  * where none matches at all the status is STATUS_NOTHING. */
 int batches_open (struct session_opts *o, char *const *words, size_t count, drover_t **h,
                   struct selectors *s);
+
+/* Let a batch that will be opened run after `a` (NULL: nothing), with its names turned into what
+ * the broker has. `found` is borrowed by `options`. 0; -1: what is wrong was said. */
+int batches_run_after (const struct session_opts *o, drover_t *h, const struct afters *a,
+                       struct afters *found, drover_batch_options_t *options);
 
 /* What the broker knows of batch `id`. 0; -1 with an error, DROVER_EUNKNOWN: no such batch. */
 int batches_state (drover_t *h, uint64_t id, struct batch_state *state, drover_error_t *e);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "client/cli/after.h"
+#include "client/cli/batches.h"
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
 #include "client/cli/say.h"
@@ -386,10 +387,12 @@ static int open_task (struct run *r, const drover_spec_t *spec)
                                       .flags = DROVER_AT_MOST_ONCE |
                                                (r->opts->function ? 0 : DROVER_INPUT),
                                       .deadline_ms = r->opts->deadline_ms};
+    struct afters after;
     drover_error_t e = {0};
     int number;
 
-    afters_apply (&r->opts->after, &options);
+    if (batches_run_after (&r->opts->session, r->h, &r->opts->after, &after, &options) < 0)
+        return -1;
     r->deadline_us = CLOCK_NEVER;
     if (r->opts->deadline_ms)
         r->deadline_us = clock_mono_us () + (int64_t)r->opts->deadline_ms * US_PER_MS;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/cli/batches.h"
 #include "client/cli/cli.h"
 #include "client/cli/foreach_opts.h"
 #include "client/cli/help.h"
@@ -170,11 +171,13 @@ static int submit_all (struct submit *s)
                                       .jobs = s->rows.jobs,
                                       .priority = s->rows.priority,
                                       .deadline_ms = s->rows.deadline_ms};
+    struct afters after;
     drover_error_t e = {0};
     int status;
 
     retrying_apply (&s->rows.retrying, &options);
-    afters_apply (s->rows.after, &options);
+    if (batches_run_after (&s->rows.session, s->h, s->rows.after, &after, &options) < 0)
+        return STATUS_TROUBLE;
     s->batch = drover_batch_open (s->h, &options, &e);
     s->feed = (struct feed){.next = s->rows.next,
                             .arg = s->rows.arg,

@@ -1,5 +1,6 @@
 /* rivals: tasks of which one success is enough; see rivals.h. */
 #include "client/cli/rivals.h"
+#include "client/cli/batches.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -376,10 +377,12 @@ static int open_batch (struct rivals *r)
                                       .jobs = drover_is_private (r->h) ? 0 : r->run.jobs,
                                       .priority = r->run.priority,
                                       .deadline_ms = r->run.deadline_ms};
+    struct afters after;
     drover_error_t e = {0};
 
     retrying_apply (&r->run.retrying, &options);
-    afters_apply (r->run.after, &options);
+    if (batches_run_after (&r->run.session, r->h, r->run.after, &after, &options) < 0)
+        return -1;
     r->batch = drover_batch_open (r->h, &options, &e);
     r->spec = r->batch ? drover_batch_add_spec (r->batch, r->run.spec, &e) : -1;
     return r->spec < 0 ? session_error (&r->run.session, &e, -1) : 0;

@@ -1,4 +1,5 @@
 /* runner: one attached batch; see runner.h. */
+#include "client/cli/batches.h"
 #include "client/cli/runner_inner.h"
 
 #include <errno.h>
@@ -347,10 +348,12 @@ static int open_batch (struct runner *r)
                                       .priority = r->opts->priority,
                                       .deadline_ms = r->opts->deadline_ms,
                                       .max_pending = PENDING_ROWS};
+    struct afters after;
     drover_error_t e;
 
     retrying_apply (&r->opts->retrying, &options);
-    afters_apply (r->opts->after, &options);
+    if (batches_run_after (&r->opts->session, r->h, r->opts->after, &after, &options) < 0)
+        return -1;
     r->batch = drover_batch_open (r->h, &options, &e);
     if (!r->batch)
         return session_error (&r->opts->session, &e, -1);

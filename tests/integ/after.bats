@@ -37,6 +37,13 @@ held() {
     wait "$NEVER" || same "$?" 2
     says "$T/log/never" "task 1 (1): not run: batch $bad did not succeed"
     drover forget "$bad" "$good"
+    ends_with 0 drover run --after last echo ran
+    same "$(cat "$T/out")" ran
+    ends_with 125 drover run --after @nobody true
+    says "$T/err" "no batch matches @nobody"
+    drover submit --name late-one 'sleep 0.2; echo late >late' ::: 1
+    drover run --after "last:any,@late-one:ok" cat late >"$T/out"
+    same "$(cat "$T/out")" "late 1"
     ends_with 125 drover run --after "$clean:fail" true
     says "$T/err" "not run: batch $clean succeeded"
     ends_with 0 drover run --after "$clean" echo ran
@@ -50,6 +57,9 @@ held() {
     ends_with 255 drover foreach --after 7 true ::: 1
     says "$T/err" "there is no batch 7 to run after"
     refused 255 "'well' is none of ok, any, fail" drover foreach --after 7:well true ::: 1
+    ends_with 255 drover foreach --after last true ::: 1
+    says "$T/err" "no batch matches last: there is none"
+    refused 255 "'last.7' is not a whole number" drover foreach --after last.7 true ::: 1
     refused 255 "'x' is not a whole number" drover foreach --after 1,x true ::: 1
     refused 125 "'x' is not a whole number" drover run --after x true
 }
