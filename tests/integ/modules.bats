@@ -153,6 +153,37 @@ END
     same "$(drover run --function rude:cwd)" "$PWD"
 }
 
+@test "a module that is built again is the one that is called from then on" {
+    version() {
+        module "$1" <<C
+#include <drover_module.h>
+static int version (drover_call_t *call)
+{
+    return drover_call_result (call, "$2", 1);
+}
+static const struct drover_function functions[] = {{"version", version, NULL}, {NULL, NULL, NULL}};
+DROVER_MODULE (functions)
+C
+    }
+    called() {
+        ends_with 0 drover foreach --function v:version ::: 1 2 3 4 5 6 7 8
+        same "$(cat "$T/out")" "$1"
+    }
+    version v 1
+    start_broker
+    use_broker
+    start_worker --slots 2
+    called 11111111
+    version w 2
+    mv "$T/modules/w.so" "$T/modules/v.so"
+    called 22222222
+    called 22222222
+    version w 3
+    cat "$T/modules/w.so" >"$T/modules/v.so"
+    called 33333333
+    same "$(grep -c warn "$T/log/worker.1")" 0
+}
+
 @test "a function tells its progress, what it took, and its process is replaced when it has grown" {
     module work <<'C'
 #include <drover_module.h>

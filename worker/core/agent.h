@@ -105,7 +105,7 @@ struct agent_event {
     enum agent_kind executor_kind;
     int wait_status;
     unsigned stuck;      /* DIED: processes of it that could not be killed */
-    bool cut;            /* DIED: it went because its stream was broken, not by us */
+    bool cut;            /* DIED: its stream was broken, or its module is another one now */
     struct bytes unsent; /* DIED: outcomes it had packed and not sent */
     uint64_t wall_us;    /* DIED: time of day, for outcomes made here */
 };

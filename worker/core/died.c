@@ -215,7 +215,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
     struct executor *e = executor_find (a, ev->executor);
     if (!e)
         return;
-    bool expected = e->killed || answered_all (e, ev->wait_status);
+    bool expected = e->killed || ev->cut || answered_all (e, ev->wait_status);
     if (!expected)
         fx_log (fx, LOG_WARN, "executor died executor=%u status=0x%x", e->number,
                 (unsigned)ev->wait_status);

@@ -27,7 +27,7 @@ struct control {
     _Atomic uint64_t done;    /* which is this */
     _Atomic uint64_t total;
     _Atomic uint32_t spent;   /* the executor is to be replaced */
-    _Atomic uint32_t cut;     /* its stream is broken */
+    _Atomic uint32_t cut;     /* it goes by itself */
     _Atomic uint64_t looks;   /* and of the last whose function asked whether it should */
     _Atomic int64_t lease_us; /* of struct lease: until_us; set last, cleared first */
     _Atomic int64_t margin_us;

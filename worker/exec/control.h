@@ -82,7 +82,8 @@ bool control_progress (const struct control *c, struct control_progress *p);
 /* Whether the executor wants to be replaced when it has nothing to do. */
 bool control_is_spent (const struct control *c);
 
-/* Whether the executor ended because it could not write to its stream, or read from it. */
+/* Whether the executor ended because it could not write to its stream, or read from it, or because
+ * the module that it was to call is another one now. */
 bool control_is_cut (const struct control *c);
 
 /* Ask the function that runs this row to stop. Whether it is one that looks: it has asked before,

@@ -46,6 +46,7 @@ struct target {
     uint64_t timeout_ms;
     drover_function_t *fn;
     struct err missing; /* why there is none */
+    bool stale;         /* it is to be loaded anew, by another process */
 };
 
 static int post_results (struct server *s, uint64_t batch, uint64_t count, struct bytes body)
@@ -197,6 +198,8 @@ static void aim (struct server *s, const struct msg_run *run, struct target *t)
         t->missing = spec->broken;
     else if (spec->w.m.spec.form != FORM_FUNCTION)
         err_set (&t->missing, EINVAL, "a command in an executor of functions");
+    else if (modules_stale (s->modules, spec->function))
+        t->stale = true;
     else
         t->fn = modules_find (s->modules, spec->function, &t->missing);
 }
@@ -210,6 +213,8 @@ static int run_rows (struct server *s, const struct wire *w)
     int64_t place;
     int rc = 0;
     aim (s, &w->m.run, &t);
+    if (t.stale)
+        return -1;
     getrusage (RUSAGE_SELF, &s->usage); /* a module was loaded, perhaps */
     s->uncounted_us = 0;
     s->now_us = clock_mono_us ();
@@ -291,7 +296,7 @@ int function_serve (struct framing *stream, struct control *control, const struc
         if (poll (&p, 1, -1) < 0 && errno != EINTR)
             break;
     }
-    if (over == EXECUTOR_OVER) /* the agent has gone, or a function has closed what it should not */
+    if (over == EXECUTOR_OVER) /* a function has closed what it should not, or was built again */
         control_say_cut (control);
     specs_free (&s.specs);
     house_fini (&s.house);

@@ -121,6 +121,8 @@ const struct drover_module *module_load (const char *path, struct err *e)
 
 struct found {
     char *name;
+    char *path; /* NULL: it has no file */
+    struct stat file;
     const struct drover_module *module;
     LIST_ENTRY (found) link;
 };
@@ -130,12 +132,14 @@ struct modules {
     LIST_HEAD (, found) found;
 };
 
-static void add_found (struct modules *m, struct bytes name, const struct drover_module *module)
+static struct found *add_found (struct modules *m, struct bytes name,
+                                const struct drover_module *module)
 {
     struct found *f = mem_zalloc (sizeof *f);
     f->name = mem_strndup ((const char *)name.ptr, name.len);
     f->module = module;
     LIST_INSERT_HEAD (&m->found, f, link);
+    return f;
 }
 
 struct modules *modules_new (const struct module_path *path)
@@ -156,10 +160,26 @@ void modules_free (struct modules **mp)
     while ((f = LIST_FIRST (&m->found))) {
         LIST_REMOVE (f, link);
         free (f->name);
+        free (f->path);
         free (f);
     }
     free (m);
     *mp = NULL;
+}
+
+/* The file is looked at before it is loaded: one that is exchanged in between is found out. */
+static const struct drover_module *load_file (struct modules *m, struct bytes name,
+                                              const char *path, struct err *e)
+{
+    struct stat file = {0};
+    stat (path, &file);
+    const struct drover_module *module = module_load (path, e);
+    if (module) {
+        struct found *f = add_found (m, name, module);
+        f->path = mem_strdup (path);
+        f->file = file;
+    }
+    return module;
 }
 
 /* Load the file of that name from the first directory that has one. */
@@ -171,8 +191,8 @@ static const struct drover_module *load_named (struct modules *m, struct bytes n
         char *path = mem_printf ("%s/%.*s.so", dir, (int)name.len, (const char *)name.ptr);
         bool there = access (path, F_OK) == 0;
         const struct drover_module *module = NULL;
-        if (there && check_dir (dir, e) == 0 && (module = module_load (path, e)))
-            add_found (m, name, module);
+        if (there && check_dir (dir, e) == 0)
+            module = load_file (m, name, path, e);
         free (path);
         if (there)
             return module;
@@ -190,6 +210,24 @@ static const struct drover_module *module_named (struct modules *m, struct bytes
         if (bytes_equal (name, bytes_str (f->name)))
             return f->module;
     return load_named (m, name, e);
+}
+
+static bool is_other (const struct stat *a, const struct stat *b)
+{
+    return a->st_ino != b->st_ino || a->st_dev != b->st_dev || a->st_size != b->st_size ||
+           a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+bool modules_stale (const struct modules *m, struct bytes name)
+{
+    const struct found *f;
+    struct stat now;
+    LIST_FOREACH (f, &m->found, link) {
+        size_t len = strlen (f->name);
+        if (name.len > len && memcmp (name.ptr, f->name, len) == 0 && name.ptr[len] == ':')
+            return f->path && stat (f->path, &now) == 0 && is_other (&f->file, &now);
+    }
+    return false;
 }
 
 drover_function_t *modules_find (struct modules *m, struct bytes name, struct err *e)

@@ -45,4 +45,8 @@ void modules_free (struct modules **m);
  * for the task's owner. */
 drover_function_t *modules_find (struct modules *m, struct bytes name, struct err *e);
 
+/* Whether the file of that function's module is another one than was loaded, or was written over:
+ * only a new process can load it. */
+bool modules_stale (const struct modules *m, struct bytes name);
+
 #endif
