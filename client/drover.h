@@ -257,7 +257,7 @@ typedef struct drover_reply {
 } drover_reply_t;
 
 enum drover_note {
-    DROVER_NOTE_NO_WORKER = 1, /* no worker is connected */
+    DROVER_NOTE_NO_WORKER = 1, /* no worker is connected (not told of a private broker) */
     DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it */
     DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function */
     DROVER_NOTE_WORKER_LOST,

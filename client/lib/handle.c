@@ -250,10 +250,13 @@ void drover_flush (drover_t *h)
 }
 
 /* Of a batch that the program does not know; what its broker has to tell the user it gets without
- * the batch. */
+ * the batch. And that there is no worker, where ours is on its way: its end would be told. */
 static bool is_hidden (drover_t *h)
 {
     const drover_batch_t *b = h->core.event.batch;
+    if (h->private && h->core.event.kind == DROVER_EVENT_NOTICE &&
+        h->core.event.notice->code == DROVER_NOTE_NO_WORKER)
+        return true;
     if (!b || !b->hidden)
         return false;
     h->core.event.batch = NULL;
