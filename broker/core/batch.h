@@ -107,9 +107,11 @@ struct batch {
     uint64_t next_chunk; /* number expected next */
     uint64_t *hashes;    /* of the content of each complete chunk */
     size_t n_hashes;
-    struct content coming; /* of the chunk that comes in parts */
-    size_t last_found;     /* chunk that the last lookup gave */
-    uint64_t submitted;    /* rows that have come */
+    uint64_t specs_chain, chunks_chain; /* content_chain() of both lists */
+    bool hash_missing;                  /* one of the chunks could not be taken */
+    struct content coming;              /* of the chunk that comes in parts */
+    size_t last_found;                  /* chunk that the last lookup gave */
+    uint64_t submitted;                 /* rows that have come */
     struct ranges waiting;
     struct ranges picky;      /* of these, those that prefer some worker: waiting.c */
     struct ranges alone;      /* ... and those that are to run alone: alone.c */

@@ -68,6 +68,7 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
         return err_set (e, EINVAL, "spec %" PRIu64 " is not the next one, or over the limit of %d",
                         n, SPECS_MAX);
     push_hash (&b->spec_hashes, b->n_specs, hash);
+    b->specs_chain = content_chain (b->specs_chain, hash);
     if ((n & (n - 1)) == 0) /* room in powers of two */
         b->specs = mem_resize (b->specs, n ? 2 * n : 1, sizeof *b->specs);
     struct wire *mine = &b->specs[b->n_specs++];
@@ -145,6 +146,8 @@ static void note_content (struct batch *b, const struct wire *w)
         return;
     uint64_t hash = !taken ? 0 : m->total ? content_so_far (&b->coming, m) : content_of_rows (w);
     push_hash (&b->hashes, b->n_hashes++, hash);
+    b->chunks_chain = content_chain (b->chunks_chain, hash);
+    b->hash_missing |= !hash;
     content_fini (&b->coming);
 }
 
@@ -227,26 +230,12 @@ uint64_t batch_chunks (const struct batch *b)
     return b->n_hashes;
 }
 
-/* 0: a hash of it is missing. */
-static uint64_t content_of_all (const struct batch *b)
-{
-    uint64_t specs = 0, chunks = 0;
-    for (size_t i = 0; i < b->n_specs; i++)
-        specs = content_chain (specs, b->spec_hashes[i]);
-    for (size_t i = 0; i < b->n_hashes; i++) {
-        if (!b->hashes[i])
-            return 0;
-        chunks = content_chain (chunks, b->hashes[i]);
-    }
-    return content_of_batch (specs, chunks);
-}
-
 /* A chunk that differs is refused where it comes; but the refusal may be lost with this process,
  * and the chunk is not said again where it was acknowledged. */
 static int check_content (const struct batch *b, const struct msg_close *m, struct err *e)
 {
-    uint64_t was = m->content ? content_of_all (b) : 0;
-    if (!was || was == m->content)
+    uint64_t was = content_of_batch (b->specs_chain, b->chunks_chain);
+    if (!m->content || b->hash_missing || was == m->content)
         return 0;
     return err_set (e, EEXIST,
                     "rows or commands came before with other content: %016" PRIx64

@@ -2,7 +2,6 @@
 #include "client/cli/after.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,6 +74,14 @@ int afters_parse (struct afters *a, const char *text, struct err *e)
             return 0;
         text += len + 1;
     }
+}
+
+bool afters_have_names (const struct afters *a)
+{
+    for (size_t i = 0; a && i < a->count; i++)
+        if (a->names[i].len)
+            return true;
+    return false;
 }
 
 void afters_apply (const struct afters *a, drover_batch_options_t *o)

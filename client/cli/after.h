@@ -2,6 +2,8 @@
 #ifndef DROVER_CLI_AFTER_H
 #define DROVER_CLI_AFTER_H
 
+#include <stdbool.h>
+
 #include "client/drover.h"
 #include "common/base/bytes.h"
 #include "common/base/err.h"
@@ -20,6 +22,9 @@ int afters_parse (struct afters *a, const char *text, struct err *e);
 
 /* One more: 0; -1 where there are AFTERS_MAX. */
 int afters_add (struct afters *a, uint64_t batch, int when, struct err *e);
+
+/* Whether batches are named, by what changes. `a` may be NULL. */
+bool afters_have_names (const struct afters *a);
 
 /* Set the fields of the batch that this is about; `a` has no names, and is borrowed by them. */
 void afters_apply (const struct afters *a, drover_batch_options_t *o);

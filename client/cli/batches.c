@@ -82,6 +82,8 @@ static int find_named (const struct session_opts *o, drover_t *h, struct bytes n
     int status = selectors_parse (&s, &word, 1, &e) < 0 ? say_usage (o->command, "%s", e.text)
                                                         : resolve (o, h, &s);
 
+    if (status == STATUS_OK && selectors_have_tasks (&s))
+        status = say_usage (o->command, "--after %s: whole batches only", word);
     for (size_t i = 0; status == STATUS_OK && i < s.count; i++)
         if (afters_add (found, s.all[i].id, when, &e) < 0)
             status = say_usage (o->command, "--after: %s", e.text);
@@ -97,9 +99,15 @@ int batches_run_after (const struct session_opts *o, drover_t *h, const struct a
 
     found->count = 0;
     for (size_t i = 0; a && i < a->count; i++) {
-        if (a->names[i].len ? find_named (o, h, a->names[i], a->list[i].when, found) < 0
-                            : afters_add (found, a->list[i].batch, a->list[i].when, &e) < 0)
+        const drover_after_t *one = &a->list[i];
+
+        if (a->names[i].len) {
+            if (find_named (o, h, a->names[i], one->when, found) < 0)
+                return -1;
+        } else if (afters_add (found, one->batch, one->when, &e) < 0) {
+            say_usage (o->command, "--after: %s", e.text);
             return -1;
+        }
     }
     afters_apply (found, options);
     return 0;

@@ -195,7 +195,10 @@ static int finish (const struct cancel_opts *o, drover_t *h, const struct target
     if (batches_state (h, t->s->id, &state, e) < 0) {
         if (e->code != DROVER_EUNKNOWN)
             return -1;
-        state.cancelled = t->cancelled + t->open; /* attached to a client: gone with its end */
+        /* attached to a client: gone with its end */
+        state.cancelled = t->cancelled + t->open;
+        if (t->s->count && t->s->count < t->open)
+            state.cancelled = t->cancelled + t->s->count;
     }
     print_cancelled (o, t, state.cancelled - t->cancelled);
     return 0;

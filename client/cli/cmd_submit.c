@@ -223,6 +223,9 @@ static int submit (struct plan *p)
 
 static int run (const struct foreach_opts *o)
 {
+    if (o->key && afters_have_names (&o->after))
+        return say_usage (command, "--id with --after last or @name: the next time that is another "
+                                   "batch; give its number");
     if (o->key) {
         unsetenv ("OLDPWD");
         unsetenv ("SHLVL");

@@ -308,13 +308,13 @@ int64_t batch_add_keyed (struct batch *b, int spec, const struct bytes *key,
     return rc == 0 ? (int64_t)b->rows++ : -1;
 }
 
-int batch_say_close (struct batch *b, struct err *e)
+int batch_say_close (struct batch *b, enum chan_lane lane, struct err *e)
 {
     struct wire w = {.kind = WIRE_CLOSE};
     w.m.close.batch = b->handle;
     w.m.close.total = b->rows;
     w.m.close.content = content_of_batch (b->specs_said, b->chunks_said);
-    return batch_post (b, LANE_BULK, &w, e); /* behind its rows */
+    return batch_post (b, lane, &w, e);
 }
 
 int batch_close (struct batch *b, struct err *e)
@@ -323,7 +323,7 @@ int batch_close (struct batch *b, struct err *e)
         return 0;
     if (may_submit (b, e) != 0 || batch_flush (b, e) != 0)
         return -1;
-    if (batch_say_close (b, e) != 0)
+    if (batch_say_close (b, LANE_BULK, e) != 0)
         return -1;
     b->closed = true;
     return 0;

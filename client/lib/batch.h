@@ -119,8 +119,8 @@ int batch_flush (struct batch *b, struct err *e);
 
 int batch_close (struct batch *b, struct err *e);
 
-/* CLOSE once more, of a batch that is closed. */
-int batch_say_close (struct batch *b, struct err *e);
+/* Queue CLOSE: behind its rows, or before others' where the broker has them all. */
+int batch_say_close (struct batch *b, enum chan_lane lane, struct err *e);
 
 /* Rows that may be added now; 0: wait. `enough` asks for more before it stops being 0, so that a
  * waiter is not woken for single rows. */

@@ -185,7 +185,7 @@ static void open_again (struct core *c, struct batch *b)
     say_open (c, &b->opening, b->record, b->trail, is_compared (b), b->kept_open);
     opening_say_rest (&b->opening, c->session);
     if (is_compared (b) && b->opening.done && b->kept_close && !b->waits.close)
-        batch_say_close (b, NULL);
+        batch_say_close (b, LANE_CONTROL, NULL);
     batch_inputs_again (b);
 }
 

@@ -215,8 +215,8 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
     struct executor *e = executor_find (a, ev->executor);
     if (!e)
         return;
-    bool expected = e->killed || ev->cut || answered_all (e, ev->wait_status);
-    if (!expected)
+    bool expected = e->killed || answered_all (e, ev->wait_status);
+    if (!expected && !ev->cut)
         fx_log (fx, LOG_WARN, "executor died executor=%u status=0x%x", e->number,
                 (unsigned)ev->wait_status);
     e->killed = true; /* nothing more is handed to it */
@@ -228,6 +228,7 @@ void executor_died (struct agent *a, const struct agent_event *ev, int64_t now,
         executor_outcomes (a, e, &unsent, now, fx);
     }
     struct job *j;
+    expected |= ev->cut && e->used; /* who has run nothing has nothing to be cut off by */
     bool blame = e->batch && to_blame (a, e, expected);
     e->used |= e->n_jobs > 1; /* rows of one may have been run when those of another were */
     while (e->batch && (j = TAILQ_FIRST (&e->jobs))) {

@@ -31,8 +31,9 @@
  * that descends from it (unless SPEC_LEAVE_CHILDREN), and, where it ran in a cgroup, all in that.
  *
  * Ends: when the socket is closed by the agent or the launcher is gone: what it runs is killed
- * first. A time limit of a function is the agent's to watch (control_running), and to end by
- * killing the executor.
+ * first. One of functions, too, when a function has closed the socket, or when its module is
+ * another file than it has loaded; its page says so. A time limit of a function is the agent's to
+ * watch (control_running), and to end by killing the executor.
  */
 #ifndef DROVER_WORKER_EXEC_EXECUTOR_H
 #define DROVER_WORKER_EXEC_EXECUTOR_H
@@ -49,7 +50,7 @@ enum executor_kind { EXECUTOR_COMMAND, EXECUTOR_FUNCTION };
 
 /* How an executor ends by itself. Rows that it had not claimed are to be run elsewhere. */
 enum executor_exit {
-    EXECUTOR_OVER = 0,   /* the agent closed the socket */
+    EXECUTOR_OVER = 0,   /* the agent closed the socket; or its page says that it was cut off */
     EXECUTOR_LEFT = 3,   /* a task with SPEC_LEAVE_CHILDREN left processes, which live on; every
                           * outcome was sent */
     EXECUTOR_STUCK = 4,  /* a task left processes that cannot be killed; every outcome was sent */

@@ -266,7 +266,8 @@ static int handle_all (struct server *s, int *over)
             return -1;
         }
     }
-    *over = EXECUTOR_FAULT;
+    if (rc)
+        *over = EXECUTOR_FAULT;
     return rc;
 }
 

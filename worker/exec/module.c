@@ -114,7 +114,10 @@ const struct drover_module *module_load (const char *path, struct err *e)
     const struct drover_module *m = dlsym (object, "drover_module");
     if (!m)
         err_set (e, ENOEXEC, "%s is no module: it has no DROVER_MODULE", path);
-    return m && check_functions (path, m, e) == 0 ? m : NULL;
+    if (m && check_functions (path, m, e) == 0)
+        return m;
+    dlclose (object); /* or this one would be found once more, when there is another file */
+    return NULL;
 }
 
 /* --- those of a process ----------------------------------------------------------------------- */
