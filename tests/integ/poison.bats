@@ -29,7 +29,7 @@ count() {
     same "$(count parked "$id")" 1
     same "$(wc -l <runs.agent)" 3
     for row in a b c d e f g h; do
-        [ "$(wc -l <"runs.$row")" -le 2 ] # a neighbour of the first loss, never of another
+        [ "$(wc -l <"runs.$row")" -le 3 ] # beside it twice at the most, then by itself
     done
     ends_with 1 drover results --json "$id"
     says "$T/out" "executor died"
