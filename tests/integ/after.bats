@@ -61,7 +61,7 @@ held() {
     refused 255 "'well' is none of ok, any, fail" drover foreach --after 7:well true ::: 1
     ends_with 255 drover foreach --after last true ::: 1
     says "$T/err" "no batch matches last: there is none"
-    refused 255 "--id with --after last or @name" drover submit --id k --after last true ::: 1
+    refused 2 "--id with --after last or @name" drover submit --id k --after last true ::: 1
     refused 255 "'last.7' is not a whole number" drover foreach --after last.7 true ::: 1
     refused 255 "'x' is not a whole number" drover foreach --after 1,x true ::: 1
     refused 125 "'x' is not a whole number" drover run --after x true
