@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/bad_disk.h"
 #include "tests/unit/state_rig.h"
@@ -25,10 +26,21 @@ struct life {
     size_t n_marks;
 };
 
+static void forget_marks (struct life *l)
+{
+    while (l->n_marks)
+        free (l->marks[--l->n_marks]);
+}
+
+/* The first of a life is synced: none of those before it comes back. */
 static void remember_mark (struct life *l)
 {
     char *text = place_read (&l->place, "mark");
-    if (text && l->n_marks < MARKS_MAX)
+    if (!text)
+        return;
+    if (l->n_marks && strstr (text, l->boot) && !strstr (l->marks[0], l->boot))
+        forget_marks (l);
+    if (l->n_marks < MARKS_MAX)
         l->marks[l->n_marks++] = text;
     else
         free (text);
@@ -51,6 +63,7 @@ static void live (struct life *l, struct statedb *db)
                                      : statedb_probe (db, &e)) < 0)
             break;
     }
+    remember_mark (l);
 }
 
 static void cut (struct life *l, struct statedb *db)
@@ -63,8 +76,7 @@ static void cut (struct life *l, struct statedb *db)
     bad_disk_cut (&l->disk, &after, &l->dice);
     if (l->n_marks)
         place_write (&after, "mark", l->marks[dice_roll (&l->dice, l->n_marks)]);
-    while (l->n_marks)
-        free (l->marks[--l->n_marks]);
+    forget_marks (l);
     statedb_close (&db, false);
     bad_disk_fini (&l->disk);
     place_remove (&l->place);
@@ -73,7 +85,7 @@ static void cut (struct life *l, struct statedb *db)
 
 static void new_boot (struct life *l)
 {
-    snprintf (l->boot, sizeof l->boot, "boot-%d", (int)dice_roll (&l->dice, 1 << 30));
+    snprintf (l->boot, sizeof l->boot, "boot-%010d", (int)dice_roll (&l->dice, 1 << 30));
 }
 
 static void new_life (struct life *l, bool fast)
