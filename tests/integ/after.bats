@@ -20,6 +20,8 @@ held() {
     then=$(drover submit --after "$good" 'echo {} >>ran' ::: a b)
     start_job never drover foreach --after "$good,$bad:ok" 'echo never >>ran' ::: 1 2
     NEVER=$JOB_PID
+    listed() { [ "$(drover list --json | wc -l)" -eq 4 ]; }
+    wait_until listed # before the broker is killed
     clean=$(drover submit --after "$bad:fail" --after "$good:any" 'echo clean >>ran' ::: x)
     ends_with 0 drover info "$clean"
     says "$T/out" "$bad:fail,$good:any"
