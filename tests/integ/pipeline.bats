@@ -23,26 +23,42 @@ load lib
 }
 
 @test "a later stage begins before the first has ended" {
-    ends_with 0 timeout 10 drover foreach -k -j 2 \
+    ends_with 0 timeout 30 drover foreach -k -j 2 \
         'test {} = a || until test -e seen; do sleep 0.02; done; echo {}' \
         --then 'touch seen; cat' ::: a b
     same "$(paste -sd' ' "$T/out")" "a b"
 }
 
-@test "a slow first stage on all slots does not starve the second" {
-    seq 6 | ends_with 0 drover foreach -j 1 'sleep 0.05; echo a{} >>log; echo {}' \
-        --then -j 1 'read x; echo b$x >>log'
-    local last
-    last=$(grep -n a6 log | cut -d: -f1)
-    [ "$(grep -n b1 log | cut -d: -f1)" -lt "$last" ]
-    same "$(grep -c b log)" 6
+# Items of which the first stage always has more, until the second has had its turn.
+feed() {
+    local n=0 ahead
+    until grep -qs b log || [ "$n" -ge 600 ]; do
+        ahead=$(($(grep -cs . log || true) + 12))
+        while [ "$n" -lt "$ahead" ]; do echo $((++n)); done
+        sleep 0.02
+    done
 }
 
+@test "a slow first stage on all slots does not starve the second" {
+    feed | ends_with 0 drover foreach -j 1 'sleep 0.05; echo a{} >>log; echo {}' \
+        --then -j 1 'read x; echo b$x >>log'
+    [ "$(grep -c a log)" -lt 600 ]
+    same "$(grep -c b log)" "$(grep -c a log)"
+}
+
+# Each task of the first stage ends when the next one has begun, or half a second later: where no slot is
+# kept for the second, two are never free.
 @test "a stage whose tasks take all slots is not starved by the one before" {
-    seq 12 | ends_with 0 drover foreach -j 2 'sleep 0.0$(({} % 3 + 2)); echo a{} >>log; echo {}' \
-        --then --cpus 2 'read x; echo b$x >>log'
-    [ "$(grep -n b log | head -n 1 | cut -d: -f1)" -lt 6 ]
-    same "$(grep -c b log)" 12
+    cat >chain.sh <<'END'
+touch on-$1
+n=0
+until [ -e on-$(($1 + 1)) ] || grep -qs b log || [ $((n += 1)) -gt 25 ]; do sleep 0.02; done
+echo a$1 >>log
+echo $1
+END
+    feed | ends_with 0 drover foreach -j 2 sh chain.sh --then --cpus 2 'read x; echo b$x >>log'
+    [ "$(grep -c a log)" -lt 600 ]
+    same "$(grep -c b log)" "$(grep -c a log)"
 }
 
 # In each stage: how many run, of those that are counted by a directory.
@@ -123,8 +139,9 @@ END
 }
 
 @test "retries and time limits are those of a stage" {
-    ends_with 1 drover foreach echo --then --retries 2 --timeout 0.1 'echo >>runs; sleep 10' ::: a
-    same "$(wc -l <runs)" 2
+    ends_with 1 drover foreach --json echo --then --retries 2 --timeout 0.1 'sleep 10' ::: a
+    says "$T/out" '"attempt":2'
+    ends_with 1 drover foreach echo --then --timeout 0.1 'sleep 10' ::: a
     says "$T/err" "task 1 (a) in stage 2: "
 }
 
