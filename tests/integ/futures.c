@@ -103,7 +103,9 @@ static void limit (void)
 {
     drover_batch_options_t o = {.jobs = 2};
     drover_task_t *t[12];
-    drover_spec_t *s = shell ("mkdir at.{}; ls -d at.* | wc -l; sleep 0.02; rmdir at.{}");
+    drover_spec_t *s =
+        shell ("mkdir at.{}; touch on.{}; until [ -e on.0 ] && [ -e on.1 ]; do sleep 0.02; done; "
+               "ls -d at.* | wc -l; sleep 0.02; rmdir at.{}");
     drover_spec_cpus (s, 0);
     drover_batch_t *b = drover_batch_open (h, &o, &error);
     check (b != NULL, "batch");
