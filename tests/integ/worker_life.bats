@@ -48,10 +48,12 @@ agent() {
 @test "TERM lets running tasks finish and gives back the others" {
     start_worker --slots 1
     wait_until has_workers 1
-    start_job foreach drover foreach -k 'echo started >>started; sleep 1; echo {}' ::: a b
+    start_job foreach drover foreach -k 'echo started >>started; until [ -e go ]; do sleep 0.02; done; echo {}' ::: a b
     local foreach=$JOB_PID
     wait_until test -s started
     kill -TERM "$WORKER_PID"
+    wait_until says "$T/log/worker.1" draining
+    touch go
     wait_until dead "$WORKER_PID"
     same "$(wc -l <started)" 1
     start_worker
@@ -62,10 +64,9 @@ agent() {
 @test "a task over the drain time is killed, and runs again elsewhere" {
     start_worker --slots 1 --drain-timeout 200ms
     wait_until has_workers 1
-    start_job foreach drover foreach 'echo >>started; [ -e quick ] || sleep 60; echo {}' ::: a
+    start_job foreach drover foreach 'echo >>started; [ "$(wc -l <started)" -gt 1 ] || sleep 60; echo {}' ::: a
     local foreach=$JOB_PID
     wait_until test -s started
-    touch quick
     kill -TERM "$WORKER_PID"
     wait_until dead "$WORKER_PID"
     start_worker
@@ -88,10 +89,9 @@ agent() {
 @test "an agent killed with -9 is replaced, and what it ran runs again" {
     start_worker
     wait_until has_workers 1
-    start_job foreach drover foreach 'echo >>started; [ -e quick ] || sleep 60; echo {}' ::: a
+    start_job foreach drover foreach 'echo >>started; [ "$(wc -l <started)" -gt 1 ] || sleep 60; echo {}' ::: a
     local foreach=$JOB_PID
     wait_until test -s started
-    touch quick
     kill -KILL "$(agent)"
     wait "$foreach"
     same "$(printed foreach)" a
