@@ -4,9 +4,12 @@
 load lib
 
 @test "--cancel-fd: a descriptor tells the program before a signal does" {
-    ends_with 124 drover run --cancel-fd --timeout 1 --grace 10 sh -c \
-        'trap "" TERM; read -r why <&$DROVER_CANCEL_FD; echo "told: $why"'
-    same "$(cat "$T/out")" "told: timeout"
+    told() {
+        ends_with 124 drover run --cancel-fd --timeout 1 --grace 10 sh -c \
+            'trap "" TERM; read -r why <&$DROVER_CANCEL_FD; echo "told: $why"' &&
+            same "$(cat "$T/out")" "told: timeout"
+    }
+    wait_until told
     refused 125 "asks drover_cancelled()" drover run --cancel-fd --function drover:echo x
 }
 
@@ -138,8 +141,13 @@ ended() {
 }
 
 @test "a setsid grandchild does not survive the time limit" {
-    ends_with 124 drover run --timeout 1.5 --grace 0.3 bash -c \
-        '(setsid sh -c "trap : TERM; echo \$\$ >pid; while :; do sleep 0.1; done" &) ; sleep 100'
+    over_limit() {
+        rm -f pid
+        ends_with 124 drover run --timeout 1.5 --grace 0.3 bash -c \
+            '(setsid sh -c "trap : TERM; echo \$\$ >pid; while :; do sleep 0.1; done" &) ; sleep 100' &&
+            [ -s pid ]
+    }
+    wait_until over_limit
     dead "$(cat pid)"
 }
 
