@@ -261,12 +261,13 @@ two_clients() {
 
 @test "time limits of tasks, batches and waits hold while the broker is away" {
     add_worker --slots 3
+    wait_until has_workers 1
     other=$(drover submit 'sleep {}' ::: 60)
-    timed=$(drover submit --timeout 1 'echo >>timed; sleep {}' ::: 60)
-    due=$(drover submit --deadline 1.5 'echo >>due; sleep {}' ::: 60)
+    timed=$(drover submit --timeout 2 'echo >>timed; sleep {}' ::: 60)
+    due=$(drover submit --deadline 2.5 'echo >>due; sleep {}' ::: 60)
     wait_until lines timed 1
     wait_until lines due 1
-    start_job wait drover wait "$other" --timeout 2
+    start_job wait drover wait "$other" --timeout 3
     local wait=$JOB_PID status=0
     wait_until two_clients "$wait"
     kill_broker
