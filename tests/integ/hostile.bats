@@ -11,7 +11,7 @@ setup() {
     drover_setup
     "$python" -c 'import msgpack, zmq' 2>/dev/null || skip "needs python3-zmq and python3-msgpack"
     start_broker --listen tcp://127.0.0.1:0 --listen "ipc://$T/s" --insecure --client-gone-after 300ms \
-        --lost-after 1s --ping-every 200ms --log-level warn
+        --lost-after 2s --ping-every 200ms --log-level warn
     use_broker
 }
 
