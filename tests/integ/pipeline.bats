@@ -35,7 +35,7 @@ feed() {
     until grep -qs b log || [ "$n" -ge 600 ]; do
         ahead=$(($(grep -cs . log || true) + 12))
         while [ "$n" -lt "$ahead" ]; do echo $((++n)); done
-        sleep 0.02
+        sleep 0.02 # until tasks have ended
     done
 }
 
