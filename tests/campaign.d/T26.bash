@@ -3,7 +3,7 @@
 # Sizes: STEPS (of the clock, in seconds, one behind the other), SLEEP (seconds of sleep).
 # All programs of drover run with tests/campaign.d/clock_shim.c. What is timed is compared with what
 # this shell's clock says. Early by more than 1 s is wrong everywhere, late by more than 1 s (a busy
-# machine: 5 s) too.
+# machine: 15 s) too.
 
 # t26_step EVERY: the clock is set, again and again.
 t26_step() {
@@ -25,7 +25,7 @@ t26_timed() {
 t26_measure() {
     local what=$1 wanted=$2 status=$3 got=0 begun ms late=1000
     shift 3
-    [ "$tier" != ci ] || late=5000
+    [ "$tier" != ci ] || late=15000
     begun=$(now_ms)
     "$@" >"$T/log/timed.$BASHPID" 2>&1 || got=$?
     ms=$(($(now_ms) - begun))
@@ -48,7 +48,7 @@ t26_known() {
 
 # What was measured across the steps is what it was.
 t26_wall() {
-    drover foreach --json 'sleep 2; : {}' ::: 1 | grep -q '"wall_s":2\.'
+    drover foreach --json 'sleep 2; : {}' ::: 1 | grep -q '"wall_s":[2-9]\.'
 }
 
 t26_all_timers() {
@@ -94,7 +94,7 @@ campaign_T26() {
     [ -e "$shim" ] || env -u XDG_RUNTIME_DIR make -s -C "$build" tests/campaign.d/clock_shim.la >"$T/log/make" 2>&1
     echo 0 >"$T/clock"
     export LD_PRELOAD=$shim DROVER_TEST_CLOCK=$T/clock
-    state_broker --ping-every 500ms --suspect-after 1500ms --lost-after 3s --client-gone-after 3s
+    state_broker --ping-every 500ms --suspect-after 2500ms --lost-after 3s --client-gone-after 3s
     start_worker --slots 8 --name w0
     start_worker --slots 1 --name stopped
     wait_until workers_are 2

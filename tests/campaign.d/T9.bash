@@ -30,7 +30,7 @@ t9_disk() {
 }
 
 campaign_T9() {
-    local pause n=0 limits=(--ping-every 200ms --suspect-after 1s --lost-after 3s --client-gone-after 3s)
+    local pause n=0 limits=(--ping-every 200ms --suspect-after 2500ms --lost-after 3s --client-gone-after 3s)
     size PAUSES 5 "5 15 60"
     # the limits are shorter than the pause
     state_broker "${limits[@]}"
