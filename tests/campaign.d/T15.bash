@@ -24,7 +24,7 @@ t15_deaf() {
     start_peers deaf deaf workers=1 slots=4 every_us=0
     wait_until workers_are 2
     echo_batch deaf 1000
-    says "$T/log/deaf" "has rows"
+    wait_until says "$T/log/deaf" "has rows"
     end "$PEERS_PID"
     say "the tasks of a worker that never reads had run elsewhere after $(($(now_ms) - begun)) ms"
 }
