@@ -36,7 +36,7 @@ t26_measure() {
 
 t26_worker_is_lost() {
     local agent
-    agent=$(wait_for_part "$WORKER_PID" agent)
+    agent=$(wait_for_part "$stopped" agent)
     kill -STOP "$agent"
     wait_until t26_known 1
     kill -CONT "$agent"
@@ -51,9 +51,13 @@ t26_wall() {
     drover foreach --json 'sleep 2; : {}' ::: 1 | grep -q '"wall_s":[2-9]\.'
 }
 
+t26_runs() {
+    drover info --json "$1" | grep -q '"running":1'
+}
+
+# t26_all_timers BATCH: with one that runs all the while.
 t26_all_timers() {
-    local id
-    id=$(drover submit --quiet 'exec sleep 600; : {}' ::: 1)
+    local id=$1
     t26_timed "a worker that is stopped is lost" 3000 0 t26_worker_is_lost
     t26_timed "limit of a wait" 2000 124 drover wait --timeout 2s "$id"
     t26_timed "time limit of a task" 2000 124 drover run --timeout 2s -- sleep 600
@@ -95,11 +99,15 @@ campaign_T26() {
     echo 0 >"$T/clock"
     export LD_PRELOAD=$shim DROVER_TEST_CLOCK=$T/clock
     state_broker --ping-every 500ms --suspect-after 2500ms --lost-after 3s --client-gone-after 3s
-    start_worker --slots 8 --name w0
+    # who will be stopped has something to do already: what is timed runs on the other one
     start_worker --slots 1 --name stopped
+    local stopped=$WORKER_PID id
+    id=$(drover submit --quiet 'exec sleep 600; : {}' ::: 1)
+    wait_until t26_runs "$id"
+    start_worker --slots 8 --name w0
     wait_until workers_are 2
     background t26_step
-    t26_all_timers
+    t26_all_timers "$id"
     touch "$T/over"
     clients_ended 20
     same "$(grep -c ' lost worker=' "$T"/log/broker.0)" 1 "workers given up (one was stopped)"
