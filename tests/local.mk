@@ -278,13 +278,13 @@ tests_unit_test_launcher_LDADD = $(UNIT_EXEC)
 
 # Programs that a simulation or a fuzz smoke run consists of: tests/sim/*, tests/fuzz/*.
 program_tests = \
+	tests/sim/sim \
+	tests/fuzz/fuzz_sched \
 	tests/fuzz/fuzz_chan \
 	tests/fuzz/fuzz_outcome \
 	tests/fuzz/fuzz_rows \
-	tests/fuzz/fuzz_sched \
 	tests/fuzz/fuzz_template \
-	tests/fuzz/fuzz_wire \
-	tests/sim/sim
+	tests/fuzz/fuzz_wire
 
 FUZZ_SMOKE = tests/fuzz/fuzz.h tests/fuzz/smoke.c
 FUZZ_WIRE = common/libwire.la common/libmodel.la common/libbase.la
@@ -365,7 +365,6 @@ check_tests = \
 	tests/check/symbols \
 	tests/check/time
 
-# those that take long come first, so that none is waited for alone at the end
 integ_tests = \
 	tests/integ/hosts.bats \
 	tests/integ/worker_py.bats \
@@ -428,7 +427,8 @@ tests_integ_disk_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_campaign_d_clock_shim_la_SOURCES = tests/campaign.d/clock_shim.c
 tests_campaign_d_clock_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 
-TESTS = $(integ_tests) $(program_tests) $(check_tests)
+# those that take long come first, so that none is waited for alone at the end
+TESTS = $(program_tests) $(integ_tests) $(check_tests)
 check_PROGRAMS += $(program_tests) $(test_helpers)
 if HAVE_CMOCKA
 TESTS += $(unit_tests)
