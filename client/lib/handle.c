@@ -169,7 +169,7 @@ void handle_settle (drover_t *h)
 
 bool handle_sleep (drover_t *h, int64_t until)
 {
-    struct epoll_event ev;
+    struct pollfd p = {.fd = h->epoll_fd, .events = POLLIN};
     int64_t at = next_deadline (h);
     if (until < at)
         at = until;
@@ -180,7 +180,8 @@ bool handle_sleep (drover_t *h, int64_t until)
     raise_event (h, false);
     if (h->watched)
         set_timer (h); /* one that has fired would wake us again and again */
-    int n = epoll_wait (h->epoll_fd, &ev, 1, clock_poll_ms (at, clock_mono_us ()));
+    /* not epoll_wait(): it ends with EINTR behind a stop and SIGCONT too, which no handler sees */
+    int n = poll (&p, 1, clock_poll_ms (at, clock_mono_us ()));
     bool interrupted = n < 0 && errno == EINTR;
     watch_children (h);
     return !interrupted;

@@ -131,3 +131,20 @@ all_done() {
     grep -v "^drover" "$T/log/foreach" | sort -n >got
     same_files got rows
 }
+
+@test "a command that is stopped while it waits for an answer, and goes on, was not interrupted" {
+    start_broker
+    use_broker
+    start_worker
+    local id
+    id=$(drover submit 'trap "touch told" TERM; touch on; until [ -e go ]; do sleep 0.02; done #' ::: 1)
+    wait_until test -e on
+    start_job cancel drover cancel --grace 60 "$id"
+    wait_until test -e told
+    kill -STOP "$JOB_PID"
+    kill -CONT "$JOB_PID"
+    sleep 0.1 # in which it would end
+    touch go
+    wait "$JOB_PID"
+    says "$T/log/cancel" "1 task ended"
+}
