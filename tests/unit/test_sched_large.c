@@ -301,19 +301,27 @@ static void open_to_compare (struct peer *c)
     client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
 }
 
+/* c1's batch of that key is over, and c2 has opened it to compare. */
+static struct bed *reopened_bed (struct peer **c1, struct peer **c2)
+{
+    struct bed *b = bed_new (NULL, NULL);
+    *c1 = bed_client (b, "c1");
+    *c2 = bed_client (b, "c2");
+    submit_with_key (*c1, 1);
+    bed_worker (b, "w", 4);
+    bed_run (b, 1000);
+    assert_true (client_view (*c1, 1)->ended);
+    open_to_compare (*c2);
+    bed_settle (b);
+    return b;
+}
+
 /* The end of the old batch must not cut the new submission short. */
 static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
 {
     (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c1 = bed_client (b, "c1");
-    struct peer *c2 = bed_client (b, "c2");
-    submit_with_key (c1, 1);
-    bed_worker (b, "w", 4);
-    bed_run (b, 1000);
-    assert_true (client_view (c1, 1)->ended);
-    open_to_compare (c2);
-    bed_settle (b);
+    struct peer *c1, *c2;
+    struct bed *b = reopened_bed (&c1, &c2);
     assert_int_equal (client_view (c2, 1)->id, client_view (c1, 1)->id);
     assert_false (client_view (c2, 1)->ended);
     assert_int_equal (c2->n_errors, 0);
@@ -329,15 +337,10 @@ static void results_of_a_known_batch_wait_until_all_was_compared (void **state)
 static void rows_that_are_not_said_again_are_compared_at_the_end (void **state)
 {
     (void)state;
-    struct bed *b = bed_new (NULL, NULL);
-    struct peer *c1 = bed_client (b, "c1");
-    struct peer *c2 = bed_client (b, "c2");
-    submit_with_key (c1, 1);
-    bed_worker (b, "w", 4);
-    bed_run (b, 1000);
-    open_to_compare (c2);
+    struct peer *c1, *c2;
+    struct bed *b = reopened_bed (&c1, &c2);
     struct wire w = {.kind = WIRE_CLOSE};
-    w.m.close = (struct msg_close){.batch = 1, .total = 5, .content = 12345};
+    w.m.close = (struct msg_close){.batch = 1, .total = 6, .content = 12345};
     peer_post (c2, &w);
     bed_settle (b);
     assert_int_equal (client_view (c2, 1)->n_got, 0);
