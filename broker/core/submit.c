@@ -235,7 +235,7 @@ uint64_t batch_chunks (const struct batch *b)
 static int check_content (const struct batch *b, const struct msg_close *m, struct err *e)
 {
     uint64_t was = content_of_batch (b->specs_chain, b->chunks_chain);
-    if (!m->content || b->hash_missing || was == m->content)
+    if (!m->content || b->cancelled || b->hash_missing || was == m->content)
         return 0;
     return err_set (e, EEXIST,
                     "rows or commands came before with other content: %016" PRIx64
@@ -251,14 +251,14 @@ int batch_close (struct sched *s, struct batch *b, const struct msg_close *m, st
         return err_set (e, EEXIST, "closed before with %" PRIu64 " rows, and now %" PRIu64,
                         b->submitted, total);
     if (b->closed)
-        return b->cancelled ? 0 : check_content (b, m, e);
+        return check_content (b, m, e);
     if (total != b->submitted && !b->cancelled)
         return err_set (e, EINVAL, "closed with %" PRIu64 " rows, but %" PRIu64 " have come", total,
                         b->submitted);
     if (chunk_half (b) && !b->cancelled)
         return err_set (e, EINVAL, "closed, but parts of row %" PRIu64 " are missing",
                         b->submitted);
-    if (!b->cancelled && check_content (b, m, e) < 0)
+    if (check_content (b, m, e) < 0)
         return -1;
     b->closed = true;
     stuck_closed (s, b);

@@ -42,8 +42,11 @@ submitted() {
     same "$(wc -l <"$T/out")" 1
 }
 
+# One that fails, one that ends well when it may, and others that do not end.
+mixed='case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sleep 60 ;; esac'
+
 @test "wait --any, --first-success, --count, --success, --percent" {
-    submitted 'case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sleep 60 ;; esac' ::: 1 2 3 4
+    submitted "$mixed" ::: 1 2 3 4
     ends_with 0 drover wait "$id" --any
     same "$(cat "$T/out")" "$id.1"
     touch go
@@ -59,7 +62,7 @@ submitted() {
 }
 
 @test "wait for some tasks, and for what cannot come" {
-    submitted --name part 'case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sleep 60 ;; esac' ::: 1 2 3 4
+    submitted --name part "$mixed" ::: 1 2 3 4
     ends_with 0 drover wait "$id.1" --any
     touch go
     ends_with 0 drover wait "$id.1-2" --count 2

@@ -205,14 +205,27 @@ static const struct drover_module *load_named (struct modules *m, struct bytes n
     return NULL;
 }
 
+static const struct found *find_found (const struct modules *m, struct bytes name)
+{
+    const struct found *f;
+    LIST_FOREACH (f, &m->found, link)
+        if (bytes_equal (name, bytes_str (f->name)))
+            break;
+    return f;
+}
+
 static const struct drover_module *module_named (struct modules *m, struct bytes name,
                                                  struct err *e)
 {
-    struct found *f;
-    LIST_FOREACH (f, &m->found, link)
-        if (bytes_equal (name, bytes_str (f->name)))
-            return f->module;
-    return load_named (m, name, e);
+    const struct found *f = find_found (m, name);
+    return f ? f->module : load_named (m, name, e);
+}
+
+/* What is before the colon; empty where there is none. */
+static struct bytes module_of (struct bytes name)
+{
+    const uint8_t *colon = name.len ? memchr (name.ptr, ':', name.len) : NULL;
+    return bytes_of (name.ptr, colon ? (size_t)(colon - name.ptr) : 0);
 }
 
 static bool is_other (const struct stat *a, const struct stat *b)
@@ -223,22 +236,16 @@ static bool is_other (const struct stat *a, const struct stat *b)
 
 bool modules_stale (const struct modules *m, struct bytes name)
 {
-    const struct found *f;
+    const struct found *f = find_found (m, module_of (name));
     struct stat now;
-    LIST_FOREACH (f, &m->found, link) {
-        size_t len = strlen (f->name);
-        if (name.len > len && memcmp (name.ptr, f->name, len) == 0 && name.ptr[len] == ':')
-            return f->path && stat (f->path, &now) == 0 && is_other (&f->file, &now);
-    }
-    return false;
+    return f && f->path && stat (f->path, &now) == 0 && is_other (&f->file, &now);
 }
 
 drover_function_t *modules_find (struct modules *m, struct bytes name, struct err *e)
 {
-    const uint8_t *colon = name.len ? memchr (name.ptr, ':', name.len) : NULL;
-    size_t len = colon ? (size_t)(colon - name.ptr) : 0;
-    struct bytes module_name = bytes_of (name.ptr, len);
-    struct bytes function = colon ? bytes_of (colon + 1, name.len - len - 1) : (struct bytes){0};
+    struct bytes module_name = module_of (name), function = {0};
+    if (module_name.len)
+        function = bytes_of (name.ptr + module_name.len + 1, name.len - module_name.len - 1);
     if (!module_name_valid (module_name) || !module_name_valid (function)) {
         err_set (e, EINVAL, "'%.*s' is no function: write MODULE:NAME", (int)name.len,
                  (const char *)name.ptr);
