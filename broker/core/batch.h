@@ -256,6 +256,7 @@ uint64_t batch_chunks (const struct batch *b);
 
 /* --- retention.c: detached batches that are over --- */
 void retention_enter (struct sched *s, struct batch *b, int64_t now);
+void retention_start_clocks (struct sched *s, int64_t now); /* behind a replay */
 void retention_leave (struct sched *s, struct batch *b);
 void retention_tick (struct sched *s, int64_t now, struct effects *fx);
 void retention_on_remove (struct sched *s, struct client *c, const struct msg_remove *m,

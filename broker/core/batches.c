@@ -473,19 +473,25 @@ static const char NO_ROOM[] = "the broker has no room for more of its results: g
                               "larger --queue-bytes, or let "
                               "the tasks print less or into files";
 
-/* One that keeps what nobody may ever fetch cannot be paused, and forgetting the others was not
- * enough: it ends, and says why. The one that keeps most goes first. */
+/* One that keeps what nobody may ever fetch cannot be paused, and forgetting those that are over
+ * was not enough: it ends, and says why. The one that keeps most goes first, others if it is too
+ * little.
+ */
 static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *greatest = NULL;
-    if (!is_crammed (s))
+    uint64_t on_its_way = 0;
+    if (!is_cramped (s))
         return;
-    for (b = s->batches; b; b = b->hh.next)
-        if (!b->ended && !b->cancelled && b->flags & BATCH_DETACHED &&
-            b->lasting_bytes > s->cfg.overflow_bytes / 8 &&
-            (!greatest || b->lasting_bytes > greatest->lasting_bytes))
+    for (b = s->batches; b; b = b->hh.next) {
+        if (b->ended || !(b->flags & BATCH_DETACHED))
+            continue;
+        if (b->cancelled)
+            on_its_way += b->lasting_bytes;
+        else if (b->lasting_bytes && (!greatest || b->lasting_bytes > greatest->lasting_bytes))
             greatest = b;
-    if (!greatest)
+    }
+    if (!greatest || s->lasting_bytes - on_its_way <= s->cfg.overflow_bytes / 4)
         return;
     effect_log (fx, LOG_WARN, "no room, ended batch=%" PRIu64 " kept_bytes=%" PRIu64, greatest->id,
                 greatest->lasting_bytes);

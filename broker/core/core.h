@@ -78,11 +78,24 @@ struct sched {
     int64_t exclusive_us; /* after a restart: rows of exclusive batches wait until then */
 };
 
-/* More is held than what well-behaved peers may have on its way beyond the limit: what would add to
- * it is refused. */
+/* Of the room beyond the limit, which is there for what is kept and for what well-behaved peers
+ * have on its way, more than so many quarters are used. */
+static inline bool is_beyond (const struct sched *s, unsigned quarters)
+{
+    return s->queue_bytes + s->own_bytes >
+           s->cfg.queue_bytes + s->cfg.overflow_bytes / 4 * quarters;
+}
+
+/* What would add to it is refused. */
 static inline bool is_crammed (const struct sched *s)
 {
-    return s->queue_bytes + s->own_bytes > s->cfg.queue_bytes + s->cfg.overflow_bytes;
+    return is_beyond (s, 4);
+}
+
+/* Nearly so, for what detached batches keep: nobody submits until one of them has made room. */
+static inline bool is_cramped (const struct sched *s)
+{
+    return is_beyond (s, 3) && s->lasting_bytes > s->cfg.overflow_bytes / 4;
 }
 
 /* --- effects.c --- */

@@ -307,6 +307,7 @@ static void start_clocks (struct sched *s, int64_t now)
         LIST_FOREACH (l, &b->leases, b_link)
             l->moved_us = now;
     }
+    retention_start_clocks (s, now);
     for (struct session *se = s->by_token; se; se = se->by_token.next)
         se->heard_us = se->gone_us = now;
     if (s->cfg.went_back)

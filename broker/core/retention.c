@@ -2,7 +2,8 @@
  * on request, after a time, or, the oldest first, when all of them take too much.
  *
  * The age of a batch of an earlier life is told by the real-time clock: from when its last task
- * ended to when this life began.
+ * ended to when this life began. (A state is read again in the same life, too, when the store had
+ * failed.) Nobody wrote down when one ended without a task that did: its age counts from then on.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,10 +14,20 @@
 /* Of a batch that is replayed: its end as this life's clock would have shown it. */
 static int64_t end_of_old (const struct sched *s, const struct batch *b)
 {
-    int64_t wall =
-        b->last_wall_us ? b->last_wall_us : (int64_t)b->open.m.open.opened_ms * US_PER_MS;
-    int64_t ago = s->cfg.start_wall_us - wall;
-    return s->cfg.start_us - (ago > 0 ? ago : 0);
+    int64_t opened_us = (int64_t)b->open.m.open.opened_ms * US_PER_MS;
+    int64_t wall = b->last_wall_us > opened_us ? b->last_wall_us : opened_us; /* a worker's clock */
+    if (b->cancelled || !b->last_wall_us)
+        return CLOCK_NEVER;
+    return s->cfg.start_us - (s->cfg.start_wall_us - wall);
+}
+
+/* None ended in the future, as those of a clock that is ahead of ours would have. */
+void retention_start_clocks (struct sched *s, int64_t now)
+{
+    struct batch *b;
+    TAILQ_FOREACH_REVERSE (b, &s->kept, kept_list, kept_link)
+    if (b->ended_us > now)
+        b->ended_us = now;
 }
 
 void retention_enter (struct sched *s, struct batch *b, int64_t now)
@@ -49,14 +60,15 @@ void retention_leave (struct sched *s, struct batch *b)
  * client ever has. Where there is no room for anybody, nobody has. */
 static bool is_fresh (const struct sched *s, const struct batch *b, int64_t now)
 {
-    return s->cfg.durable && now - b->ended_us < s->cfg.client_gone_us && !is_crammed (s);
+    return s->cfg.durable && now - b->ended_us < s->cfg.client_gone_us && !is_beyond (s, 3);
 }
 
-/* Above their own limit, or in the way of new work. */
+/* Above their own limit, or a good part of what fills the room that others need as well. What
+ * others queue is no reason: forgetting makes that no less. */
 static bool too_much (const struct sched *s)
 {
-    uint64_t half = s->cfg.queue_bytes / 2;
-    return s->queue_bytes > half || s->kept_bytes > (s->cfg.keep_bytes ? s->cfg.keep_bytes : half);
+    uint64_t limit = s->cfg.keep_bytes ? s->cfg.keep_bytes : s->cfg.queue_bytes / 2;
+    return s->kept_bytes > limit || (is_beyond (s, 2) && s->kept_bytes > s->cfg.overflow_bytes / 8);
 }
 
 void retention_tick (struct sched *s, int64_t now, struct effects *fx)
@@ -66,7 +78,7 @@ void retention_tick (struct sched *s, int64_t now, struct effects *fx)
         next = TAILQ_NEXT (b, kept_link);
         bool old = s->cfg.keep_us && now - b->ended_us >= s->cfg.keep_us;
         /* after a restart who reads them may be on the way back */
-        if (!old && (now < s->judge_us || is_fresh (s, b, now) || !too_much (s)))
+        if (now < s->judge_us || is_fresh (s, b, now) || (!old && !too_much (s)))
             return;
         if (!LIST_EMPTY (&b->subs)) /* somebody reads it */
             continue;

@@ -481,13 +481,14 @@ void session_say_window (struct sched *s, struct session *se, struct effects *fx
 
 /* Submissions are held back while the broker holds more than it may, by every client's window. What
  * detached batches keep is not among it: were it to hold back the submission of the very batch that
- * keeps it, neither would ever end. It has the room beyond: is_crammed(), retention.c. The same
- * goes for what waits for a submission: stuck.c. */
+ * keeps it, neither would ever end. It has the room beyond, and when that is nearly full, only as
+ * long as one of them is being ended: is_cramped(), batches.c. The same goes for what waits for a
+ * submission: stuck.c. */
 static void check_full (struct sched *s, struct effects *fx)
 {
     uint64_t limit = s->cfg.queue_bytes;
     uint64_t moving = s->queue_bytes - s->lasting_bytes - s->stuck_bytes;
-    bool full = s->was_full ? moving > limit / 4 * 3 : moving > limit;
+    bool full = (s->was_full ? moving > limit / 4 * 3 : moving > limit) || is_cramped (s);
     if (full == s->was_full)
         return;
     s->was_full = full;

@@ -117,9 +117,10 @@ struct bed {
     struct link *link;
     int64_t now;
     uint64_t routes;
-    uint64_t moves; /* messages, either way */
-    uint64_t keys;  /* given out */
-    bool faithful;  /* peers come back by themselves when the broker does not know them */
+    uint64_t moves;       /* messages, either way */
+    uint64_t keys;        /* given out */
+    int64_t clock_off_us; /* of the workers' real-time clocks, where cfg.start_wall_us is given */
+    bool faithful;        /* peers come back by themselves when the broker does not know them */
     LIST_HEAD (, peer) peers;
 };
 

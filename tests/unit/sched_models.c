@@ -464,6 +464,13 @@ static void say_results (struct peer *w, uint64_t batch, uint64_t count, struct 
     slice_fini (&m.body[0]);
 }
 
+/* When something that took so long and ends now began, by a worker's clock; 0: there is none. */
+static uint64_t began_us (const struct bed *b, uint64_t wall_us)
+{
+    int64_t now_us = b->cfg.start_wall_us + b->now - b->cfg.start_us + b->clock_off_us;
+    return b->cfg.start_wall_us ? (uint64_t)now_us - wall_us : 0;
+}
+
 uint64_t worker_finish (struct peer *w, uint64_t batch, uint64_t n, enum outcome_how how,
                         uint64_t wall_us)
 {
@@ -478,6 +485,7 @@ uint64_t worker_finish (struct peer *w, uint64_t batch, uint64_t n, enum outcome
             continue;
         }
         struct outcome o = {.row = h->row, .attempt = h->attempt, .how = how, .wall_us = wall_us};
+        o.start_us = began_us (w->bed, wall_us);
         if (h->cancelled)
             o.how = OUTCOME_CANCELLED;
         outcome_pack (&body, &o);

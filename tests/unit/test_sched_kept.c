@@ -124,9 +124,66 @@ static void the_old_are_forgotten_also_over_a_restart (void **state)
     assert_int_equal (bed_figures (b).batches, 1);
     b->cfg.start_wall_us += 90 * (int64_t)US_PER_S; /* 80 s of life, and 10 without one */
     bed_restart (b, t);
-    bed_pass (b, 5 * US_PER_S);
+    bed_pass (b, cfg.reattach_us - US_PER_S); /* who waits for it may be on the way back */
     assert_int_equal (bed_figures (b).batches, 1);
-    bed_pass (b, 10 * US_PER_S);
+    bed_pass (b, 2 * US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+/* The state is read again, but the clocks are those of the life that has long been going on. */
+static void they_are_no_older_for_a_store_that_failed (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_us = 100 * (int64_t)US_PER_S;
+    cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
+    struct bed *b = bed_new (&cfg, store_test_new (&t));
+    b->faithful = true;
+    bed_pass (b, 1000 * (int64_t)US_PER_S);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = ended_batch (c, bed_worker (b, "w", 2), 1, 3, 0);
+    assert_true (v->ended);
+    client_submit (c, 2, BATCH_DETACHED, 0, 3);
+    client_cancel (c, 5, 2, 0, 0);
+    bed_settle (b);
+    t->full = true;
+    client_submit (c, 3, 0, 0, 1); /* is refused */
+    assert_int_equal (t->failures, 1);
+    t->full = false;
+    bed_pass (b, cfg.reattach_us + US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 2);
+    bed_pass (b, 100 * (int64_t)US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 0);
+    bed_free (&b);
+}
+
+/* What was cancelled without a task that ran says not when; and of a worker whose clock is years
+ * behind it is known that it was not before its batch. */
+static void an_end_that_nobody_knows_is_not_long_ago (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_us = 100 * (int64_t)US_PER_S;
+    cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
+    struct bed *b = bed_new (&cfg, store_test_new (&t));
+    b->faithful = true;
+    struct peer *c = bed_client (b, "c");
+    client_submit (c, 1, BATCH_DETACHED, 0, 3);
+    bed_pass (b, 200 * (int64_t)US_PER_S);
+    client_cancel (c, 5, 1, 0, 0);
+    bed_settle (b);
+    b->clock_off_us = -100000000 * (int64_t)US_PER_S;
+    ended_batch (c, bed_worker (b, "w", 2), 2, 3, 0);
+    b->cfg.start_wall_us += 201 * (int64_t)US_PER_S;
+    bed_restart (b, t);
+    bed_pass (b, cfg.reattach_us + US_PER_S);
+    assert_int_equal (bed_figures (b).batches, 2);
+    bed_pass (b, 100 * (int64_t)US_PER_S);
     assert_int_equal (bed_figures (b).batches, 0);
     bed_free (&b);
 }
@@ -148,6 +205,29 @@ static void the_oldest_are_forgotten_above_a_size (void **state)
     assert_in_range (bed_figures (b).batches, 1, 6);
     assert_true (bed_figures (b).queue_bytes <= cfg.keep_bytes);
     assert_int_equal (forget (c, last), WIRE_OK);
+    bed_free (&b);
+}
+
+/* Not by what others queue: that forgetting it makes no less. */
+static void a_batch_that_is_over_stays_beside_much_work (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = cfg.overflow_bytes = 30000;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    ended_batch (c, w, 1, 3, 0);
+    uint64_t before = bed_figures (b).queue_bytes;
+    struct peer *other = bed_client (b, "other");
+    client_open (other, 1, 0, 1, 50);
+    client_spec (other, 1, 0, FORM_FUNCTION, "echo", 1);
+    for (int i = 0; i < 9; i++)
+        client_rows (other, 1, 500);
+    bed_pass (b, US_PER_S);
+    assert_true (bed_figures (b).queue_bytes - before > cfg.queue_bytes / 2);
+    assert_int_equal (bed_figures (b).batches, 2);
     bed_free (&b);
 }
 
@@ -383,13 +463,47 @@ static void a_batch_that_keeps_more_than_there_is_room_for_is_ended (void **stat
     bed_free (&b);
 }
 
+/* Who minds the window does not meet what another one's batch keeps: the windows are shut first. */
+static void who_minds_the_window_loses_nothing_for_what_others_keep (void **state)
+{
+    (void)state;
+    struct bed *b = narrow_bed (100000);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    struct peer *other = bed_client (b, "other");
+    client_open (c, 1, BATCH_DETACHED, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_open (other, 1, 0, 0, 60);
+    client_spec (other, 1, 0, FORM_FUNCTION, "echo", 1);
+    bed_settle (b);
+    for (int n = 0; n < 100 && other->window > 0; n++) {
+        client_rows (c, 1, 200);
+        bed_settle (b);
+        while (worker_finish (w, client_view (c, 1)->id, 200, OUTCOME_DONE, 20))
+            bed_settle (b);
+    }
+    assert_int_equal (other->window, 0);
+    assert_false (client_view (c, 1)->ended);
+    client_rows (other, 1, 100); /* it was on its way */
+    bed_pass (b, US_PER_S);
+    assert_int_equal (client_view (c, 1)->end.state, BATCH_CANCELLED);
+    assert_true (other->window > 0);
+    client_close (other, 1);
+    bed_run (b, 1000);
+    assert_int_equal (client_view (other, 1)->end.done, 100);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_batch_is_forgotten_on_request_when_it_is_over),
         cmocka_unit_test (what_was_forgotten_does_not_come_back_with_the_broker),
         cmocka_unit_test (the_old_are_forgotten_also_over_a_restart),
+        cmocka_unit_test (they_are_no_older_for_a_store_that_failed),
+        cmocka_unit_test (an_end_that_nobody_knows_is_not_long_ago),
         cmocka_unit_test (the_oldest_are_forgotten_above_a_size),
+        cmocka_unit_test (a_batch_that_is_over_stays_beside_much_work),
         cmocka_unit_test (a_batch_that_is_just_over_is_kept_though_it_is_large),
         cmocka_unit_test (its_age_is_told_from_its_end_on),
         cmocka_unit_test (failed_rows_wait_again_with_the_next_attempt),
@@ -399,6 +513,7 @@ int main (void)
         cmocka_unit_test (what_a_batch_keeps_holds_back_no_submission),
         cmocka_unit_test (rows_that_run_again_count_against_their_client_again),
         cmocka_unit_test (a_batch_that_keeps_more_than_there_is_room_for_is_ended),
+        cmocka_unit_test (who_minds_the_window_loses_nothing_for_what_others_keep),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
