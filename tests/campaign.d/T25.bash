@@ -67,6 +67,6 @@ t25_went_back() {
 
 campaign_T25() {
     size CASES 10 10000
-    unit_test test_state_damage "$CASES"
+    unit_test test_state_damage "$CASES" "$(nproc)"
     t25_went_back
 }

@@ -307,20 +307,28 @@ has_part() {
     [ -n "$(part_of "$@")" ]
 }
 
-# unit_test NAME CASES: a unit test (it is built by make check) with so many cases, its seed that of
-# the campaign, its files in memory: what is tested is not the disk of this machine.
+# unit_test NAME CASES [SHARDS]: a unit test (it is built by make check) with so many cases, shared by
+# so many processes, its seed that of the campaign, its files in memory: what is tested is not the
+# disk of this machine.
 unit_test() {
-    local begun=$SECONDS tmp=$T/tmp
+    local begun=$SECONDS tmp=$T/tmp shards=${3:-1} shard pid pids=() status=0
     [ -x "$build/tests/unit/$1" ] || env -u XDG_RUNTIME_DIR make -s -C "$build" "tests/unit/$1" >"$T/log/make" 2>&1
     [ ! -w /dev/shm ] || tmp=$(mktemp -d /dev/shm/d.XXXXXX)
-    if ! TMPDIR=$tmp top_srcdir=$top DROVER_CASES=$2 DROVER_SEED=$seed "$build/tests/unit/$1" >"$T/log/$1" 2>&1; then
-        cat "$T/log/$1"
-        [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
+    for ((shard = 0; shard < shards; shard++)); do
+        TMPDIR=$tmp top_srcdir=$top DROVER_CASES=$2 DROVER_SEED=$seed DROVER_SHARD=$shard/$shards \
+            "$build/tests/unit/$1" >"$T/log/$1.$shard" 2>&1 &
+        pids+=("$!")
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" || status=$?
+    done
+    [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
+    if [ "$status" -ne 0 ]; then
+        cat "$T/log/$1".*
         return 1
     fi
-    [ "$tmp" = "$T/tmp" ] || rm -rf "$tmp"
-    sed -n 's/^# /   /p' "$T/log/$1"
-    say "$1${2:+, $2 cases}: $(sed -n 's/^\[  PASSED  \] \([0-9]*\).*/\1/p' "$T/log/$1") tests passed, $((SECONDS - begun)) s"
+    sed -n 's/^# /   /p' "$T/log/$1".*
+    say "$1${2:+, $2 cases}: $(sed -n 's/^\[  PASSED  \] \([0-9]*\).*/\1/p' "$T/log/$1.0") tests passed, $((SECONDS - begun)) s"
 }
 
 # hwm PID: the most memory it had so far, KiB; nothing when it is over.

@@ -404,6 +404,15 @@ uint64_t rig_cases (uint64_t usual)
     return text && *text ? strtoull (text, NULL, 10) : usual;
 }
 
+bool rig_mine (uint64_t i)
+{
+    unsigned shard, shards;
+    const char *text = getenv ("DROVER_SHARD");
+    if (!text || sscanf (text, "%u/%u", &shard, &shards) != 2 || shards == 0)
+        return true;
+    return i % shards == shard;
+}
+
 struct statedb_options rig_options (const struct place *p)
 {
     return (struct statedb_options){.dir = p->dir, .made_by = "test"};

@@ -79,6 +79,10 @@ int rig_turn (struct statedb *db, struct model *m, uint64_t commit, unsigned rec
 /* How many cases to try: $DROVER_CASES, or `usual`. */
 uint64_t rig_cases (uint64_t usual);
 
+/* Whether case i is to be tried: all are, or with $DROVER_SHARD=K/N each N-th from the K-th on, so
+ * that N processes share them. */
+bool rig_mine (uint64_t i);
+
 /* The usual options for a place. */
 struct statedb_options rig_options (const struct place *p);
 
