@@ -258,8 +258,9 @@ typedef struct drover_reply {
 
 enum drover_note {
     DROVER_NOTE_NO_WORKER = 1, /* no worker is connected (not told of a private broker) */
-    DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it */
-    DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function */
+    DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it: it waits for one that can; a
+                                  private broker gets no other, there the batch is cancelled */
+    DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function: likewise */
     DROVER_NOTE_WORKER_LOST,
     DROVER_NOTE_AWAY =
         1000,               /* the broker does not answer, or stopped; the library goes on trying */

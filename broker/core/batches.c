@@ -425,6 +425,32 @@ static bool any_worker_can (struct sched *s, struct batch *b)
     return false;
 }
 
+/* A function that a batch needs and no worker has; NULL: there is none. */
+static const char *missing_function (struct sched *s, const struct batch *b)
+{
+    for (const struct function_name *need = b->functions; need; need = need->hh.next) {
+        struct worker *w;
+        bool found = false;
+        TAILQ_FOREACH (w, &s->workers, link)
+            found |= worker_has_function (w, need);
+        if (!found)
+            return need->name;
+    }
+    return NULL;
+}
+
+static void tell_unable (struct sched *s, struct batch *b)
+{
+    char text[400];
+    const char *name = missing_function (s, b);
+    if (name)
+        snprintf (text, sizeof text, "no worker there has the function '%s': drover module list",
+                  name);
+    else
+        snprintf (text, sizeof text, "no worker there can run these tasks");
+    notice (s, b, NOTICE_NO_FUNCTION, 0, text);
+}
+
 /* Why a batch does not move, said once to those who look at it. */
 static void tell_why (struct sched *s, struct batch *b, int64_t now)
 {
@@ -442,7 +468,7 @@ static void tell_why (struct sched *s, struct batch *b, int64_t now)
         notice (s, b, NOTICE_TASK_TOO_BIG, most, text);
         b->told_too_big = true;
     } else if (b->cpus <= most && !b->told_no_function && !any_worker_can (s, b)) {
-        notice (s, b, NOTICE_NO_FUNCTION, 0, "no worker there can run these tasks");
+        tell_unable (s, b);
         b->told_no_function = true;
     }
 }

@@ -306,6 +306,7 @@ void worker_on_message (struct sched *s, struct session *se, const struct wire *
                         struct effects *fx);
 bool worker_is_fit (const struct worker *w); /* alive, and not about to leave */
 bool worker_takes (const struct worker *w);  /* and free for rows of any kind */
+bool worker_has_function (const struct worker *w, const struct function_name *need);
 bool worker_can (const struct worker *w, const struct batch *b);
 void workers_count_slots (struct sched *s);
 struct known_batch *worker_known (struct worker *w, uint64_t batch);

@@ -67,16 +67,20 @@ bool worker_takes (const struct worker *w)
     return worker_is_fit (w) && !w->clearing && !worker_is_alone (w);
 }
 
+bool worker_has_function (const struct worker *w, const struct function_name *need)
+{
+    struct function_name *f = NULL;
+    HASH_FIND (hh, w->functions, need->name, need->hh.keylen, f);
+    return f;
+}
+
 bool worker_can (const struct worker *w, const struct batch *b)
 {
     if (b->cpus > w->slots || !b->n_specs || (b->commands && !w->commands))
         return false;
-    for (const struct function_name *need = b->functions; need; need = need->hh.next) {
-        struct function_name *f = NULL;
-        HASH_FIND (hh, w->functions, need->name, need->hh.keylen, f);
-        if (!f)
+    for (const struct function_name *need = b->functions; need; need = need->hh.next)
+        if (!worker_has_function (w, need))
             return false;
-    }
     return true;
 }
 

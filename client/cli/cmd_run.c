@@ -270,9 +270,7 @@ static void run_trouble (struct run *r, const char *text)
 
 static void on_notice (struct run *r, const drover_notice_t *n)
 {
-    bool hopeless = n->code == DROVER_NOTE_TASK_TOO_BIG || n->code == DROVER_NOTE_NO_FUNCTION;
-
-    if (hopeless && drover_is_private (r->h))
+    if (session_is_hopeless (r->h, n))
         run_trouble (r, n->text);
     else
         session_notice (&r->opts->session, n);

@@ -134,12 +134,9 @@ static void on_end (struct runner *r, const drover_end_t *end)
              end->reason);
 }
 
-/* On a broker of our own there are no other workers to wait for. */
 static void on_notice (struct runner *r, const drover_notice_t *n)
 {
-    bool hopeless = n->code == DROVER_NOTE_TASK_TOO_BIG || n->code == DROVER_NOTE_NO_FUNCTION;
-
-    if (!hopeless || !drover_is_private (r->h)) {
+    if (!session_is_hopeless (r->h, n)) {
         session_notice (&r->opts->session, n);
         return;
     }

@@ -133,6 +133,12 @@ drover_t *session_open (const struct session_opts *o, int *status)
     return h;
 }
 
+bool session_is_hopeless (drover_t *h, const drover_notice_t *n)
+{
+    return drover_is_private (h) &&
+           (n->code == DROVER_NOTE_TASK_TOO_BIG || n->code == DROVER_NOTE_NO_FUNCTION);
+}
+
 void session_notice (const struct session_opts *o, const drover_notice_t *n)
 {
     if (n->code == DROVER_NOTE_INSECURE || o->quiet)

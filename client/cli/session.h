@@ -60,6 +60,10 @@ drover_t *session_open (const struct session_opts *o, int *status);
 /* Tell the user what the library has to tell, unless --quiet. */
 void session_notice (const struct session_opts *o, const drover_notice_t *n);
 
+/* Whether it says that a batch can never run: on a broker of our own there are no other workers to
+ * wait for. */
+bool session_is_hopeless (drover_t *h, const drover_notice_t *n);
+
 /* Say an error of the library; returns `status`. */
 int session_error (const struct session_opts *o, const drover_error_t *e, int status);
 

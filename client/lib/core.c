@@ -224,9 +224,19 @@ static void on_input_taken (struct core *c, struct wire *w)
         put_message (c, ITEM_INPUT_ROOM, b, w);
 }
 
+/* What no worker can run waits for one that can; where none will come, it ends with the reason. */
 static void on_notice (struct core *c, struct wire *w)
 {
-    put_message (c, ITEM_NOTICE, batch_of (c, w->m.notice.batch), w);
+    struct batch *b = batch_of (c, w->m.notice.batch);
+    uint64_t code = w->m.notice.code;
+    if (c->alone && b && !b->attached &&
+        (code == DROVER_NOTE_TASK_TOO_BIG || code == DROVER_NOTE_NO_FUNCTION)) {
+        struct wire cancel = {.kind = WIRE_CANCEL};
+        cancel.m.cancel.batch = b->handle;
+        cancel.m.cancel.reason = w->m.notice.text;
+        core_tell (c, &cancel, b->handle, NULL);
+    }
+    put_message (c, ITEM_NOTICE, b, w);
 }
 
 static bool is_request (uint64_t kind)

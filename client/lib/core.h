@@ -40,6 +40,7 @@ struct core {
     struct ghosts ghosts;
     unsigned n_busy; /* batches that wait for a broker that is busy */
     bool told_away;  /* the user was told that the broker does not answer */
+    bool alone;      /* the broker has one worker and gets no other */
     int64_t now_us;  /* of the message in hand */
     struct item *present;
     struct result *result; /* of the present event, or being filled */

@@ -121,6 +121,7 @@ static void begin_session (drover_t *h, const drover_options_t *o)
         .lost_us = us_or (o->lost_ms, LOST_MS),
     };
     core_init (&h->core, &c, &h->store, clock_mono_us ());
+    h->core.alone = h->private;
     warn_insecure (h);
 }
 

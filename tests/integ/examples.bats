@@ -80,6 +80,8 @@ sorted() {
 }
 
 @test "background: a function of a module, while the caller goes on" {
+    ends_with 1 "$DROVER_BINDIR/examples/background" 30000
+    says "$T/err" "no worker there has the function 'work:primes'"
     with_module work
     run_c background 30000
     says "$T/out" "3245 primes below 30000"

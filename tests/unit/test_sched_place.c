@@ -468,6 +468,7 @@ static void functions_go_only_to_workers_that_have_them (void **state)
     struct wire m;
     assert_true (peer_take (c, WIRE_NOTICE, &m));
     assert_int_equal (m.m.notice.code, NOTICE_NO_FUNCTION);
+    assert_non_null (memmem (m.m.notice.text.ptr, m.m.notice.text.len, "the function 'echo'", 19));
     wire_fini (&m);
     client_open (c, 2, 0, 0, 50);
     client_spec (c, 2, 0, FORM_SHELL, "true", 1);
