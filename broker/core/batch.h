@@ -416,6 +416,10 @@ void lease_add_slots (struct lease *l, uint64_t more, struct msg_grant *g);
 /* Its rows of [lo, hi) were not started. The lease stays, even if it is empty. */
 void lease_give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
                       struct effects *fx);
+/* The same of rows that may have been started all the same, and may have ended: the state went back
+ * since. What is to run at most once is lost. */
+void lease_give_back_doubtful (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
+                               struct effects *fx);
 /* All its rows go back, or end as lost, or parked; with `worker`, a name, for people. */
 void lease_lose (struct sched *s, struct lease *l, bool counts, const char *worker, int64_t now,
                  struct effects *fx);

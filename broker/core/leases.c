@@ -187,32 +187,50 @@ void lease_lose (struct sched *s, struct lease *l, bool counts, const char *work
     batch_progress (s, b, now);
 }
 
-/* Rows that were not started: they wait again, with the attempt they had; or end, where nobody
- * wants them any more. */
-static void give_back_range (struct sched *s, struct lease *l, struct range r, struct effects *fx)
+/* Rows that nobody has: they wait again, with the attempt they had; or end, where nobody wants them
+ * any more, or where they may have run (`maybe`) and are never to run twice. */
+static void give_back_range (struct sched *s, struct lease *l, struct range r, bool maybe,
+                             struct effects *fx)
 {
+    static const char lost[] = "at most once: it may have run, and its outcome is lost with the "
+                               "broker's last commits";
     struct batch *b = l->batch;
+    bool ends = maybe && batch_runs_once (b);
     record_given_back (s, l, r, fx);
     ranges_remove (&l->out, r.lo, r.hi);
     b->granted -= r.hi - r.lo;
     for (uint64_t row = r.lo; row < r.hi; row++) {
         if (row_is_doomed (b, row) && !s->replaying)
             results_make (s, b, row, 1, OUTCOME_CANCELLED, batch_cancel_reason (b), fx);
+        else if (ends)
+            results_make (s, b, row, 1, OUTCOME_LOST, lost, fx);
         else
             rows_wait (s, b, row, row + 1);
     }
 }
 
-void lease_give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
-                      struct effects *fx)
+static void give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi, bool maybe,
+                       struct effects *fx)
 {
     struct range r;
     while ((r = ranges_from (&l->out, lo)), r.lo < r.hi && r.lo < hi) {
         if (r.hi > hi)
             r.hi = hi;
-        give_back_range (s, l, r, fx);
+        give_back_range (s, l, r, maybe, fx);
     }
     lease_count (l);
+}
+
+void lease_give_back (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
+                      struct effects *fx)
+{
+    give_back (s, l, lo, hi, false, fx);
+}
+
+void lease_give_back_doubtful (struct sched *s, struct lease *l, uint64_t lo, uint64_t hi,
+                               struct effects *fx)
+{
+    give_back (s, l, lo, hi, true, fx);
 }
 
 void leases_lose (struct sched *s, struct worker *w, bool counts, int64_t now, struct effects *fx)

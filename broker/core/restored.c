@@ -2,7 +2,8 @@
  * that their workers hold, without a connection, and are not judged for a grace.
  *
  * A worker that comes back says what it has (HOLD). What it was granted and does not name never
- * arrived: that waits again, and counts as no attempt. What it names and is not its own is ended.
+ * arrived: that waits again, and counts as no attempt (or ends as lost, where the state went back
+ * and it is to run at most once). What it names and is not its own is ended.
  * Until it has said all it gets nothing new; what was queued for it meanwhile goes out then. One
  * that has rows which this state knows nothing of loses its session, and with it all rows.
  */
@@ -225,8 +226,11 @@ static void name_rows (struct sched *s, struct worker *w, const struct msg_hold 
 
 /* --- and what it does not --- */
 
+/* They never arrived; but where the state went back, they may also have run, and what was lost is
+ * how they ended. */
 static void give_back_unnamed (struct sched *s, struct lease *l, struct effects *fx)
 {
+    bool unsure = l->worker->session->unsure;
     struct range out;
     for (uint64_t at = 0; out = ranges_from (&l->out, at), out.lo < out.hi;) {
         struct range named = ranges_from (&l->named, out.lo);
@@ -236,7 +240,10 @@ static void give_back_unnamed (struct sched *s, struct lease *l, struct effects 
             continue;
         }
         at = any && named.lo < out.hi ? named.lo : out.hi;
-        lease_give_back (s, l, out.lo, at, fx);
+        if (unsure)
+            lease_give_back_doubtful (s, l, out.lo, at, fx);
+        else
+            lease_give_back (s, l, out.lo, at, fx);
     }
     ranges_fini (&l->named);
 }

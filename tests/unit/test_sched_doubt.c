@@ -82,6 +82,58 @@ static void the_next_life_doubts_as_well (void **state)
     bed_free (&d.b);
 }
 
+/* Of two rows the worker ends one; the power failure takes its outcome, and not its grant. */
+static struct doubt one_outcome_is_lost (uint64_t flags)
+{
+    struct doubt d = {0};
+    d.b = durable_bed (&d.t);
+    d.w = bed_worker (d.b, "w", 2);
+    d.c = bed_client (d.b, "c");
+    d.v = client_submit (d.c, 1, BATCH_DETACHED | flags, 0, 2);
+    assert_int_equal (worker_held (d.w, d.v->id), 2);
+    d.before = d.t->held;
+    worker_finish (d.w, d.v->id, 1, OUTCOME_DONE, 1000);
+    bed_settle (d.b);
+    d.b->faithful = false;
+    lose_power (d.b, d.t, d.before);
+    peer_back (d.w, false);
+    bed_settle (d.b);
+    return d;
+}
+
+static void what_may_have_run_is_not_run_at_most_once_and_again (void **state)
+{
+    (void)state;
+    struct doubt d = one_outcome_is_lost (BATCH_AT_MOST_ONCE);
+    assert_int_equal (worker_held (d.w, d.v->id), 1);
+    assert_int_equal (bed_figures (d.b).waiting, 0);
+    assert_int_equal (bed_figures (d.b).granted, 1);
+    restart (d.b, d.t); /* and that is recorded */
+    assert_int_equal (bed_figures (d.b).waiting, 0);
+    peer_back (d.w, false);
+    bed_settle (d.b);
+    worker_finish (d.w, d.v->id, 1, OUTCOME_DONE, 1000);
+    bed_settle (d.b);
+    struct peer *reader = bed_client (d.b, "reader");
+    struct wire m = {.kind = WIRE_ATTACH};
+    m.m.attach = (struct msg_attach){.batch = 5, .id = d.v->id};
+    const struct view *v = client_view (reader, 5);
+    peer_post (reader, &m);
+    bed_settle (d.b);
+    assert_int_equal (v->end.total, 2);
+    assert_int_equal (v->end.done, 1);
+    assert_int_equal (view_got (v, 0)->how, OUTCOME_LOST);
+    bed_free (&d.b);
+}
+
+static void what_may_run_again_does (void **state)
+{
+    (void)state;
+    struct doubt d = one_outcome_is_lost (0);
+    assert_int_equal (worker_held (d.w, d.v->id), 2);
+    bed_free (&d.b);
+}
+
 /* Slot numbers of the first would count in the second, and are somebody else's there. */
 static void no_two_lives_tell_a_worker_one_share (void **state)
 {
@@ -157,6 +209,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_was_granted_and_forgotten_is_not_given_to_others),
         cmocka_unit_test (the_next_life_doubts_as_well),
+        cmocka_unit_test (what_may_have_run_is_not_run_at_most_once_and_again),
+        cmocka_unit_test (what_may_run_again_does),
         cmocka_unit_test (no_two_lives_tell_a_worker_one_share),
         cmocka_unit_test (nobody_waits_for_a_worker_that_is_given_up),
         cmocka_unit_test (a_killed_broker_leaves_no_doubt),
