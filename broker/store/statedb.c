@@ -234,16 +234,34 @@ static int make_new (struct statedb *db, const struct statedb_options *o, struct
 
 /* --- opening --- */
 
-/* From here on the mark speaks of this life. */
-static int begin_mark (struct statedb *db, struct err *e)
+/* From here on the mark speaks of this life. Who finds that the state went back records what
+ * follows from it, with the first commit; should it die before, the next is to find it again. So
+ * until then the mark is one of a life that was not synced, in no boot that there is. */
+int statedb_begin_mark (struct statedb *db, struct err *e)
 {
     if (db->mark_fd < 0 && (db->mark_fd = mark_open (db->mark_path, e)) < 0)
         return -1;
-    db->mark = (struct mark){.fast = db->fast, .commit = db->meta.commit};
+    db->mark = (struct mark){.fast = db->fast || db->went_back, .commit = db->meta.commit};
     memcpy (db->mark.state, db->meta.state, sizeof db->mark.state);
-    memcpy (db->mark.boot, db->boot, sizeof db->mark.boot);
+    if (!db->went_back)
+        memcpy (db->mark.boot, db->boot, sizeof db->mark.boot);
+    db->mark_doubts = db->went_back;
     FAULT_POINT ("store-begins-mark");
     return mark_write (db->mark_fd, &db->mark, true, e);
+}
+
+void statedb_mark_commit (struct statedb *db, uint64_t commit)
+{
+    bool first = db->mark_doubts;
+    db->mark_doubts = false;
+    db->mark.commit = commit;
+    if (first) {
+        db->mark.fast = db->fast;
+        memcpy (db->mark.boot, db->boot, sizeof db->mark.boot);
+    }
+    /* Only a witness: one that is behind says less than it could, and nothing wrong. (But one that
+     * allows for lost commits would be no witness in durability full.) */
+    mark_write (db->mark_fd, &db->mark, first, NULL);
 }
 
 /* Where the log cannot be folded in, what stands behind its last transaction is cut off at least.
@@ -285,7 +303,7 @@ int statedb_settle (struct statedb *db, struct err *e)
             *e = why;
         return -1;
     }
-    if ((db->skips && write_skipped (db, e) < 0) || begin_mark (db, e) < 0)
+    if ((db->skips && write_skipped (db, e) < 0) || statedb_begin_mark (db, e) < 0)
         return -1;
     db->settled = true;
     FAULT_POINT ("store-settled");
@@ -426,17 +444,14 @@ struct statedb *statedb_open (const struct statedb_options *o, struct err *e)
     statedb_close (&db, false);
     if (e->code != EBADMSG || statedb_salvage (o, e) < 0)
         return NULL;
-    db = open_one (o, e);
-    if (db)
-        db->went_back = true;
-    return db;
+    return open_one (o, e);
 }
 
 /* All is folded in, and synced: SQLite removes the log, and nothing will be missing. */
 static void end_mark (struct statedb *db)
 {
     sqlite3_db_config (db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    if (!db->fast || !db->settled)
+    if (!db->fast || !db->settled || db->mark_doubts)
         return;
     db->mark.fast = false;
     mark_write (db->mark_fd, &db->mark, true, NULL);

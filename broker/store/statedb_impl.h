@@ -76,6 +76,7 @@ struct statedb {
     int log_pages;    /* in the log, as of the last commit */
     bool settled;     /* see statedb_settle() */
     bool went_back;   /* see statedb_went_back() */
+    bool mark_doubts; /* ... and who opens it next is to find that, too: see statedb_begin_mark() */
     bool alone;       /* SQLite's index is not shared */
     bool frozen;      /* it has no log, and is only read: SQLite makes no file beside it, either */
     char boot[37];    /* this boot of the system */
@@ -90,6 +91,11 @@ int statedb_error (struct statedb *db, const char *what, struct err *e);
  * off what was never committed of it, so that nothing of it is taken for ours; and begin the mark.
  * Tried again by each transaction until it works. */
 int statedb_settle (struct statedb *db, struct err *e);
+
+/* Begin the mark of this life; where the state went back, the mark says so until a commit holds. */
+int statedb_begin_mark (struct statedb *db, struct err *e);
+/* A commit holds: note it in the mark. */
+void statedb_mark_commit (struct statedb *db, uint64_t commit);
 
 /* Fold the log into the database; `all`: and empty it, which a reader beside us can hinder. ENOSPC
  * where there is no room for it: nothing was tried then. */

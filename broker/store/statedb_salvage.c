@@ -255,6 +255,13 @@ static int open_both (struct salvage *s, const struct statedb_options *o, const 
     return s->fresh ? 0 : -1;
 }
 
+/* Whoever opens the new database first is to find that it went back. */
+static int mark_doubt (struct salvage *s, struct err *e)
+{
+    s->fresh->went_back = true;
+    return statedb_begin_mark (s->fresh, e);
+}
+
 int statedb_salvage (const struct statedb_options *o, struct err *e)
 {
     struct salvage s = {0};
@@ -264,7 +271,7 @@ int statedb_salvage (const struct statedb_options *o, struct err *e)
     if (rc == 0) {
         FAULT_POINT ("salvage-begins");
         take_removed_to (&s);
-        rc = take_all (&s, e);
+        rc = take_all (&s, e) < 0 ? -1 : mark_doubt (&s, e);
     }
     sqlite3_finalize (s.read);
     sqlite3_finalize (s.next);

@@ -295,9 +295,7 @@ int statedb_commit (struct statedb *db, uint64_t commit, struct err *e)
     if (finish (db, e) < 0)
         return -1;
     FAULT_POINT ("store-committed");
-    /* Only a witness: a mark that is behind says less than it could, and nothing wrong. */
-    db->mark.commit = commit;
-    mark_write (db->mark_fd, &db->mark, false, NULL);
+    statedb_mark_commit (db, commit);
     FAULT_POINT ("store-marked");
     return 0;
 }

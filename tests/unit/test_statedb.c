@@ -146,6 +146,32 @@ static void a_state_that_was_not_synced_may_go_back_with_the_system (void **stat
     place_remove (&p);
 }
 
+/* That it went back is recorded with the first commit of who finds it. */
+static void who_dies_before_its_first_commit_leaves_the_doubt_to_the_next (void **state)
+{
+    (void)state;
+    for (int fast = 0; fast < 2; fast++) {
+        struct place p;
+        place_make (&p);
+        struct statedb_options o = rig_options (&p);
+        o.fast = true;
+        o.boot = "first";
+        assert_false (went_back (&o, false));
+        o.boot = "second";
+        o.fast = fast;
+        for (int i = 0; i < 4; i++) {
+            struct statedb *db = rig_open (&o);
+            assert_true (statedb_went_back (db));
+            statedb_close (&db, i % 2);
+        }
+        assert_true (went_back (&o, false));
+        assert_false (went_back (&o, false));
+        o.boot = "third";
+        assert_int_equal (went_back (&o, false), fast);
+        place_remove (&p);
+    }
+}
+
 static void a_transaction_without_its_end_is_gone (void **state)
 {
     (void)state;
@@ -183,6 +209,8 @@ static uint64_t removed_in_boot (struct statedb_options *o, const char *boot)
     o->boot = boot;
     struct statedb *db = rig_open (o);
     assert_int_equal (statedb_replay (db, note_removed, &id, NULL, NULL), 0);
+    begin (db);
+    commit (db, statedb_commit_number (db) + 1); /* that it went back is known from then on */
     statedb_close (&db, false);
     return id;
 }
@@ -559,6 +587,7 @@ static void salvage_keeps_what_is_consistent_and_the_damaged_files (void **state
     assert_int_equal (f.batches, 2);
     assert_int_equal (f.records, 3);
     assert_int_equal (f.sessions, 1);
+    assert_true (statedb_went_back (db));
     statedb_close (&db, true);
     assert_true (place_size (&p, "state.db.damaged-1") > 0);
     assert_int_equal (place_size (&p, "salvage"), -1);
@@ -607,6 +636,7 @@ static void salvage_that_was_interrupted_is_finished_at_the_next_start (void **s
         assert_int_equal (statedb_replay (db, NULL, NULL, &f, NULL), 0);
         assert_int_equal (f.batches, 2);
         assert_int_equal (f.records, 3);
+        assert_true (statedb_went_back (db));
         statedb_close (&db, true);
         assert_true (place_size (&p, "state.db.damaged-1") > 0);
         assert_int_equal (place_size (&p, "state.db.damaged-2"), -1);
@@ -712,6 +742,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (what_is_committed_comes_back),
         cmocka_unit_test (a_state_that_was_not_synced_may_go_back_with_the_system),
+        cmocka_unit_test (who_dies_before_its_first_commit_leaves_the_doubt_to_the_next),
         cmocka_unit_test (a_transaction_without_its_end_is_gone),
         cmocka_unit_test (where_a_boot_may_have_taken_batches_their_numbers_are_not_given_again),
         cmocka_unit_test (empty_bodies_and_absent_ones_stay_what_they_are),
