@@ -1,5 +1,6 @@
 /* The agent and its broker: HELLO, reconnects, new sessions, silence. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -192,8 +193,24 @@ static void broker_away_for_too_long_ends_its_tasks (void **state)
     assert_false (r->executor[1].killed);
     rig_pass (r, 30 * US_PER_S);
     assert_true (r->executor[1].killed);
+    rig_free (&r);
+}
+
+/* The broker may give them to others as soon as it hears of it. */
+static void who_gave_its_session_up_comes_back_when_its_tasks_are_gone (void **state)
+{
+    (void)state;
+    struct rig *r = rig_running (FORM_SHELL, 2);
+    r->deaf = true;
+    while (!r->executor[1].killed)
+        rig_pass (r, US_PER_S);
     r->deaf = false;
-    rig_pass (r, 10 * US_PER_S);
+    unsigned hellos = r->kinds[WIRE_HELLO];
+    rig_pass (r, 20 * US_PER_S);
+    assert_int_equal (r->kinds[WIRE_HELLO], hellos);
+    rig_die (r, 1, SIGKILL);
+    rig_pass (r, US_PER_MS);
+    assert_int_equal (r->kinds[WIRE_HELLO], hellos + 1);
     assert_int_equal (r->last[WIRE_HELLO].m.hello.token, 0);
     assert_int_equal (r->last[WIRE_HELLO].m.hello.replaces, r->token);
     rig_free (&r);
@@ -300,6 +317,7 @@ int main (void)
         cmocka_unit_test (work_goes_on_while_the_broker_is_away),
         cmocka_unit_test (new_session_voids_what_was_granted),
         cmocka_unit_test (broker_away_for_too_long_ends_its_tasks),
+        cmocka_unit_test (who_gave_its_session_up_comes_back_when_its_tasks_are_gone),
         cmocka_unit_test (lost_session_is_called_again_at_once),
         cmocka_unit_test (other_version_ends_the_worker_in_words),
         cmocka_unit_test (stopping_broker_is_waited_for),

@@ -152,6 +152,7 @@ void agent_end_turn (struct agent *a, int64_t now, struct agent_effects *fx)
         place (a, now, fx);
     results_flush_all (a);
     mind_backlog (a, fx);
+    drain_end_void (a);
     session_end_turn (&a->session, now);
     drain_end_turn (a, now, fx);
 }

@@ -47,6 +47,7 @@ struct session {
     struct chan *chan;
     uint64_t token;                  /* 0: none yet */
     uint64_t replaces;               /* token of a session that this one takes the place of */
+    bool ending;                     /* what ran in that one is being killed: no HELLO before */
     struct wire_frames say[SAY_MAX]; /* messages without a number */
     unsigned n_say;
     struct wire_frames back; /* could not be sent */
@@ -460,6 +461,8 @@ void drain_say (struct agent *a);
 void drain_end_turn (struct agent *a, int64_t now, struct agent_effects *fx);
 /* Everything granted in the session is void. */
 void drain_void (struct agent *a, int64_t now, struct agent_effects *fx);
+/* Of a session that was given up all executors are gone: the broker may be told so. */
+void drain_end_void (struct agent *a);
 int64_t drain_deadline (const struct agent *a);
 
 #endif

@@ -150,6 +150,19 @@ void drain_void (struct agent *a, int64_t now, struct agent_effects *fx)
     drain_say (a);
 }
 
+/* The broker takes HELLO with `replaces` for the word that nothing of that session runs any more,
+ * and may start rows of exclusive batches elsewhere at once. (The launcher tells the death of each
+ * executor in the end, also of one that cannot be killed.) */
+void drain_end_void (struct agent *a)
+{
+    if (!a->session.ending)
+        return;
+    for (const struct executor *e = a->executors; e; e = e->hh.next)
+        if (e->killed)
+            return;
+    a->session.ending = false;
+}
+
 int64_t drain_deadline (const struct agent *a)
 {
     if (a->drain != DRAIN_LEAVE)

@@ -171,11 +171,12 @@ static void renew (struct session *s, uint64_t token)
     s->unacked_msgs = s->unacked_bytes = 0;
 }
 
-/* Forget the session, and ask the broker to end it at once. */
+/* Forget the session, and ask the broker to end it at once: that is, when nothing of it runs. */
 static enum session_news give_up (struct session *s, int64_t now)
 {
     if (s->token)
         s->replaces = s->token;
+    s->ending = true;
     renew (s, 0);
     call_soon (s, 0, now);
     return SESSION_GIVEN_UP;
@@ -461,7 +462,7 @@ enum session_news session_tick (struct session *s, unsigned slots, int64_t now,
         }
         if (now >= s->warn_at_us)
             warn (s, fx);
-        if (now >= s->call_us)
+        if (now >= s->call_us && !s->ending)
             call_again (s, slots, now, fx);
     }
     if (s->state != SESSION_LIVE)
@@ -612,9 +613,9 @@ int64_t session_deadline (const struct session *s)
 {
     switch (s->state) {
     case SESSION_CALLING:
-        return earlier (earlier (s->call_us, s->warn_at_us), s->token && s->orphan_us != CLOCK_NEVER
-                                                                 ? s->heard_us + s->orphan_us
-                                                                 : CLOCK_NEVER);
+        return earlier (earlier (s->ending ? CLOCK_NEVER : s->call_us, s->warn_at_us),
+                        s->token && s->orphan_us != CLOCK_NEVER ? s->heard_us + s->orphan_us
+                                                                : CLOCK_NEVER);
     case SESSION_LIVE:
         /* an acknowledgement that is due waits for its connection, not for a time */
         return earlier (earlier (s->ping_at_us, s->ack_now ? CLOCK_NEVER : s->ack_at_us),
