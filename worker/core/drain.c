@@ -6,7 +6,10 @@
 #include "worker/core/core.h"
 
 enum {
-    GONE_US = 10 * US_PER_S, /* how long killed executors may take to be gone */
+    /* How long killed executors may take to be gone. What is there then cannot be killed (it sleeps
+     * in the kernel), and BYE counts it as ended: the broker may start its rows elsewhere, those of
+     * exclusive batches, too. To wait for it could take for ever. */
+    GONE_US = 10 * US_PER_S,
     LEAVE_US = 5 * US_PER_S, /* how long the last results may wait for their acknowledgement */
     HURRY_US = 2 * US_PER_S,
 };
