@@ -579,12 +579,13 @@ uint64_t drover_wait (drover_t *h, uint64_t id, int condition, uint64_t n, drove
 /* Run rows [first, first + count) (count 0: all) of a detached batch again that ended in one of
  * `hows`: 1 << DROVER_FAILED and so on, not DROVER_DONE. Runs and losses are counted anew.
  * reply->value is how many that were; DROVER_ECONFLICT: the batch is attached, or being cancelled.
- */
+ * Done once, also where the broker is restarted before it has answered. */
 uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count, unsigned hows,
                        drover_error_t *e);
 
 /* Forget a batch that is over, with its results. DROVER_ECONFLICT: it is not over, DROVER_EBUSY:
- * somebody reads its results. */
+ * somebody reads its results. Where the broker was restarted before it answered, a batch that is
+ * not there any more counts as forgotten. */
 uint64_t drover_forget (drover_t *h, uint64_t id, drover_error_t *e);
 
 enum drover_change {

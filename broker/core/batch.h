@@ -130,6 +130,8 @@ struct batch {
     uint64_t pipeline; /* that it is a stage of: the number of the first one; 0: none */
     bool closed, cancelled, paused, ended;
     bool rerun;               /* it had ended before: when its deadline began is not known */
+    uint64_t retry_said;      /* which RETRY was the last one, ... */
+    uint64_t retry_rows;      /* ... and how many rows it has run again */
     bool over;                /* nobody looks at it any more: freed at the end of the turn */
     char *reason;             /* of the cancellation */
     char *doom_reason;        /* of the last cancellation of some rows */

@@ -170,6 +170,7 @@ static void put_batch (struct buf *out, const struct batch *b)
                 b->cancelled ? " cancelled" : "", b->ended ? " ended" : "",
                 b->reason ? b->reason : "", b->finished, b->granted, b->next_record, b->confirmed,
                 b->est_us, b->cpus);
+    buf_printf (out, " retry=%" PRIx64 ":%" PRIu64, b->retry_said, b->retry_rows);
     put_waiting (out, b);
     put_ranges (out, "held", &b->held);
     put_after (out, b);

@@ -1,6 +1,7 @@
 /* Rerun: rows of a detached batch that have ended, but not well, wait again when somebody asks for
  * it: with the next attempt, and as if they had never cost a worker. Their results so far stay in
- * the log; the new ones come behind.
+ * the log; the new ones come behind. Who does not hear the answer asks again, and by then they may
+ * have failed once more: so the last request of each batch is known again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,6 +56,8 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
     if (!n)
         return 0;
     retention_leave (s, b);
+    b->retry_said = m->said;
+    b->retry_rows = n;
     b->rerun |= b->ended;
     b->ended = b->cancelled = false;
     after_void (b);
@@ -73,6 +76,10 @@ void rerun_on_retry (struct sched *s, struct client *c, const struct wire *w, in
     if (!b) {
         snprintf (why, sizeof why, "there is no batch %" PRIu64, m->id);
         reply (s, c, m->ref, WIRE_UNKNOWN, 0, why);
+        return;
+    }
+    if (m->said && m->said == b->retry_said) { /* its answer was lost with a life of the broker */
+        reply (s, c, m->ref, WIRE_OK, b->retry_rows, "");
         return;
     }
     if (!(b->flags & BATCH_DETACHED) || (b->cancelled && !b->ended)) {

@@ -203,6 +203,11 @@ static void on_reply (struct core *c, struct wire *w)
         w->m.reply.code = WIRE_OK;
         w->m.reply.text = (struct bytes){NULL, 0};
     }
+    if (request_is_done (q, (enum wire_code)w->m.reply.code)) {
+        w->m.reply.code = WIRE_OK;
+        w->m.reply.value = 1;
+        w->m.reply.text = (struct bytes){NULL, 0};
+    }
     if (rows_check (bytes_of (w->body[0].ptr, w->body[0].len), w->m.reply.count, NULL) != 0) {
         slice_fini (&w->body[0]);
         w->m.reply.count = 0;
@@ -623,10 +628,19 @@ static int send_rows_of (struct batch *b, const struct msg_cancel *m, struct err
                     b->chunk_first);
 }
 
+/* What is done anew each time it is asked for gets a name, by which the broker knows it again. */
+static void name_request (const struct core *c, struct wire *w)
+{
+    uint64_t name[] = {session_token (c->session), c->requests.last + 1};
+    if (w->kind == WIRE_RETRY && name[0])
+        w->m.retry.said = hash_bytes (name, sizeof name);
+}
+
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
 {
     if (gone (c, e) != 0)
         return 0;
+    name_request (c, w);
     bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
     struct batch *b = range ? batch_of (c, handle) : NULL;
     if (b && send_rows_of (b, &w->m.cancel, e) != 0)

@@ -77,8 +77,14 @@ bool request_by_number (struct request *q)
     return true;
 }
 
+bool request_is_done (const struct request *q, enum wire_code code)
+{
+    return q->again && code == WIRE_UNKNOWN && wire_frames_kind (&q->frames) == WIRE_REMOVE;
+}
+
 void request_again (struct request *q, struct session *s, enum chan_lane lane)
 {
+    q->again = true;
     struct wire_frames f = wire_frames_keep (&q->frames);
     session_post_frames_take (s, lane, &f);
 }

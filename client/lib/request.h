@@ -19,6 +19,7 @@ struct request {
     bool over;       /* ... and it was over then */
     bool begun;      /* some of the answer has come */
     bool queued;     /* restart.c: it waits in the channel to be sent (again) */
+    bool again;      /* it was asked in an earlier session, too, and may have been done */
     bool range;      /* about some rows of that batch */
     bool quiet;      /* nobody wants to see the answer */
     struct wire_frames frames;
@@ -45,6 +46,9 @@ void requests_forget (struct requests *r, struct request *q);
 
 /* Make it one about the number of its batch, which was freed. False: that is not known. */
 bool request_by_number (struct request *q);
+
+/* The broker does not know what was to be forgotten: by now it is, by this very request. */
+bool request_is_done (const struct request *q, enum wire_code code);
 
 /* Ask again in a new session. */
 void request_again (struct request *q, struct session *s, enum chan_lane lane);

@@ -240,6 +240,7 @@ static void requests_again (struct core *c)
     struct request *q, *next;
     HASH_ITER (hh, c->requests.by_ref, q, next) {
         struct batch *b = NULL;
+        q->again = true; /* what is not acknowledged may have been done as well */
         if (q->queued)
             continue;
         if (q->handle)

@@ -379,6 +379,80 @@ static void rows_of_a_batch_that_was_freed_still_go_their_way (void **state)
     open_batch (0, 1);
 }
 
+static void answers (uint64_t ref, unsigned code, const char *text)
+{
+    comes ((struct wire){.kind = WIRE_REPLY,
+                         .m.reply = {.ref = ref, .code = code, .text = bytes_str (text)}});
+}
+
+/* The broker had forgotten it, and died before it said so. */
+static void what_is_not_known_any_more_was_forgotten_by_who_asks_again (void **state)
+{
+    (void)state;
+    for (int acknowledged = 0; acknowledged < 2; acknowledged++) {
+        teardown (NULL);
+        setup_durable (NULL);
+        all_acknowledged ();
+        uint64_t ref = ask ((struct wire){.kind = WIRE_REMOVE, .m.remove.id = 12}, 0);
+        if (acknowledged)
+            acknowledge_all ();
+        else
+            all_leave ();
+        restart ();
+        connected ();
+        answers (ref, WIRE_UNKNOWN, "there is no batch 12");
+        assert_int_equal (next (), DROVER_EVENT_REPLY);
+        assert_int_equal (event->reply->code, DROVER_OK);
+        assert_int_equal (event->reply->value, 1);
+    }
+}
+
+static void what_was_never_known_cannot_be_forgotten (void **state)
+{
+    (void)state;
+    all_acknowledged ();
+    uint64_t ref = ask ((struct wire){.kind = WIRE_REMOVE, .m.remove.id = 12}, 0);
+    uint64_t wait = ask ((struct wire){.kind = WIRE_WAIT, .m.wait.id = 12}, 0);
+    all_leave ();
+    answers (ref, WIRE_UNKNOWN, "there is no batch 12");
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->reply->code, DROVER_EUNKNOWN);
+    restart ();
+    connected ();
+    answers (wait, WIRE_UNKNOWN, "there is no batch 12");
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->reply->code, DROVER_EUNKNOWN);
+}
+
+static uint64_t said_of_retry (void)
+{
+    struct wire w = {0};
+    do {
+        wire_fini (&w);
+        w = leaves ();
+        assert_int_not_equal (w.kind, 0);
+    } while (w.kind != WIRE_RETRY);
+    uint64_t said = w.m.retry.said;
+    assert_int_not_equal (said, 0);
+    wire_fini (&w);
+    return said;
+}
+
+static void a_retry_that_is_said_again_is_known_by_its_name (void **state)
+{
+    (void)state;
+    struct wire retry = {.kind = WIRE_RETRY, .m.retry = {.id = 12, .hows = 2}};
+    all_acknowledged ();
+    ask (retry, 0);
+    uint64_t said = said_of_retry ();
+    acknowledge_all ();
+    restart ();
+    connected ();
+    assert_true (said_of_retry () == said);
+    ask (retry, 0);
+    assert_true (said_of_retry () != said); /* it is another one */
+}
+
 /* Its cancellation is still to be answered: nothing but the broker knows what became of it. */
 static void what_was_asked_about_a_batch_that_was_freed_is_asked_by_its_number (void **state)
 {
@@ -595,6 +669,9 @@ int main (void)
         TEST (a_broker_that_stops_is_waited_for_and_that_is_said_once),
         TEST (a_broker_that_does_not_come_back_is_given_up),
         TEST (rows_of_a_batch_that_was_freed_still_go_their_way),
+        TEST (what_is_not_known_any_more_was_forgotten_by_who_asks_again),
+        TEST (what_was_never_known_cannot_be_forgotten),
+        TEST (a_retry_that_is_said_again_is_known_by_its_name),
         TEST (what_was_asked_about_a_batch_that_was_freed_is_asked_by_its_number),
         TEST (a_batch_of_which_some_rows_were_cancelled_is_put_off_all_the_same),
         TEST (a_batch_that_was_refused_for_now_is_said_again_as_a_whole),

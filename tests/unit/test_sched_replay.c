@@ -271,6 +271,7 @@ static void retry (struct history *h)
     w.m.retry.hows = roll (h, 256);
     w.m.retry.count = roll (h, 2) ? 1 + roll (h, 6) : 0;
     w.m.retry.first = roll (h, 4);
+    w.m.retry.said = roll (h, 20);
     peer_post (c, &w);
 }
 

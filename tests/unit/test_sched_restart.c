@@ -386,6 +386,47 @@ static void input_for_a_row_waits_until_its_worker_is_back (void **state)
     }
 }
 
+/* How many rows the broker says that it runs again. */
+static uint64_t retry (struct peer *c, uint64_t id, uint64_t said)
+{
+    struct wire m = {.kind = WIRE_RETRY};
+    struct wire answer;
+    uint64_t n = 0;
+    m.m.retry = (struct msg_retry){.ref = 99, .id = id, .hows = 255, .said = said};
+    peer_count (c, WIRE_REPLY);
+    peer_post (c, &m);
+    bed_settle (c->bed);
+    assert_true (peer_take (c, WIRE_REPLY, &answer));
+    assert_int_equal (answer.m.reply.code, WIRE_OK);
+    n = answer.m.reply.value;
+    wire_fini (&answer);
+    return n;
+}
+
+/* The broker dies before its answer is heard, and meanwhile the rows fail once more. */
+static void a_retry_that_is_said_again_is_done_once (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *w = bed_worker (b, "w", 2);
+    struct peer *c = bed_client (b, "c");
+    struct view *v = client_submit (c, 1, BATCH_DETACHED, 0, 2);
+    worker_finish (w, v->id, 2, OUTCOME_FAILED, 1000);
+    bed_settle (b);
+    assert_int_equal (retry (c, v->id, 4711), 2);
+    for (int life = 0; life < 2; life++) {
+        worker_finish (w, v->id, 2, OUTCOME_FAILED, 1000);
+        bed_settle (b);
+        restart (b, t);
+        assert_int_equal (retry (c, v->id, 4711), 2);
+        assert_int_equal (worker_held (w, v->id), 0);
+    }
+    assert_int_equal (retry (c, v->id, 4712), 2); /* somebody else, or another time */
+    assert_int_equal (worker_held (w, v->id), 2);
+    bed_free (&b);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +446,7 @@ int main (void)
         cmocka_unit_test (losses_are_counted_across_restarts),
         cmocka_unit_test (a_worker_that_missed_the_news_is_told_again),
         cmocka_unit_test (input_for_a_row_waits_until_its_worker_is_back),
+        cmocka_unit_test (a_retry_that_is_said_again_is_done_once),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
