@@ -30,7 +30,7 @@ struct plan {
     struct plan_stage *stages;    /* as many as opts->stages */
     struct runner_stage *running; /* the same, for the runner */
     unsigned slots;               /* of a private worker; 0: its default */
-    unsigned limit;               /* of tasks at one time on a shared broker; 0: none */
+    unsigned limit;               /* of tasks at one time, for runner_jobs(); 0: none */
     unsigned asked;               /* what -j said; 0: it was not given */
     size_t words_bytes;           /* of the command */
     size_t places;                /* in it where a value may stand */

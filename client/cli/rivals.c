@@ -371,7 +371,7 @@ static int open_batch (struct rivals *r)
 {
     drover_batch_options_t options = {.name = r->run.name ? r->run.name : command_of (r),
                                       .flags = r->detached ? DROVER_DETACHED : 0,
-                                      .jobs = drover_is_private (r->h) ? 0 : r->run.jobs,
+                                      .jobs = runner_jobs (&r->run, drover_is_private (r->h)),
                                       .priority = r->run.priority,
                                       .deadline_ms = r->run.deadline_ms};
     struct afters after;

@@ -171,6 +171,12 @@ unsigned runner_flags (const struct runner_opts *o)
     return o->order_by ? DROVER_ORDERED : 0;
 }
 
+/* A private worker has as many slots as are wanted, which does not limit tasks that take none. */
+unsigned runner_jobs (const struct runner_opts *o, bool private)
+{
+    return private && o->stage_count == 0 && o->cpus > 0 ? 0 : o->jobs;
+}
+
 /* Rows that are to run again. Where they cannot be kept, what runs goes on: only nothing is
  * compared. */
 static void keep_row (struct runner *r, const drover_bytes_t *values, size_t count)
@@ -313,12 +319,9 @@ static int status_of (const struct runner *r)
     return r->failed > 100 ? 101 : (int)r->failed;
 }
 
-/* 0: as many as there are slots. A private worker has as many as are wanted. */
 static unsigned tasks_at_once (const struct runner *r)
 {
-    if (r->again)
-        return 1;
-    return drover_is_private (r->h) && r->opts->stage_count == 0 ? 0 : r->opts->jobs;
+    return r->again ? 1 : runner_jobs (r->opts, drover_is_private (r->h));
 }
 
 /* All of what the first one has that is not said of each. */

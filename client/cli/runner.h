@@ -40,9 +40,8 @@ struct runner_opts {
     feed_next_fn *next;
     void *arg;
     int (*input_fd) (void *arg); /* to be polled after `next` returned 2; NULL: it never does */
-    unsigned jobs;               /* at one time, on a broker that is not private, or in a pipeline;
-                                    0: no limit */
-    unsigned cpus;               /* slots of a task, for the summary */
+    unsigned jobs;               /* at one time, see runner_jobs(); 0: no limit */
+    unsigned cpus;               /* slots of a task; 0 also where stages do not agree */
     unsigned priority;           /* 0: the usual one */
     const char *name;            /* of the batch, or NULL */
     const char *key;             /* or NULL */
@@ -65,5 +64,9 @@ int runner_run (const struct runner_opts *o);
 
 /* The flags of the batch: enum drover_batch_flag. */
 unsigned runner_flags (const struct runner_opts *o);
+
+/* Its limit of tasks at one time, on a broker that is private or not; 0: as many as there are
+ * slots. */
+unsigned runner_jobs (const struct runner_opts *o, bool private);
 
 #endif

@@ -97,6 +97,16 @@ none() {
     seq 3 | ends_with 0 drover foreach --summary -j 0 echo
 }
 
+# The first three wait for each other; one more would have a number of its own.
+@test "-j is the limit of tasks that take no slot, too" {
+    seq 24 | ends_with 0 drover foreach -j 3 --cpus 0 --timeout 60 \
+        'touch on-{}; until [ -e on-1 ] && [ -e on-2 ] && [ -e on-3 ]; do sleep 0.02; done; echo {%}'
+    same "$(sort -u "$T/out" | paste -sd' ')" "1 2 3" slots
+    ends_with 0 drover invoke -j 1 --cpus 0 'sleep 0.3; [ ! -e a ]' 'touch a'
+    ends_with 0 drover race -j 1 --cpus 0 'sleep 0.3; [ ! -e b ] && echo alone' 'touch b; sleep 5'
+    same "$(cat "$T/out")" alone
+}
+
 @test "a task that fits in no slot is refused, not waited for" {
     ends_with 255 drover foreach -j 2 --cpus 3 echo ::: 1
     same "$(wc -l <"$T/err")" 1
