@@ -218,9 +218,11 @@ static int feed (struct runner *r)
     struct err e;
     int got;
 
-    if (r->feeding == FEED_ENDED || most == 0)
+    if (r->feeding == FEED_ENDED)
         return 0;
-    r->feeding = FEED_MORE;
+    r->feeding = most > 0 ? FEED_MORE : FEED_HELD;
+    if (most == 0)
+        return 0;
     got = feed_rows (&r->rows, most, &e);
     if (got == 2)
         r->feeding = FEED_BLOCKED;
@@ -299,6 +301,7 @@ static void loop (struct runner *r)
         more |= take_events (r);
         if (r->over)
             break;
+        more |= r->feeding == FEED_HELD && rows_allowed (r) > 0; /* outcomes have made room */
         if (!more)
             wait_for_more (r);
         else

@@ -14,7 +14,12 @@
 #include "client/cli/signals.h"
 #include "client/cli/summary.h"
 
-enum feeding { FEED_MORE, FEED_BLOCKED, FEED_ENDED };
+enum feeding {
+    FEED_MORE,
+    FEED_BLOCKED, /* the input has nothing yet */
+    FEED_HELD,    /* what is remembered of rows takes too much memory: the input is left alone */
+    FEED_ENDED
+};
 
 struct runner {
     const struct runner_opts *opts;

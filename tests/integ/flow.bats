@@ -180,3 +180,33 @@ peak_of() {
     [ "$(peak_of "$JOB_PID")" -lt 65536 ]
     [ "$(peak_of "$BROKER_PID")" -lt 65536 ]
 }
+
+# Processor time that a process has had, in hundredths of a second.
+ticks_of() {
+    local stat
+    stat=$(cat "/proc/$1/stat")
+    # shellcheck disable=SC2086 # its words
+    set -- ${stat##*) }
+    echo $((${12} + ${13}))
+}
+
+@test "a client that remembers as many values as it may rests until tasks have ended, and goes on" {
+    local client ticks value
+    start_worker --name one
+    make_gate
+    mkfifo in && exec 6<>in
+    start_job client sh -c 'exec drover foreach --tag "read -r _ <gate; echo {#} >>ended" <in'
+    client=$JOB_PID
+    value=$(head -c 100000 /dev/zero | tr '\0' x)
+    start_job values sh -c 'i=0; while [ $((i += 1)) -le 200 ]; do echo "$1"; done >in' - "$value"
+    nearly_full() { drover list --json | grep -qE '"submitted":(1[67].|200),'; }
+    wait_until nearly_full
+    ticks=$(ticks_of "$client")
+    sleep 1 # that it does nothing meanwhile is what is looked at
+    [ "$(($(ticks_of "$client") - ticks))" -lt 50 ]
+    alive "$JOB_PID" # there is more than was taken
+    open_gate 200
+    wait_until lines_are ended 200
+    kill -TERM "$client"
+    wait_until dead "$client"
+}
