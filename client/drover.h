@@ -626,7 +626,8 @@ enum drover_what {
     DROVER_QUERY_STATUS,  /* one record: the broker */
     DROVER_QUERY_BATCHES, /* one for each batch */
     DROVER_QUERY_BATCH,   /* one for batch `id` */
-    DROVER_QUERY_TASKS,   /* one for each row of [first, first + count) of batch `id` */
+    DROVER_QUERY_TASKS,   /* one for each row of [first, first + count) of batch `id`; the broker
+                             may leave out the last: ask again from there, until there is none */
     DROVER_QUERY_WORKERS  /* one for each worker */
 };
 

@@ -1,5 +1,5 @@
 /* drover advise: was a batch worth it, and what would make it better? From the outcomes that the
- * broker keeps: page by page, of which only sums stay. */
+ * broker keeps, of which only sums stay. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 #include "client/cli/summary.h"
 #include "common/base/units.h"
 
-#define PAGE_ROWS 20000
 #define NAME_MAX_SHOWN 400
 
 static const char command[] = "advise";
@@ -91,10 +90,7 @@ static int look (drover_t *h, struct subject *s, drover_error_t *e)
 {
     if (session_query (h, DROVER_QUERY_BATCH, s->id, 0, 0, take_batch, s, e) < 0)
         return -1;
-    for (uint64_t row = 0; row < s->submitted; row += PAGE_ROWS)
-        if (session_query (h, DROVER_QUERY_TASKS, s->id, row, PAGE_ROWS, take_task, s, e) < 0)
-            return -1;
-    return 0;
+    return session_query (h, DROVER_QUERY_TASKS, s->id, 0, s->submitted, take_task, s, e);
 }
 
 /* The time is that of the tasks, by the clocks of their hosts: nobody waited for the batch. */

@@ -19,7 +19,6 @@
 
 #define REASON_MAX 256
 #define ASKED_MAX 1000 /* cancellations that are under way at one time */
-#define PAGE_ROWS 10000
 
 static const char command[] = "cancel";
 
@@ -102,37 +101,10 @@ static void add_span (struct spans *spans, uint64_t first, uint64_t count)
     spans->all[spans->count++] = (struct span){.first = first, .count = count};
 }
 
-struct look {
-    struct spans *spans;
-    uint64_t rows; /* that the page had */
-};
-
 static int add_running (const drover_pair_t *pairs, size_t count, void *arg)
 {
-    struct look *l = arg;
-
-    l->rows++;
     if (show_is (pairs, count, "state", "running"))
-        add_span (l->spans, drover_pair_number (pairs, count, "row", 0), 1);
-    return 0;
-}
-
-/* The rows that run now, page by page. */
-static int find_running (drover_t *h, const struct selector *s, struct spans *spans,
-                         drover_error_t *e)
-{
-    uint64_t end = s->count ? s->first + s->count : UINT64_MAX;
-    struct look look = {.spans = spans};
-
-    for (uint64_t at = s->first; at < end; at += look.rows) {
-        uint64_t count = end - at < PAGE_ROWS ? end - at : PAGE_ROWS;
-
-        look.rows = 0;
-        if (session_query (h, DROVER_QUERY_TASKS, s->id, at, count, add_running, &look, e) < 0)
-            return -1;
-        if (look.rows == 0)
-            break;
-    }
+        add_span (arg, drover_pair_number (pairs, count, "row", 0), 1);
     return 0;
 }
 
@@ -182,7 +154,8 @@ static int start (const struct cancel_opts *o, drover_t *h, struct target *t, st
     t->cancelled = state.cancelled;
     t->open = state.waiting + state.running;
     if (o->states == STATE_RUNNING)
-        return find_running (h, t->s, spans, e);
+        return session_query (h, DROVER_QUERY_TASKS, t->s->id, t->s->first, t->s->count,
+                              add_running, spans, e);
     add_span (spans, t->s->first, t->s->count);
     return 0;
 }

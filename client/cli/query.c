@@ -1,7 +1,9 @@
 /* query: a question to the broker, whose answer is told once and whole. An answer may come in many
  * messages, and the broker may be restarted between two of them: the rest of it never comes, and
- * the question is asked again. Of tasks it goes on behind the last one that was told. A list that
- * may have changed meanwhile is told when all of it is there. */
+ * the question is asked again. Of tasks it goes on behind the last one that was told; they are
+ * asked for in pages, since a broker answers only so many at one time. A list that may have changed
+ * meanwhile is told when all of it is there. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 
 #define ANSWER_MS 30000
 #define TRIES 5
+#define PAGE_ROWS 10000
 
 struct record {
     drover_pair_t *pairs; /* owned, with their bytes behind them */
@@ -88,30 +91,57 @@ static int tell (struct query *q, drover_error_t *e)
     return 0;
 }
 
+/* 0; -1 with an error. */
+static int ask (drover_t *h, int what, uint64_t id, struct query *q, uint64_t count,
+                drover_error_t *e)
+{
+    bool tasks = what == DROVER_QUERY_TASKS;
+    uint64_t ref = drover_query (h, what, id, q->next_row, count, NULL, e);
+
+    return ref ? drover_await (h, ref, ANSWER_MS, tasks ? pass_on : gather, q, NULL, e) : -1;
+}
+
+static int ask_list (drover_t *h, int what, uint64_t id, struct query *q, drover_error_t *e)
+{
+    int rc = -1;
+
+    for (int left = TRIES; rc < 0 && left > 0; left--) {
+        forget (q);
+        rc = ask (h, what, id, q, 0, e);
+        if (rc < 0 && e->code != DROVER_ELOST)
+            break;
+    }
+    return rc < 0 ? -1 : tell (q, e);
+}
+
+/* Page by page, until one is empty. Where an answer breaks off behind the last task only its end is
+ * missing. */
+static int ask_tasks (drover_t *h, uint64_t id, struct query *q, uint64_t end, drover_error_t *e)
+{
+    int left = TRIES;
+
+    while (q->next_row < end) {
+        uint64_t from = q->next_row;
+        uint64_t count = end - from < PAGE_ROWS ? end - from : PAGE_ROWS;
+
+        if (ask (h, DROVER_QUERY_TASKS, id, q, count, e) == 0) {
+            if (q->next_row == from)
+                break;
+        } else if (e->code != DROVER_ELOST || --left == 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int session_query (drover_t *h, int what, uint64_t id, uint64_t first, uint64_t count,
                    drover_record_fn *fn, void *arg, drover_error_t *e)
 {
     struct query q = {.fn = fn, .arg = arg, .next_row = first};
-    bool tasks = what == DROVER_QUERY_TASKS;
-    uint64_t end = count ? first + count : UINT64_MAX;
-    int rc = -1;
+    int rc = what == DROVER_QUERY_TASKS
+                 ? ask_tasks (h, id, &q, count ? first + count : UINT64_MAX, e)
+                 : ask_list (h, what, id, &q, e);
 
-    *e = (drover_error_t){.code = DROVER_ELOST};
-    for (int i = 0; i < TRIES && rc < 0 && e->code == DROVER_ELOST; i++) {
-        if (tasks && i && q.next_row >= end) {
-            rc = 0; /* only the end of the answer is missing */
-            break;
-        }
-        uint64_t ref =
-            drover_query (h, what, id, q.next_row, count ? end - q.next_row : 0, NULL, e);
-
-        if (!ref)
-            break;
-        forget (&q);
-        rc = drover_await (h, ref, ANSWER_MS, tasks ? pass_on : gather, &q, NULL, e);
-    }
-    if (rc == 0)
-        rc = tell (&q, e);
     forget (&q);
     free (q.records);
     return rc;

@@ -68,7 +68,7 @@ bool session_is_hopeless (drover_t *h, const drover_notice_t *n);
 int session_error (const struct session_opts *o, const drover_error_t *e, int status);
 
 /* Ask the broker and wait for the answer: `fn` gets each record, once, whatever becomes of the
- * broker meanwhile (query.c). 0, or -1 with an error. */
+ * broker meanwhile, and all tasks, however many there are (query.c). 0, or -1 with an error. */
 int session_query (drover_t *h, int what, uint64_t id, uint64_t first, uint64_t count,
                    drover_record_fn *fn, void *arg, drover_error_t *e);
 

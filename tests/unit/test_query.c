@@ -21,6 +21,7 @@ struct broker {
     uint64_t asked, first, count;
 } broker;
 
+static uint64_t most_at_once; /* tasks that it answers to one question; 0: any number */
 static uint64_t told[100];
 static size_t n_told;
 
@@ -34,6 +35,8 @@ uint64_t drover_query (drover_t *h, int what, uint64_t id, uint64_t first, uint6
     (void)e;
     broker.first = first;
     broker.count = count ? count : ROWS;
+    if (most_at_once && broker.count > most_at_once)
+        broker.count = most_at_once;
     return ++broker.asked;
 }
 
@@ -114,6 +117,22 @@ static void tasks_go_on_behind_the_last (void **state)
     whole_from (0, ROWS);
 }
 
+static void tasks_that_a_broker_leaves_out_are_asked_for (void **state)
+{
+    (void)state;
+    drover_error_t e;
+    most_at_once = 3;
+    assert_int_equal (ask (DROVER_QUERY_TASKS, 0, 0, NEVER, 0, DROVER_ELOST, &e), 0);
+    whole_from (0, ROWS);
+    assert_int_equal (ask (DROVER_QUERY_TASKS, 1, 8, 2, 1, DROVER_ELOST, &e), 0);
+    whole_from (1, 8);
+    assert_int_equal (ask (DROVER_QUERY_TASKS, 2, 50, NEVER, 0, DROVER_ELOST, &e), 0);
+    whole_from (2, ROWS - 2);
+    assert_int_equal (ask (DROVER_QUERY_TASKS, 0, 0, 0, NEVER, DROVER_ELOST, &e), -1);
+    assert_in_range (broker.asked, 2, 10);
+    most_at_once = 0;
+}
+
 static void a_broker_that_is_gone_is_not_asked_for_ever (void **state)
 {
     (void)state;
@@ -138,6 +157,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_list_that_breaks_off_is_asked_for_again_and_told_once),
         cmocka_unit_test (tasks_go_on_behind_the_last),
+        cmocka_unit_test (tasks_that_a_broker_leaves_out_are_asked_for),
         cmocka_unit_test (a_broker_that_is_gone_is_not_asked_for_ever),
         cmocka_unit_test (any_other_error_is_the_answer),
     };
