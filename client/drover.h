@@ -129,7 +129,8 @@ typedef struct drover_options {
 /* Which broker would be used: options->broker, else $DROVER_BROKER, else the user's own broker if
  * its socket answers (a stale socket counts as none). Options may be NULL. Returns 1 with its URL
  * in `url`, 0 if there is none (drover_open() would start a private one), -1 with an error
- * (DROVER_EFORBIDDEN: the directory of the socket belongs to somebody else or is open to others).
+ * (DROVER_EFORBIDDEN: the directory of the socket belongs to somebody else or is open to others;
+ * with DROVER_OPEN_NO_PRIVATE also DROVER_ESYSTEM: it is in one that cannot be entered).
  */
 int drover_find_broker (const drover_options_t *options, char *url, size_t size, drover_error_t *e);
 

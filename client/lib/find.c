@@ -134,17 +134,25 @@ static int copy_url (char *to, size_t size, const char *url, drover_error_t *e)
     return 1;
 }
 
-/* The user's own, if it is alive. */
-static int own_broker (char *url, size_t size, drover_error_t *e)
+/* As when XDG_RUNTIME_DIR is still that of the user before su. */
+static bool is_out_of_reach (const struct err *why)
+{
+    return why->code == EACCES || why->code == ENOTDIR;
+}
+
+/* The user's own, if it is alive. Where its place cannot be reached nobody of this user listens,
+ * which only matters to who needs one. */
+static int own_broker (unsigned flags, char *url, size_t size, drover_error_t *e)
 {
     struct err why = {0};
-    if (userdir_broker (url, size, false, &why) != 0) {
-        if (why.code == ENOENT)
-            return 0;
-        return fault_set (e, why.code == EPERM ? DROVER_EFORBIDDEN : DROVER_ESYSTEM, "%s",
-                          why.text);
-    }
-    return find_probe (url, 0, NULL) == 0;
+    if (userdir_broker (url, size, false, &why) == 0)
+        return find_probe (url, 0, NULL) == 0;
+    if (why.code == ENOENT || (is_out_of_reach (&why) && !(flags & DROVER_OPEN_NO_PRIVATE)))
+        return 0;
+    return fault_set (e, why.code == EPERM ? DROVER_EFORBIDDEN : DROVER_ESYSTEM, "%s%s", why.text,
+                      is_out_of_reach (&why) ? ": set XDG_RUNTIME_DIR to a directory of yours, or "
+                                               "name a broker with --broker"
+                                             : "");
 }
 
 int drover_find_broker (const drover_options_t *options, char *url, size_t size, drover_error_t *e)
@@ -158,7 +166,7 @@ int drover_find_broker (const drover_options_t *options, char *url, size_t size,
     named = getenv ("DROVER_BROKER");
     if (named && *named)
         return copy_url (url, size, named, e);
-    return own_broker (url, size, e);
+    return own_broker (flags, url, size, e);
 }
 
 int drover_user_broker (char *url, size_t size, int create, drover_error_t *e)
@@ -166,7 +174,8 @@ int drover_user_broker (char *url, size_t size, int create, drover_error_t *e)
     char dir[SUN_PATH_MAX] = "";
     struct err why = {0};
     /* where the directory is not there yet, its name is known all the same */
-    if (userdir_path (dir, sizeof dir, create != 0, &why) != 0 && (create || why.code != ENOENT))
+    if (userdir_path (dir, sizeof dir, create != 0, &why) != 0 &&
+        (create || (why.code != ENOENT && !is_out_of_reach (&why))))
         return fault_set (e, why.code == EPERM ? DROVER_EFORBIDDEN : DROVER_ESYSTEM, "%s",
                           why.text);
     int n = snprintf (url, size, "ipc://%s/broker", dir);

@@ -99,6 +99,18 @@ os.execvp("drover", ["drover", "foreach", "grep -E \"Sig(Blk|Ign)\" /proc/self/s
     [ ! -e "$dir" ]
 }
 
+@test "a runtime directory of somebody else, as after su, is passed over" {
+    need_root
+    need setpriv
+    as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ TMPDIR=/tmp "$@"; }
+    cd /
+    as_nobody "$DROVER_BINDIR/drover" --version >/dev/null 2>&1 || skip "needs a build that other users can reach"
+    ends_with 0 as_nobody drover foreach echo ::: 1
+    same "$(cat "$T/out")" 1
+    refused 125 "$T/run/drover: Permission denied: set XDG_RUNTIME_DIR" as_nobody drover status
+    refused 71 "cannot make $T/run/drover: Permission denied" as_nobody drover-broker
+}
+
 @test "output that finds no room on disk is an error, not a hang" {
     need_root
     mkdir small

@@ -276,6 +276,25 @@ static void which_broker_follows_option_environment_socket (void **state)
     assert_int_equal (rmdir (sub), 0);
 }
 
+/* As a directory that may not be entered, which root may. */
+static void a_place_that_cannot_be_reached_has_no_broker (void **state)
+{
+    (void)state;
+    char found[200];
+    drover_options_t o = {0};
+    setenv ("XDG_RUNTIME_DIR", "/dev/null", 1);
+    unsetenv ("DROVER_BROKER");
+    assert_int_equal (drover_find_broker (NULL, found, sizeof found, &error), 0);
+    assert_int_equal (drover_user_broker (found, sizeof found, 0, &error), 0);
+    assert_string_equal (found, "ipc:///dev/null/drover/broker");
+    assert_int_equal (drover_user_broker (found, sizeof found, 1, &error), -1);
+    o.flags = DROVER_OPEN_NO_PRIVATE;
+    assert_int_equal (drover_find_broker (&o, found, sizeof found, &error), -1);
+    assert_non_null (strstr (error.text, "/dev/null/drover"));
+    assert_non_null (strstr (error.text, "set XDG_RUNTIME_DIR"));
+    setenv ("XDG_RUNTIME_DIR", echo_dir, 1);
+}
+
 static void missing_programs_are_named (void **state)
 {
     (void)state;
@@ -341,6 +360,7 @@ int main (void)
         TEST (a_place_where_nobody_listens_is_said_at_once),
         TEST (tcp_without_keys_wants_a_word),
         TEST (which_broker_follows_option_environment_socket),
+        TEST (a_place_that_cannot_be_reached_has_no_broker),
         TEST (missing_programs_are_named),
         TEST (the_environment_leaves_out_what_is_listed),
         TEST (a_command_expands_as_the_worker_will),
