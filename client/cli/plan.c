@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/say.h"
 #include "client/cli/task.h"
+#include "common/base/cores.h"
 #include "common/base/mem.h"
 
 #define LINE_MAX_BYTES 131071 /* of one argument, as the kernel has it (MAX_ARG_STRLEN) */
@@ -24,14 +24,6 @@
 #define SLOTS_GREATEST 100000
 
 /* --- slots --- */
-
-static unsigned processors (void)
-{
-    cpu_set_t usable;
-    int count = sched_getaffinity (0, sizeof usable, &usable) == 0 ? CPU_COUNT (&usable) : 1;
-
-    return count > 0 ? (unsigned)count : 1;
-}
 
 /* A share of a limit of the system, if that is less than what there was. */
 static unsigned within (unsigned most, int resource, bool hard, rlim_t share)
@@ -60,7 +52,7 @@ static int limit_of (const struct joblimit *jobs, unsigned *limit, struct err *e
     *limit = 0;
     return jobs->kind == JOBLIMIT_DEFAULT
                ? 0
-               : joblimit_slots (jobs, processors (), all ? plan_slots_most () : SLOTS_GREATEST,
+               : joblimit_slots (jobs, cores_usable (), all ? plan_slots_most () : SLOTS_GREATEST,
                                  limit, e);
 }
 
@@ -72,10 +64,10 @@ static unsigned shared_slots (const struct plan *p, unsigned first)
     bool said = first > 0 && o->task.cpus > 0;
 
     if (o->task.cpus > 0)
-        most = first ? first : processors ();
+        most = first ? first : cores_usable ();
     for (size_t i = 0; i < o->stage_count; i++) {
         unsigned cpus = o->stages[i].task.cpus;
-        unsigned asked = p->running[i].jobs ? p->running[i].jobs : processors ();
+        unsigned asked = p->running[i].jobs ? p->running[i].jobs : cores_usable ();
 
         said |= p->running[i].jobs > 0 && cpus > 0;
         most = cpus > 0 && asked > most ? asked : most;

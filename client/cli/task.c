@@ -2,12 +2,12 @@
 #include "client/cli/task.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/cli/durations.h"
+#include "common/base/cores.h"
 
 #define CPUS_MAX 100000
 
@@ -51,13 +51,9 @@ int task_dress (drover_spec_t *spec, const struct task_opts *o, struct err *e)
 
 unsigned task_slots (unsigned cpus, unsigned slots)
 {
-    cpu_set_t usable;
-
     if (slots > 0 || cpus <= 1)
         return slots;
-    if (sched_getaffinity (0, sizeof usable, &usable) == 0 && (unsigned)CPU_COUNT (&usable) >= cpus)
-        return 0;
-    return cpus;
+    return cores_usable () >= cpus ? 0 : cpus;
 }
 
 int task_parse_cpus (const char *text, unsigned *cpus, struct err *e)
