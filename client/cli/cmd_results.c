@@ -110,7 +110,7 @@ static int take_events (struct results *r, struct printer *p, const struct selec
         int got = drover_next (r->h, 0, &event, &e);
 
         if (got == 0) {
-            status = printer_flush (p) < 0 ? output_error (p, &e) : -1;
+            status = printer_flush (p, &e) < 0 ? output_error (p, &e) : -1;
             if (status >= 0)
                 break;
             got = drover_next (r->h, time_left (r), &event, &e);
@@ -156,7 +156,7 @@ static int print_batch (struct results *r, const struct selector *s)
     p.batch = s->id;
     p.next = s->first;
     status = take_events (r, &p, s, b, before);
-    flushed = status == STATUS_PIPE ? STATUS_OK : flush (&p);
+    flushed = printer_failed (&p) ? STATUS_OK : flush (&p);
     say_cancelled (r, s->id, r->cancelled - cancelled);
     printer_fini (&p);
     drover_batch_free (&b);

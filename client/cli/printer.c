@@ -206,9 +206,16 @@ int printer_result (struct printer *p, const drover_result_t *r, drover_error_t 
     return 0;
 }
 
-int printer_flush (struct printer *p)
+bool printer_failed (const struct printer *p)
 {
-    return sink_flush (&p->out) < 0 || sink_flush (&p->err) < 0 ? -1 : 0;
+    return p->out.error || p->err.error;
+}
+
+int printer_flush (struct printer *p, drover_error_t *e)
+{
+    if (sink_flush (&p->out) < 0)
+        return sink_error (&p->out, e);
+    return sink_flush (&p->err) < 0 ? sink_error (&p->err, e) : 0;
 }
 
 int printer_rest (struct printer *p, drover_error_t *e)
@@ -220,8 +227,8 @@ int printer_rest (struct printer *p, drover_error_t *e)
         if (row->result && print_one (p, row->result, row, e) < 0)
             return -1;
     }
-    if (printer_flush (p) < 0)
-        return sink_error (p->out.error ? &p->out : &p->err, e);
+    if (printer_flush (p, e) < 0)
+        return -1;
     failures_rest (&p->failures);
     return 0;
 }

@@ -67,7 +67,10 @@ int printer_result (struct printer *p, const drover_result_t *r, drover_error_t 
  * -1 as printer_result(). */
 int printer_rest (struct printer *p, drover_error_t *e);
 
-/* Write out what is in the buffers. 0 or -1. */
-int printer_flush (struct printer *p);
+/* Write out what is in the buffers. 0, or -1 with an error: a sink failed. */
+int printer_flush (struct printer *p, drover_error_t *e);
+
+/* Has a sink failed? What is left would only fail again. */
+bool printer_failed (const struct printer *p);
 
 #endif

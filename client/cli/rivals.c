@@ -139,7 +139,7 @@ static void win (struct rivals *r, const drover_result_t *result)
                   result->worker[0] ? result->worker : result->host);
     leave_rest (r); /* first: whoever reads our output may be slow */
     r->printer.batch = drover_batch_id (r->batch);
-    if (printer_result (&r->printer, result, &e) < 0 || printer_flush (&r->printer) < 0)
+    if (printer_result (&r->printer, result, &e) < 0 || printer_flush (&r->printer, &e) < 0)
         on_output_error (r, &e);
 }
 

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "client/cli/cli.h"
@@ -278,9 +277,7 @@ static void wait_for_more (struct runner *r)
     int64_t from = starved ? clock_mono_us () : 0;
     int ready;
 
-    if (!r->silent && printer_flush (&r->printer) < 0) {
-        snprintf (e.text, sizeof e.text, "cannot write the output: %s",
-                  strerror (r->printer.out.error ? r->printer.out.error : r->printer.err.error));
+    if (!r->silent && printer_flush (&r->printer, &e) < 0) {
         on_output_error (r, &e);
         return;
     }

@@ -57,6 +57,20 @@ load lib
     same "$status" 255
     says "$T/err" "cannot write"
     same "$(wc -l <"$T/err")" 1
+    start_broker
+    use_broker
+    start_worker
+    ends_with 0 drover submit echo ::: 1 2 3
+    ends_with 0 drover wait last
+    local command
+    for command in "results last" "results -k last" "results --json last" "race --quiet pwd"; do
+        status=0
+        # shellcheck disable=SC2086 # its words
+        drover $command >/dev/full 2>"$T/err" || status=$?
+        same "$status" 125 "status of $command"
+        says "$T/err" "drover ${command%% *}: cannot write to stdout: No space left on device"
+        same "$(wc -l <"$T/err")" 1
+    done
 }
 
 @test "a slow reader loses nothing" {
