@@ -97,6 +97,14 @@ static int probe_tcp (const struct net_url *u, int64_t wait_ms)
     return rc;
 }
 
+/* What a broker needs to listen there. */
+static const char *insecure_word (const char *url)
+{
+    if (!is_tcp (url))
+        return "";
+    return net_is_loopback (url) ? " --insecure" : " --insecure=public";
+}
+
 int find_probe (const char *url, int64_t wait_ms, drover_error_t *e)
 {
     struct net_url u;
@@ -111,7 +119,7 @@ int find_probe (const char *url, int64_t wait_ms, drover_error_t *e)
         return fault_set (e, DROVER_ENOBROKER,
                           "no broker listens at %s: start one with `drover broker start --listen "
                           "%s%s`, or name another with --broker",
-                          url, url, is_tcp (url) ? " --insecure" : "");
+                          url, url, insecure_word (url));
     case EACCES:
     case EPERM:
         return fault_set (e, DROVER_EFORBIDDEN, "%s: %s: this broker is another user's", url,

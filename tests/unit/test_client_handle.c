@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/lib/find.h"
 #include "tests/unit/echo_broker.h"
 
 static void run_returns_what_the_task_returned (void **state)
@@ -229,6 +230,18 @@ static void a_place_where_nobody_listens_is_said_at_once (void **state)
     assert_non_null (strstr (error.text, "drover broker start"));
 }
 
+/* 0.0.0.0 is this host, and no address of loopback. */
+static void how_to_start_a_broker_is_told_with_what_it_needs (void **state)
+{
+    (void)state;
+    assert_int_equal (find_probe ("tcp://127.0.0.1:1", 1000, &error), -1);
+    assert_non_null (strstr (error.text, "--listen tcp://127.0.0.1:1 --insecure`"));
+    assert_int_equal (find_probe ("tcp://0.0.0.0:1", 1000, &error), -1);
+    assert_non_null (strstr (error.text, "--listen tcp://0.0.0.0:1 --insecure=public`"));
+    assert_int_equal (find_probe ("ipc:///tmp/there-is-no-such-socket-here", 0, &error), -1);
+    assert_non_null (strstr (error.text, "--listen ipc:///tmp/there-is-no-such-socket-here`"));
+}
+
 static void tcp_without_keys_wants_a_word (void **state)
 {
     (void)state;
@@ -358,6 +371,7 @@ int main (void)
         TEST (two_handles_work_in_two_threads),
         TEST (signal_dispositions_are_left_alone),
         TEST (a_place_where_nobody_listens_is_said_at_once),
+        TEST (how_to_start_a_broker_is_told_with_what_it_needs),
         TEST (tcp_without_keys_wants_a_word),
         TEST (which_broker_follows_option_environment_socket),
         TEST (a_place_that_cannot_be_reached_has_no_broker),
