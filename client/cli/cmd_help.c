@@ -13,8 +13,9 @@
 /* `worker list` and the like: told on the page of the first word. */
 static bool is_part (const char *command, const char *part)
 {
-    static const char *const parts[][2] = {
-        {"broker", "start"}, {"worker", "start"}, {"worker", "list"}, {"worker", "drain"}};
+    static const char *const parts[][2] = {{"broker", "start"}, {"broker", "stop"},
+                                           {"worker", "start"}, {"worker", "list"},
+                                           {"worker", "drain"}, {"module", "list"}};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strcmp (parts[i][0], command) == 0 && strcmp (parts[i][1], part) == 0)

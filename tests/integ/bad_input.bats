@@ -173,6 +173,11 @@ load lib
     refused 2 "no help for 'explain'" drover help explain
     ends_with 0 drover help worker list
     says "$T/out" "usage: drover worker start"
+    for command in "broker start" "broker stop" "worker start" "worker drain" "module list"; do
+        # shellcheck disable=SC2086 # its words
+        ends_with 0 drover help $command
+        says "$T/out" "usage: drover ${command% *}"
+    done
     refused 2 "'gzip' is one too many" drover help worker gzip
     refused 2 "'x' is one too many" drover help worker list x
     ends_with 0 drover foreach -h
