@@ -11,7 +11,7 @@
 
 static const char command[] = "list";
 
-static const char *const states[] = {"open", "running", "finished", "cancelled"};
+static const char *const states[] = {"open", "running", "cancelling", "finished", "cancelled"};
 
 struct list {
     struct session_opts session;
@@ -58,7 +58,8 @@ static int check_states (const char *list)
         for (size_t i = 0; i < sizeof states / sizeof *states; i++)
             known = known || (strlen (states[i]) == n && memcmp (list, states[i], n) == 0);
         if (!known) {
-            say_usage (command, "--state %.*s: a batch is open, running, finished or cancelled",
+            say_usage (command,
+                       "--state %.*s: a batch is open, running, cancelling, finished or cancelled",
                        (int)n, list);
             return -1;
         }

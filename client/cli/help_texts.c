@@ -185,8 +185,8 @@ static const char help_status[] = "usage: drover status [OPTIONS]\n\n"
 static const char help_list[] =
     "usage: drover list [OPTIONS]\n\n"
     "List the batches that the broker knows.\n\n"
-    "  --state S[,S]        only these: open, running, finished, cancelled\n" JSON QUIET COMMON
-    "\nStatus: 0; 2 usage; 3 none in such a state; 125 trouble.\n";
+    "  --state S[,S]        only these: open, running, cancelling, finished, cancelled\n" JSON QUIET
+        COMMON "\nStatus: 0; 2 usage; 3 none in such a state; 125 trouble.\n";
 
 static const char help_info[] =
     "usage: drover info [OPTIONS] BATCH|TASK...\n"

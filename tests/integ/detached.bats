@@ -156,6 +156,19 @@ mixed='case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sle
     refused 2 "has 257 bytes" drover cancel "$id" --reason "$(printf 'x%.0s' $(seq 257))"
 }
 
+@test "list shows by their state also those that are being cancelled" {
+    submitted 'trap "" TERM; touch up; while :; do sleep 0.1; done; : {}' ::: 1
+    wait_until test -e up
+    ends_with 3 drover list --state cancelling
+    start_job cancel drover cancel "$id" --grace 5m
+    being_cancelled() { drover list --state open,cancelling --json | grep -q '"state":"cancelling"'; }
+    wait_until being_cancelled
+    ends_with 3 drover list --state open,running,finished,cancelled
+    ends_with 0 drover cancel "$id" --kill
+    wait "$JOB_PID"
+    ends_with 3 drover list --state cancelling
+}
+
 @test "list, info and status show what there is" {
     submitted --name nightly 'echo {}' ::: 1 2 3
     ends_with 0 drover wait @nightly
