@@ -204,10 +204,11 @@ static void measure (struct plan *p)
 {
     const struct foreach_opts *o = p->opts;
     size_t replace = o->replace ? strlen (o->replace) : 0;
+    size_t times = o->command_flags & DROVER_COMMAND_QUOTE ? QUOTED_TIMES : 1;
 
     p->places = 1;
     for (size_t i = 0; i < o->word_count; i++) {
-        p->words_bytes += strlen (o->words[i]) + 1;
+        p->words_bytes += times * (strlen (o->words[i]) + 1);
         for (const char *at = o->words[i]; (at = strchr (at, '{')) != NULL; at++)
             p->places++;
     }
@@ -259,17 +260,20 @@ int plan_error (const struct plan *p, const struct err *e, int status)
 
 /* --- the rows --- */
 
-/* Most lines are far from the limit, and are not made to find that out. */
+/* Most lines are far from the limit, and are not made to find that out. Where words are repeated
+ * for each value, one value may be in all of them. */
 static bool fits_anyway (const struct plan *p, const drover_bytes_t *values, size_t count)
 {
     size_t bytes = QUOTED_MORE;
 
+    if (count > 1 && p->opts->command_flags & DROVER_COMMAND_SPREAD)
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (values[i].len > LINE_MAX_BYTES)
             return false;
         bytes += QUOTED_TIMES * values[i].len + QUOTED_MORE;
     }
-    return p->words_bytes * (count + 1) + p->places * bytes <= LINE_MAX_BYTES;
+    return p->words_bytes + p->places * bytes <= LINE_MAX_BYTES;
 }
 
 int plan_check_length (struct plan *p, uint64_t task, const drover_bytes_t *values, size_t count,

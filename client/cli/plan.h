@@ -32,7 +32,7 @@ struct plan {
     unsigned slots;               /* of a private worker; 0: its default */
     unsigned limit;               /* of tasks at one time, for runner_jobs(); 0: none */
     unsigned asked;               /* what -j said; 0: it was not given */
-    size_t words_bytes;           /* of the command */
+    size_t words_bytes;           /* of the command, quoted where it is to be */
     size_t places;                /* in it where a value may stand */
     char name[PLAN_NAME_MAX];     /* of the batch, for people */
 };
