@@ -58,6 +58,7 @@ unit_tests = \
 	tests/unit/test_pace \
 	tests/unit/test_pipeline \
 	tests/unit/test_plan \
+	tests/unit/test_private \
 	tests/unit/test_query \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
@@ -159,6 +160,7 @@ tests_unit_test_foreach_opts_LDADD = $(UNIT_CLI)
 tests_unit_test_json_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_jobs_LDADD = $(UNIT_CLI)
 tests_unit_test_plan_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
+tests_unit_test_private_LDADD = $(UNIT_CLIENT)
 tests_unit_test_query_LDADD = $(UNIT_CLI)
 tests_unit_test_ranges_LDADD = $(UNIT_MODEL)
 tests_unit_test_shquote_LDADD = $(UNIT_MODEL)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,11 +105,14 @@ static void remove_names (struct private *p, const char *path)
     p->dir[0] = '\0';
 }
 
-/* Let go of the file's name, if the path by descriptor works here. */
+/* Let go of the file's name, if the path by descriptor works here: not only for this process, which
+ * sees its own also where the others may not, as after setuid(). */
 static void go_nameless (struct private *p, const char *path)
 {
     char by_fd[40];
     struct stat named, same;
+    if (prctl (PR_GET_DUMPABLE) != 1)
+        return;
     p->socket_fd = open (path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
     snprintf (by_fd, sizeof by_fd, "/proc/%ld/fd/%d", (long)getpid (), p->socket_fd);
     if (p->socket_fd < 0 || fstat (p->socket_fd, &named) != 0 || stat (by_fd, &same) != 0 ||

@@ -3,9 +3,10 @@
  * The client makes the socket and listens on it before either program starts, so that everybody can
  * connect at once. Its name in the file system is removed before that, too: what remains is a
  * descriptor of the client, and its path in /proc is what the others connect to, again also after a
- * break. So nothing is left in the file system, whoever is killed and when. Both programs hold the
- * end of a pipe whose other end only the client has: when the client is gone, they end, with all
- * that they run.
+ * break. So nothing is left in the file system, whoever is killed and when. (The name stays until
+ * the end where others may not follow that path, as when the client has changed its user.) Both
+ * programs hold the end of a pipe whose other end only the client has: when the client is gone,
+ * they end, with all that they run.
  */
 #ifndef DROVER_CLIENT_PRIVATE_H
 #define DROVER_CLIENT_PRIVATE_H
