@@ -74,6 +74,15 @@ struct row_index {
 
 enum { BATCH_SLOT_NUMBERS = 1000000 };
 
+/* Rows that were out when they were cancelled, and how: what workers that come back are told once
+ * more. cancels.c. */
+struct doom {
+    struct ranges rows;
+    uint64_t grace_ms;
+    bool kill;
+    char *reason;
+};
+
 enum after_when { AFTER_OK, AFTER_ANY, AFTER_FAIL };
 
 /* A batch that is waited for. after.c. */
@@ -121,7 +130,6 @@ struct batch {
     struct key_queue *queues; /* ordered: those of each key that are not finished, ... */
     uint64_t keys_most;       /* ... how many there were at one time, ... */
     uint64_t key_rows_most;   /* ... and how many rows one of them has got, without a pause */
-    struct ranges doomed;     /* were cancelled one by one while they were out */
     uint64_t granted;         /* rows out in leases */
     uint64_t finished;
     uint64_t counts[OUTCOME_KINDS];
@@ -129,15 +137,14 @@ struct batch {
     struct ranges again;                   /* finished rows that ran more than once */
     uint64_t pipeline; /* that it is a stage of: the number of the first one; 0: none */
     bool closed, cancelled, paused, ended;
-    bool rerun;               /* it had ended before: when its deadline began is not known */
-    uint64_t retry_said;      /* which RETRY was the last one, ... */
-    uint64_t retry_rows;      /* ... and how many rows it has run again */
-    bool over;                /* nobody looks at it any more: freed at the end of the turn */
-    char *reason;             /* of the cancellation */
-    char *doom_reason;        /* of the last cancellation of some rows */
-    uint64_t cancel_grace_ms; /* as the last cancellation said, for workers that come back */
-    bool cancel_kill;
-    bool ready; /* in its client's list */
+    bool rerun;          /* it had ended before: when its deadline began is not known */
+    uint64_t retry_said; /* which RETRY was the last one, ... */
+    uint64_t retry_rows; /* ... and how many rows it has run again */
+    bool over;           /* nobody looks at it any more: freed at the end of the turn */
+    char *reason;        /* of the cancellation */
+    struct doom *dooms;  /* of rows that were out when they were cancelled, ... */
+    size_t n_dooms;      /* ... each of them in one */
+    bool ready;          /* in its client's list */
     bool told_no_worker, told_too_big, told_no_function;
     uint64_t est_us;        /* measured time of one task; 0: not known */
     uint64_t cpus;          /* of its specs, the greatest */
@@ -295,16 +302,19 @@ void peek_over (struct sched *s, struct waiter *w);
  * which then takes no more rows. */
 void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
                    struct effects *fx);
-/* What the outcomes of rows say that are cancelled now; never NULL. */
-const char *batch_cancel_reason (const struct batch *b);
+/* What the outcome of a row says that is cancelled now; never NULL. */
+const char *row_cancel_reason (const struct batch *b, uint64_t row);
 /* Whether a row that comes back from its worker is not wanted any more. */
 bool row_is_doomed (const struct batch *b, uint64_t row);
 /* A record of a cancellation: what it ended is in the records behind it. */
 void batch_cancel_replay (struct batch *b, const struct msg_cancel *m);
 /* Its worker is told once more of those of its rows that are not wanted. */
-void batch_cancel_again (struct sched *s, struct lease *l);
+void batch_cancel_again (struct sched *s, const struct lease *l);
 /* Rows that wait though they are not wanted, after a replay, end. */
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx);
+/* Rows that are to run again. */
+void dooms_forget (struct batch *b, uint64_t lo, uint64_t hi);
+void dooms_free (struct batch *b);
 
 /* --- after.c --- */
 /* What a new batch is to run after, as its OPEN says. ENOENT: there is no such batch, EINVAL. */

@@ -220,7 +220,6 @@ static void free_parts (struct sched *s, struct batch *b)
     ranges_fini (&b->held);
     ranges_fini (&b->picky);
     ranges_fini (&b->alone);
-    ranges_fini (&b->doomed);
     ranges_fini (&b->slots);
     ranges_fini (&b->again);
     for (int how = 0; how < OUTCOME_KINDS; how++)
@@ -228,7 +227,7 @@ static void free_parts (struct sched *s, struct batch *b)
     wire_fini (&b->open);
     free (b->name);
     free (b->reason);
-    free (b->doom_reason);
+    dooms_free (b);
 }
 
 static void unready (struct sched *s, struct batch *b)

@@ -2,22 +2,35 @@
  * when their worker says so, and if it gives them back or is lost instead, they end here and do not
  * wait again.
  */
-#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
-enum { REASON_MAX = 256 }; /* bytes, in END and CANCEL_ROWS */
+enum {
+    REASON_MAX = 256, /* bytes, in END and CANCEL_ROWS */
+    DOOMS_MAX = 16,   /* of a batch: different cancellations of rows that were out */
+};
+
+/* How the row is to end, if it is one of those that were out when they were cancelled. */
+static const struct doom *doom_of (const struct batch *b, uint64_t row)
+{
+    for (size_t i = 0; i < b->n_dooms; i++)
+        if (ranges_has (&b->dooms[i].rows, row))
+            return &b->dooms[i];
+    return NULL;
+}
 
 bool row_is_doomed (const struct batch *b, uint64_t row)
 {
-    return b->cancelled || ranges_has (&b->doomed, row);
+    return b->cancelled || doom_of (b, row);
 }
 
-const char *batch_cancel_reason (const struct batch *b)
+const char *row_cancel_reason (const struct batch *b, uint64_t row)
 {
-    const char *reason = b->cancelled ? b->reason : b->doom_reason;
+    const struct doom *d = doom_of (b, row);
+    const char *reason = d ? d->reason : b->reason;
     return reason ? reason : "";
 }
 
@@ -41,17 +54,99 @@ void rows_end (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi, enum 
     }
 }
 
-static void cancel_waiting (struct sched *s, struct batch *b, uint64_t lo, uint64_t hi,
-                            struct effects *fx)
-{
-    rows_end (s, b, lo, hi, OUTCOME_CANCELLED, batch_cancel_reason (b), fx);
-}
+/* --- how rows that are out are to end, for workers that come back --- */
 
-static void doom (struct batch *b, const struct ranges *rows, uint64_t lo, uint64_t hi)
+/* What x has of [lo, hi). */
+static void add_part (struct ranges *to, const struct ranges *x, uint64_t lo, uint64_t hi)
 {
     struct range r;
-    for (uint64_t at = lo; r = ranges_from (rows, at), r.lo < r.hi && r.lo < hi; at = r.hi)
-        ranges_add (&b->doomed, r.lo, r.hi < hi ? r.hi : hi);
+    for (uint64_t at = lo; r = ranges_from (x, at), r.lo < r.hi && r.lo < hi; at = r.hi)
+        ranges_add (to, r.lo, r.hi < hi ? r.hi : hi);
+}
+
+static void remove_all (struct ranges *from, const struct ranges *x)
+{
+    for (size_t i = 0; i < x->n; i++)
+        ranges_remove (from, x->at[i].lo, x->at[i].hi);
+}
+
+static void doom_drop (struct batch *b, size_t i)
+{
+    ranges_fini (&b->dooms[i].rows);
+    free (b->dooms[i].reason);
+    memmove (&b->dooms[i], &b->dooms[i + 1], (--b->n_dooms - i) * sizeof *b->dooms);
+}
+
+/* Dooms of which nothing is left go. */
+static void drop_empty (struct batch *b)
+{
+    for (size_t i = b->n_dooms; i-- > 0;)
+        if (!b->dooms[i].rows.count)
+            doom_drop (b, i);
+}
+
+static bool says (const struct doom *d, const struct msg_cancel *m)
+{
+    return d->grace_ms == m->grace_ms && d->kill == (m->kill != 0) &&
+           strlen (d->reason) == m->reason.len &&
+           memcmp (d->reason, m->reason.ptr ? (const char *)m->reason.ptr : "", m->reason.len) == 0;
+}
+
+/* The one that says what `m` does. When there are too many, the newest says so from now on. */
+static struct doom *doom_for (struct batch *b, const struct msg_cancel *m)
+{
+    for (size_t i = 0; i < b->n_dooms; i++)
+        if (says (&b->dooms[i], m))
+            return &b->dooms[i];
+    if (b->n_dooms < DOOMS_MAX) {
+        b->dooms = mem_resize (b->dooms, b->n_dooms + 1, sizeof *b->dooms);
+        b->dooms[b->n_dooms++] = (struct doom){0};
+    }
+    struct doom *d = &b->dooms[b->n_dooms - 1];
+    free (d->reason);
+    d->grace_ms = m->grace_ms;
+    d->kill = m->kill != 0;
+    d->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+    return d;
+}
+
+/* The rows of [lo, hi) that are out: what was said last of a row holds. */
+static void doom (struct batch *b, const struct msg_cancel *m, uint64_t lo, uint64_t hi)
+{
+    struct ranges rows = {0};
+    const struct lease *l;
+    LIST_FOREACH (l, &b->leases, b_link)
+        add_part (&rows, &l->out, lo, hi);
+    for (size_t i = 0; i < b->n_dooms; i++)
+        remove_all (&b->dooms[i].rows, &rows);
+    drop_empty (b);
+    if (rows.count) {
+        struct doom *d = doom_for (b, m);
+        for (size_t i = 0; i < rows.n; i++)
+            ranges_add (&d->rows, rows.at[i].lo, rows.at[i].hi);
+    }
+    ranges_fini (&rows);
+}
+
+void dooms_forget (struct batch *b, uint64_t lo, uint64_t hi)
+{
+    for (size_t i = 0; i < b->n_dooms; i++)
+        ranges_remove (&b->dooms[i].rows, lo, hi);
+    drop_empty (b);
+}
+
+void dooms_free (struct batch *b)
+{
+    while (b->n_dooms)
+        doom_drop (b, b->n_dooms - 1);
+    free (b->dooms);
+}
+
+/* --- cancellations --- */
+
+static uint64_t first_of (const struct msg_cancel *m)
+{
+    return m->count ? m->first : 0;
 }
 
 static uint64_t behind_last (const struct msg_cancel *m)
@@ -66,8 +161,6 @@ static void cancel_running (struct sched *s, struct batch *b, const struct msg_c
     LIST_FOREACH (l, &b->leases, b_link) {
         if (!ranges_meets (&l->out, lo, hi))
             continue;
-        if (m->count)
-            doom (b, &l->out, lo, hi);
         struct wire w = {.kind = WIRE_CANCEL_ROWS};
         struct msg_cancel_rows *c = &w.m.cancel_rows;
         c->batch = b->id;
@@ -82,20 +175,16 @@ static void cancel_running (struct sched *s, struct batch *b, const struct msg_c
     }
 }
 
+/* Of a batch the first reason stays, which END says. */
 static void note_cancel (struct batch *b, const struct msg_cancel *m)
 {
-    char **reason = m->count ? &b->doom_reason : &b->reason;
-    b->cancel_grace_ms = m->grace_ms;
-    b->cancel_kill = m->kill;
-    if (m->count) {
-        free (*reason);
-        *reason = NULL;
-    } else {
-        b->cut_short |= !b->closed;
-        b->cancelled = b->closed = true;
-    }
-    if (!*reason)
-        *reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
+    doom (b, m, first_of (m), behind_last (m));
+    if (m->count)
+        return;
+    b->cut_short |= !b->closed;
+    b->cancelled = b->closed = true;
+    if (!b->reason)
+        b->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
 }
 
 void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m, int64_t now,
@@ -109,67 +198,60 @@ void batch_cancel (struct sched *s, struct batch *b, const struct msg_cancel *m,
     m = &mine;
     struct wire w = {.kind = WIRE_CANCEL, .m.cancel = *m};
     record_said (s, b, &w, fx);
-    uint64_t lo = m->count ? m->first : 0;
+    uint64_t lo = first_of (m);
     uint64_t hi = behind_last (m);
+    char *reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
     note_cancel (b, m);
     if (!m->count)
         stuck_closed (s, b);
     /* a large row of which parts are missing is no row: it has no outcome, and goes with the batch
      */
-    cancel_waiting (s, b, lo, hi, fx);
+    rows_end (s, b, lo, hi, OUTCOME_CANCELLED, reason, fx);
     cancel_running (s, b, m, lo, hi);
     batch_progress (s, b, now);
+    free (reason);
 }
 
 void batch_cancel_replay (struct batch *b, const struct msg_cancel *m)
 {
-    struct lease *l;
     note_cancel (b, m);
-    if (!m->count)
-        return;
-    LIST_FOREACH (l, &b->leases, b_link)
-        doom (b, &l->out, m->first, behind_last (m));
 }
 
-static void cancel_part (struct sched *s, struct lease *l, struct range r)
+static void cancel_part (struct sched *s, const struct lease *l, const struct doom *d,
+                         struct range r)
 {
-    struct batch *b = l->batch;
     struct wire w = {.kind = WIRE_CANCEL_ROWS};
-    w.m.cancel_rows = (struct msg_cancel_rows){.batch = b->id,
+    w.m.cancel_rows = (struct msg_cancel_rows){.batch = l->batch->id,
                                                .first = r.lo,
                                                .count = r.hi - r.lo,
-                                               .grace_ms = b->cancel_grace_ms,
-                                               .kill = b->cancel_kill,
-                                               .reason = bytes_str (batch_cancel_reason (b))};
+                                               .grace_ms = d->grace_ms,
+                                               .kill = d->kill,
+                                               .reason = bytes_str (d->reason)};
     session_post (s, l->worker->session, &w);
 }
 
-void batch_cancel_again (struct sched *s, struct lease *l)
+void batch_cancel_again (struct sched *s, const struct lease *l)
 {
     const struct batch *b = l->batch;
-    for (size_t i = 0; i < l->out.n; i++) {
-        struct range out = l->out.at[i];
-        struct range r;
-        if (b->cancelled) {
-            cancel_part (s, l, out);
-            continue;
-        }
-        for (uint64_t at = out.lo; r = ranges_from (&b->doomed, at), r.lo < r.hi && r.lo < out.hi;
-             at = r.hi) {
-            if (r.hi > out.hi)
-                r.hi = out.hi;
-            cancel_part (s, l, r);
-        }
+    for (size_t i = 0; i < b->n_dooms; i++) {
+        struct ranges rows = {0};
+        for (size_t k = 0; k < l->out.n; k++)
+            add_part (&rows, &b->dooms[i].rows, l->out.at[k].lo, l->out.at[k].hi);
+        for (size_t k = 0; k < rows.n; k++)
+            cancel_part (s, l, &b->dooms[i], rows.at[k]);
+        ranges_fini (&rows);
     }
 }
 
 void batch_cancel_rest (struct sched *s, struct batch *b, int64_t now, struct effects *fx)
 {
-    if (b->ended || !(b->cancelled || b->doomed.n))
+    if (b->ended || !(b->cancelled || b->n_dooms))
         return;
+    for (size_t i = 0; i < b->n_dooms; i++)
+        for (size_t k = 0; k < b->dooms[i].rows.n; k++)
+            rows_end (s, b, b->dooms[i].rows.at[k].lo, b->dooms[i].rows.at[k].hi, OUTCOME_CANCELLED,
+                      b->dooms[i].reason, fx);
     if (b->cancelled)
-        cancel_waiting (s, b, 0, UINT64_MAX, fx);
-    for (size_t i = 0; i < b->doomed.n; i++)
-        cancel_waiting (s, b, b->doomed.at[i].lo, b->doomed.at[i].hi, fx);
+        rows_end (s, b, 0, UINT64_MAX, OUTCOME_CANCELLED, b->reason, fx);
     batch_progress (s, b, now);
 }

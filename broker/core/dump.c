@@ -125,15 +125,21 @@ static void put_leases (struct buf *out, const struct batch *b)
 /* Of the rows that are doomed, those that are out still: the others have ended. */
 static void put_doomed (struct buf *out, const struct batch *b)
 {
-    struct ranges doomed = {0};
     const struct lease *l;
-    LIST_FOREACH (l, &b->leases, b_link)
-        for (size_t i = 0; i < l->out.n; i++)
-            for (uint64_t row = l->out.at[i].lo; row < l->out.at[i].hi && b->doomed.n; row++)
-                if (ranges_has (&b->doomed, row))
-                    ranges_add (&doomed, row, row + 1);
-    put_ranges (out, "doomed", &doomed);
-    ranges_fini (&doomed);
+    for (size_t i = 0; i < b->n_dooms; i++) {
+        const struct doom *d = &b->dooms[i];
+        struct ranges rows = {0};
+        LIST_FOREACH (l, &b->leases, b_link)
+            for (size_t k = 0; k < l->out.n; k++)
+                for (uint64_t row = l->out.at[k].lo; row < l->out.at[k].hi; row++)
+                    if (ranges_has (&d->rows, row))
+                        ranges_add (&rows, row, row + 1);
+        if (rows.n)
+            buf_printf (out, " doom grace=%" PRIu64 " kill=%d reason=%s", d->grace_ms, d->kill,
+                        d->reason);
+        put_ranges (out, "doomed", &rows);
+        ranges_fini (&rows);
+    }
 }
 
 /* Those that wait for a time, too: times are of one life. */

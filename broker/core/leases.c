@@ -201,7 +201,7 @@ static void give_back_range (struct sched *s, struct lease *l, struct range r, b
     b->granted -= r.hi - r.lo;
     for (uint64_t row = r.lo; row < r.hi; row++) {
         if (row_is_doomed (b, row) && !s->replaying)
-            results_make (s, b, row, 1, OUTCOME_CANCELLED, batch_cancel_reason (b), fx);
+            results_make (s, b, row, 1, OUTCOME_CANCELLED, row_cancel_reason (b, row), fx);
         else if (ends)
             results_make (s, b, row, 1, OUTCOME_LOST, lost, fx);
         else

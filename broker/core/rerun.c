@@ -14,7 +14,7 @@ static void reopen (struct sched *s, struct batch *b, enum outcome_how how, stru
     uint64_t n = r.hi - r.lo;
     ranges_remove (&b->ended_as[how], r.lo, r.hi);
     ranges_remove (&b->again, r.lo, r.hi);
-    ranges_remove (&b->doomed, r.lo, r.hi);
+    dooms_forget (b, r.lo, r.hi);
     b->counts[how] -= n;
     b->finished -= n;
     quota_tasks (s, b, (int64_t)n);

@@ -221,6 +221,96 @@ static void cancelled_rows_are_said_again (void **state)
     bed_free (&b);
 }
 
+/* A cancellation of row `row` with its own grace (0: KILL at once) and reason. */
+static void cancel_row (struct peer *c, uint64_t row, uint64_t grace_ms, const char *reason)
+{
+    struct wire m = {.kind = WIRE_CANCEL};
+    m.m.cancel.batch = 1;
+    m.m.cancel.first = row;
+    m.m.cancel.count = 1;
+    m.m.cancel.grace_ms = grace_ms;
+    m.m.cancel.kill = grace_ms == 0;
+    m.m.cancel.reason = bytes_str (reason);
+    peer_post (c, &m);
+    bed_settle (c->bed);
+}
+
+/* The worker is told of the row once, and so. */
+static void assert_told (struct peer *w, uint64_t row, uint64_t grace_ms, const char *reason)
+{
+    struct wire m;
+    assert_true (peer_take (w, WIRE_CANCEL_ROWS, &m));
+    assert_int_equal (m.m.cancel_rows.first, row);
+    assert_int_equal (m.m.cancel_rows.count, 1);
+    assert_int_equal (m.m.cancel_rows.grace_ms, grace_ms);
+    assert_int_equal (m.m.cancel_rows.kill, grace_ms == 0);
+    assert_true (bytes_equal (m.m.cancel_rows.reason, bytes_str (reason)));
+    wire_fini (&m);
+}
+
+/* The reason of the last outcome that the client was told. */
+static void assert_reason (struct peer *c, const char *reason)
+{
+    struct wire m;
+    struct outcome o;
+    size_t at = 0;
+    assert_true (peer_take (c, WIRE_RESULTS, &m));
+    assert_int_equal (outcome_read (bytes_of (m.body[0].ptr, m.body[0].len), &at, &o), 1);
+    assert_int_equal (o.how, OUTCOME_CANCELLED);
+    assert_true (bytes_equal (o.reason, bytes_str (reason)));
+    wire_fini (&m);
+}
+
+/* What was said of one row is not what was said of another. */
+static void each_cancellation_is_said_again_as_it_was_said (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 3);
+    struct view *v = client_submit (c, 1, 0, 0, 3);
+    w->deaf = true;
+    cancel_row (c, 2, 600000, "it may take its time");
+    cancel_row (c, 1, 0, "at once");
+    cancel_row (c, 0, 0, "this one, too");
+    cancel_row (c, 0, 7000, "or not quite"); /* what was said last of it holds */
+    w->deaf = false;
+    restart (b, t);
+    assert_told (w, 2, 600000, "it may take its time");
+    assert_told (w, 1, 0, "at once");
+    assert_told (w, 0, 7000, "or not quite");
+    assert_int_equal (peer_count (w, WIRE_CANCEL_ROWS), 0);
+    worker_return (w, v->id, 1); /* row 2 had not started */
+    bed_settle (b);
+    assert_reason (c, "it may take its time");
+    bed_run (b, 1000);
+    assert_int_equal (v->end.cancelled, 3);
+    bed_free (&b);
+}
+
+static void of_many_cancellations_none_is_forgotten (void **state)
+{
+    (void)state;
+    enum { ROWS = 40 };
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", ROWS);
+    struct view *v = client_submit (c, 1, 0, 0, ROWS);
+    assert_int_equal (worker_held (w, 0), ROWS);
+    w->deaf = true;
+    for (uint64_t row = 0; row < ROWS; row++)
+        cancel_row (c, row, 1000 + row, "each for itself");
+    w->deaf = false;
+    restart (b, t);
+    for (uint64_t row = 0; row < ROWS; row++)
+        assert_true (worker_row (w, v->id, row)->cancelled);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.cancelled, ROWS);
+    bed_free (&b);
+}
+
 static void a_cancelled_row_that_never_arrived_ends (void **state)
 {
     (void)state;
@@ -439,6 +529,8 @@ int main (void)
         cmocka_unit_test (a_row_that_waits_and_is_named_is_taken_into_the_lease),
         cmocka_unit_test (a_cancellation_is_said_again_and_slots_are),
         cmocka_unit_test (cancelled_rows_are_said_again),
+        cmocka_unit_test (each_cancellation_is_said_again_as_it_was_said),
+        cmocka_unit_test (of_many_cancellations_none_is_forgotten),
         cmocka_unit_test (a_cancelled_row_that_never_arrived_ends),
         cmocka_unit_test (nobody_is_judged_before_the_grace_is_over),
         cmocka_unit_test (a_worker_that_does_not_come_back_in_time_is_lost),
