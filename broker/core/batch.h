@@ -80,6 +80,7 @@ struct doom {
     struct ranges rows;
     uint64_t grace_ms;
     bool kill;
+    bool unstarted; /* those that run then go on to their end */
     char *reason;
 };
 

@@ -1,6 +1,7 @@
 /* Cancels: rows that are not wanted any more. Those that wait end at once; those that are out end
  * when their worker says so, and if it gives them back or is lost instead, they end here and do not
- * wait again.
+ * wait again. Where only what has not started is meant, what runs goes on to its end; its next run
+ * has not started: so it is not run again either.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,30 +88,40 @@ static void drop_empty (struct batch *b)
 
 static bool says (const struct doom *d, const struct msg_cancel *m)
 {
-    return d->grace_ms == m->grace_ms && d->kill == (m->kill != 0) &&
-           strlen (d->reason) == m->reason.len &&
+    return d->unstarted == (m->unstarted != 0) && d->grace_ms == m->grace_ms &&
+           d->kill == (m->kill != 0) && strlen (d->reason) == m->reason.len &&
            memcmp (d->reason, m->reason.ptr ? (const char *)m->reason.ptr : "", m->reason.len) == 0;
 }
 
-/* The one that says what `m` does. When there are too many, the newest says so from now on. */
+/* The one that says what `m` does. When there are too many, the newest of those that end what runs,
+ * or do not, as `m`, says so from now on. */
 static struct doom *doom_for (struct batch *b, const struct msg_cancel *m)
 {
-    for (size_t i = 0; i < b->n_dooms; i++)
+    struct doom *d = NULL;
+    unsigned alike = 0;
+    for (size_t i = 0; i < b->n_dooms; i++) {
         if (says (&b->dooms[i], m))
             return &b->dooms[i];
-    if (b->n_dooms < DOOMS_MAX) {
-        b->dooms = mem_resize (b->dooms, b->n_dooms + 1, sizeof *b->dooms);
-        b->dooms[b->n_dooms++] = (struct doom){0};
+        if (b->dooms[i].unstarted != (m->unstarted != 0))
+            continue;
+        d = &b->dooms[i];
+        alike++;
     }
-    struct doom *d = &b->dooms[b->n_dooms - 1];
+    if (alike < DOOMS_MAX) {
+        b->dooms = mem_resize (b->dooms, b->n_dooms + 1, sizeof *b->dooms);
+        d = &b->dooms[b->n_dooms++];
+        *d = (struct doom){0};
+    }
     free (d->reason);
     d->grace_ms = m->grace_ms;
     d->kill = m->kill != 0;
+    d->unstarted = m->unstarted != 0;
     d->reason = mem_strndup ((const char *)m->reason.ptr, m->reason.len);
     return d;
 }
 
-/* The rows of [lo, hi) that are out: what was said last of a row holds. */
+/* The rows of [lo, hi) that are out: what was said last of a row holds. But a row that is being
+ * ended is not let run by who means only what has not started. */
 static void doom (struct batch *b, const struct msg_cancel *m, uint64_t lo, uint64_t hi)
 {
     struct ranges rows = {0};
@@ -118,7 +129,10 @@ static void doom (struct batch *b, const struct msg_cancel *m, uint64_t lo, uint
     LIST_FOREACH (l, &b->leases, b_link)
         add_part (&rows, &l->out, lo, hi);
     for (size_t i = 0; i < b->n_dooms; i++)
-        remove_all (&b->dooms[i].rows, &rows);
+        if (m->unstarted && !b->dooms[i].unstarted)
+            remove_all (&rows, &b->dooms[i].rows);
+        else
+            remove_all (&b->dooms[i].rows, &rows);
     drop_empty (b);
     if (rows.count) {
         struct doom *d = doom_for (b, m);
@@ -226,7 +240,8 @@ static void cancel_part (struct sched *s, const struct lease *l, const struct do
                                                .count = r.hi - r.lo,
                                                .grace_ms = d->grace_ms,
                                                .kill = d->kill,
-                                               .reason = bytes_str (d->reason)};
+                                               .reason = bytes_str (d->reason),
+                                               .unstarted = d->unstarted};
     session_post (s, l->worker->session, &w);
 }
 

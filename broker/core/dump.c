@@ -135,8 +135,8 @@ static void put_doomed (struct buf *out, const struct batch *b)
                     if (ranges_has (&d->rows, row))
                         ranges_add (&rows, row, row + 1);
         if (rows.n)
-            buf_printf (out, " doom grace=%" PRIu64 " kill=%d reason=%s", d->grace_ms, d->kill,
-                        d->reason);
+            buf_printf (out, " doom grace=%" PRIu64 " kill=%d unstarted=%d reason=%s", d->grace_ms,
+                        d->kill, d->unstarted, d->reason);
         put_ranges (out, "doomed", &rows);
         ranges_fini (&rows);
     }

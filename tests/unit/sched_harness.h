@@ -188,6 +188,8 @@ struct view *client_view (struct peer *c, uint64_t handle);
 /* Open the batches that it has not seen the end of once more, and say all that it said of them. For
  * a broker that comes back; peers do so by themselves when WELCOME says it. */
 void client_reopen (struct peer *c);
+/* The reason is borrowed for good. */
+void client_cancel_as (struct peer *c, const struct msg_cancel *m);
 void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t first, uint64_t count);
 void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition condition,
                   uint64_t n);

@@ -405,15 +405,17 @@ struct view *client_submit (struct peer *c, uint64_t handle, uint64_t flags, uin
     return client_submit_as (c, &m, count);
 }
 
+void client_cancel_as (struct peer *c, const struct msg_cancel *m)
+{
+    struct wire w = {.kind = WIRE_CANCEL, .m.cancel = *m};
+    ask (c, &w);
+}
+
 void client_cancel (struct peer *c, uint64_t ref, uint64_t handle, uint64_t first, uint64_t count)
 {
-    struct wire w = {.kind = WIRE_CANCEL};
-    w.m.cancel.ref = ref;
-    w.m.cancel.batch = handle;
-    w.m.cancel.first = first;
-    w.m.cancel.count = count;
-    w.m.cancel.reason = bytes_str ("the test says so");
-    ask (c, &w);
+    struct msg_cancel m = {.ref = ref, .batch = handle, .first = first, .count = count};
+    m.reason = bytes_str ("the test says so");
+    client_cancel_as (c, &m);
 }
 
 void client_wait (struct peer *c, uint64_t ref, uint64_t id, enum wire_condition condition,

@@ -213,8 +213,17 @@ static void cancel (struct history *h)
 {
     struct peer *c = some_client (h);
     struct view *v = some_view (h, c);
-    if (v && !v->ended && c->n_asked < 8)
-        client_cancel (c, ++h->ref, v->handle, roll (h, 5), roll (h, 3) ? 1 + roll (h, 5) : 0);
+    if (!v || v->ended || c->n_asked >= 8)
+        return;
+    struct msg_cancel m = {.ref = ++h->ref,
+                           .batch = v->handle,
+                           .first = roll (h, 5),
+                           .count = roll (h, 3) ? 1 + roll (h, 5) : 0,
+                           .grace_ms = 1000 * roll (h, 3),
+                           .kill = roll (h, 4) == 0,
+                           .unstarted = roll (h, 4) == 0};
+    m.reason = bytes_str (roll (h, 2) ? "the test says so" : "");
+    client_cancel_as (c, &m);
 }
 
 static void join (struct history *h)

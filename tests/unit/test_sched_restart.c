@@ -289,6 +289,65 @@ static void each_cancellation_is_said_again_as_it_was_said (void **state)
     bed_free (&b);
 }
 
+static void cancel_unstarted (struct peer *c, uint64_t first, uint64_t count)
+{
+    struct wire m = {.kind = WIRE_CANCEL};
+    m.m.cancel.batch = 1;
+    m.m.cancel.first = first;
+    m.m.cancel.count = count;
+    m.m.cancel.unstarted = 1;
+    peer_post (c, &m);
+    bed_settle (c->bed);
+}
+
+/* Of rows, and of the whole batch. */
+static void what_runs_goes_on_where_only_the_rest_was_cancelled (void **state)
+{
+    (void)state;
+    for (uint64_t count = 0; count <= 4; count += 4) {
+        struct store_test *t;
+        struct bed *b = durable_bed (&t);
+        struct peer *c = bed_client (b, "c");
+        struct peer *w = bed_worker (b, "w", 3);
+        struct view *v = client_submit (c, 1, 0, 0, 4);
+        cancel_unstarted (c, 0, count);
+        restart (b, t);
+        for (uint64_t row = 0; row < 3; row++)
+            assert_false (worker_row (w, v->id, row)->cancelled);
+        worker_return (w, v->id, 1); /* one had not started after all: then it does not */
+        bed_run (b, 1000);
+        assert_int_equal (v->end.done, 2);
+        assert_int_equal (v->end.cancelled, 2);
+        bed_free (&b);
+    }
+}
+
+/* In whatever order it was said. */
+static void what_is_to_end_does_not_go_on_for_who_means_the_rest (void **state)
+{
+    (void)state;
+    for (int end_first = 0; end_first <= 1; end_first++) {
+        struct store_test *t;
+        struct bed *b = durable_bed (&t);
+        struct peer *c = bed_client (b, "c");
+        struct peer *w = bed_worker (b, "w", 2);
+        struct view *v = client_submit (c, 1, 0, 0, 3);
+        w->deaf = true;
+        if (end_first)
+            cancel_row (c, 0, 7000, "that one");
+        cancel_unstarted (c, 0, 0);
+        if (!end_first)
+            cancel_row (c, 0, 7000, "that one");
+        w->deaf = false;
+        restart (b, t);
+        assert_true (worker_row (w, v->id, 0)->cancelled);
+        assert_false (worker_row (w, v->id, 1)->cancelled);
+        bed_run (b, 1000);
+        assert_int_equal (v->end.cancelled, 2);
+        bed_free (&b);
+    }
+}
+
 static void of_many_cancellations_none_is_forgotten (void **state)
 {
     (void)state;
@@ -530,6 +589,8 @@ int main (void)
         cmocka_unit_test (a_cancellation_is_said_again_and_slots_are),
         cmocka_unit_test (cancelled_rows_are_said_again),
         cmocka_unit_test (each_cancellation_is_said_again_as_it_was_said),
+        cmocka_unit_test (what_runs_goes_on_where_only_the_rest_was_cancelled),
+        cmocka_unit_test (what_is_to_end_does_not_go_on_for_who_means_the_rest),
         cmocka_unit_test (of_many_cancellations_none_is_forgotten),
         cmocka_unit_test (a_cancelled_row_that_never_arrived_ends),
         cmocka_unit_test (nobody_is_judged_before_the_grace_is_over),

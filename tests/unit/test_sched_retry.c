@@ -127,6 +127,29 @@ static void the_delay_doubles_and_has_a_limit (void **state)
     bed_free (&b);
 }
 
+/* It goes on to its end, and its next run has not started. */
+static void a_row_that_runs_has_no_further_run_when_the_rest_is_cancelled (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 1);
+    struct msg_open m = retrying (3, RETRY_FAILED);
+    struct view *v = client_submit_as (c, &m, 2);
+    struct wire cancel = {.kind = WIRE_CANCEL};
+    cancel.m.cancel.batch = 1;
+    cancel.m.cancel.unstarted = 1;
+    peer_post (c, &cancel);
+    bed_settle (b);
+    assert_false (worker_row (w, v->id, 0)->cancelled);
+    end_row (w, v, 0, 1, OUTCOME_FAILED, 1, 0);
+    assert_int_equal (view_got (v, 0)->how, OUTCOME_FAILED);
+    assert_int_equal (view_got (v, 0)->attempt, 1);
+    bed_run (b, 1000);
+    assert_int_equal (v->end.cancelled, 1);
+    bed_free (&b);
+}
+
 static void a_row_that_waits_for_its_time_can_be_cancelled (void **state)
 {
     (void)state;
@@ -479,6 +502,7 @@ int main (void)
         cmocka_unit_test (only_what_is_named_is_run_again),
         cmocka_unit_test (one_message_may_carry_what_counts_and_what_runs_again),
         cmocka_unit_test (the_delay_doubles_and_has_a_limit),
+        cmocka_unit_test (a_row_that_runs_has_no_further_run_when_the_rest_is_cancelled),
         cmocka_unit_test (a_row_that_waits_for_its_time_can_be_cancelled),
         cmocka_unit_test (another_worker_has_the_next_run_if_there_is_one),
         cmocka_unit_test (the_same_worker_has_it_when_the_other_is_busy_for_long),
