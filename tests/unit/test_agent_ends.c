@@ -321,6 +321,27 @@ static void function_over_its_time_is_ended (void **state)
     rig_free (&r);
 }
 
+/* It was looked at before it had begun. */
+static void function_over_a_short_time_is_ended_when_that_is_over (void **state)
+{
+    (void)state;
+    struct rig *r = rig_connected (1);
+    rig_spec (r, 1, FORM_FUNCTION, 1, 200);
+    rig_grant (r, 1, 0, 3, 1, 1, 1);
+    unsigned x = rig_holder (r, 0);
+    rig_pass (r, 250 * US_PER_MS);
+    rig_claim (r, x);
+    rig_pass (r, 190 * US_PER_MS);
+    assert_false (r->executor[x].killed);
+    rig_pass (r, 20 * US_PER_MS);
+    assert_true (r->executor[x].killed);
+    rig_die (r, x, SIGKILL);
+    rig_all (r, 0, 1, OUTCOME_TIMEOUT);
+    rig_work_all (r, 1);
+    rig_all (r, 1, 2, OUTCOME_DONE);
+    rig_free (&r);
+}
+
 static void outcome_that_is_not_owed_ends_the_executor (void **state)
 {
     (void)state;
@@ -585,6 +606,7 @@ int main (void)
         cmocka_unit_test (row_that_no_executor_survives_to_start_fails),
         cmocka_unit_test (unkillable_processes_cost_their_slots),
         cmocka_unit_test (function_over_its_time_is_ended),
+        cmocka_unit_test (function_over_a_short_time_is_ended_when_that_is_over),
         cmocka_unit_test (outcome_that_is_not_owed_ends_the_executor),
         cmocka_unit_test (drain_returns_unstarted_rows),
         cmocka_unit_test (a_drained_worker_leaves_when_what_ran_is_acknowledged),

@@ -230,7 +230,8 @@ struct executor {
     bool spoiled;               /* it said what it may not, or its stream or page is broken */
     bool used;                  /* it has answered rows */
     bool unstarted;             /* it died before it had started anything */
-    unsigned stalls;            /* looks in a row that found it with rows and running none */
+    unsigned stalls;            /* looks in a row that found it with rows and running none, ... */
+    int64_t stall_us;           /* ... and when the last of them was, or it ran one */
     bool deep;                  /* has rows that could be recalled */
     uint64_t peeked;            /* outcomes that were had with peek(), and will come again */
     int64_t moved_us;           /* last outcome, or the hand-over to an idle one */

@@ -123,11 +123,17 @@ int64_t executor_limit_us (uint64_t limit_ms)
                                                             : CLOCK_NEVER;
 }
 
+/* Whatever begins from now on is looked at before it is over its limit. */
+static int64_t next_look (int64_t limit_us, int64_t now)
+{
+    return now + (limit_us < LOOK_US ? limit_us : LOOK_US);
+}
+
 void executor_watch (struct agent *a, struct executor *e, uint64_t limit_ms, int64_t now)
 {
-    int64_t limit_us = executor_limit_us (limit_ms);
     e->stalls = 0;
-    executor_set_due (a, e, now + (limit_us < LOOK_US ? limit_us : LOOK_US));
+    e->stall_us = now;
+    executor_set_due (a, e, next_look (executor_limit_us (limit_ms), now));
 }
 
 void executor_kill (struct agent *a, struct executor *e, enum doom doom, const char *reason,
@@ -263,14 +269,20 @@ void executors_want (struct agent *a, enum agent_kind kind, uint64_t count, int6
     }
 }
 
-/* It has rows and runs none: it loads a module, waits until its outcomes are read, or was broken by
- * a function. What is seen counts, and not the time: that passes for the stopped, too. */
-static void look_stalled (struct agent *a, struct executor *e, int64_t now,
+/* It has rows and runs none: it loads a module, waits until its outcomes are read, was broken by a
+ * function, or is between two rows. What is seen counts, a second apart, and not the time: that
+ * passes for the stopped, too. */
+static void look_stalled (struct agent *a, struct executor *e, int64_t limit_us, int64_t now,
                           struct agent_effects *fx)
 {
-    e->stalls = a->paused ? 0 : e->stalls + 1;
+    if (a->paused) {
+        e->stalls = 0;
+    } else if (now - e->stall_us >= LOOK_US) {
+        e->stalls++;
+        e->stall_us = now;
+    }
     if (e->stalls < STALLS_MAX) {
-        executor_set_due (a, e, now + LOOK_US);
+        executor_set_due (a, e, next_look (limit_us, now));
         return;
     }
     fx_log (fx, LOG_WARN, "executor does not go on executor=%u: killing it", e->number);
@@ -306,14 +318,15 @@ static void look_at_function (struct agent *a, struct executor *e, const struct 
                               struct agent_effects *fx)
 {
     uint64_t limit_ms = batch_spec (e->batch, j->rows.spec)->msg.m.spec.timeout_ms;
+    int64_t limit_us = executor_limit_us (limit_ms);
     struct agent_running r;
     if (!a->cfg.pages.running (a->cfg.pages.self, e->number, &r) || r.start_us > now ||
         r.start_us <= 0) {
-        look_stalled (a, e, now, fx);
+        look_stalled (a, e, limit_us, now, fx);
         return;
     }
-    int64_t limit_us = executor_limit_us (limit_ms);
     e->stalls = 0;
+    e->stall_us = now;
     tell_progress (a, e);
     if (a->cfg.pages.spent (a->cfg.pages.self, e->number))
         e->last = true;
