@@ -32,9 +32,12 @@ struct cancel_opts {
     unsigned states; /* of the tasks that are meant */
 };
 
-/* One selector, and what became of its tasks. */
+/* All that is meant of one batch, and what became of it. */
 struct target {
-    const struct selector *s;
+    uint64_t id;
+    uint64_t named;     /* tasks; 0: all */
+    bool whole;         /* so it was said, whatever else of it is named */
+    bool found;         /* there is such a task */
     uint64_t cancelled; /* tasks of the batch that had been before */
     uint64_t open;      /* tasks of the batch without an outcome then */
     uint64_t pipeline;  /* that the batch is a stage of; 0: none */
@@ -48,20 +51,20 @@ static void print_cancelled (const struct cancel_opts *o, const struct target *t
     char stage[60] = "";
     json_t *object;
 
-    if (t->pipeline && t->pipeline != t->s->id)
+    if (t->pipeline && t->pipeline != t->id)
         snprintf (stage, sizeof stage, " (a stage of pipeline %" PRIu64 ")", t->pipeline);
     if (o->session.json) {
         object = json_new ();
-        json_object_set_new (object, "batch", json_integer ((json_int_t)t->s->id));
+        json_object_set_new (object, "batch", json_integer ((json_int_t)t->id));
         if (t->pipeline)
             json_object_set_new (object, "pipeline", json_integer ((json_int_t)t->pipeline));
         json_object_set_new (object, "cancelled", json_integer ((json_int_t)count));
         json_object_set_new (object, "gone_after_s", json_real (gone_s));
         json_print (object);
     } else if (!o->session.quiet && count == 0) {
-        say (command, "batch %" PRIu64 "%s: no such task was left to end", t->s->id, stage);
+        say (command, "batch %" PRIu64 "%s: no such task was left to end", t->id, stage);
     } else if (!o->session.quiet) {
-        say (command, "batch %" PRIu64 "%s: %" PRIu64 " task%s ended, gone after %.3f s", t->s->id,
+        say (command, "batch %" PRIu64 "%s: %" PRIu64 " task%s ended, gone after %.3f s", t->id,
              stage, count, count == 1 ? "" : "s", gone_s);
     }
 }
@@ -139,24 +142,39 @@ static int await_gone (const struct cancel_opts *o, drover_t *h, struct target *
 
 /* --- targets --- */
 
-static int start (const struct cancel_opts *o, drover_t *h, struct target *t, struct spans *spans,
-                  drover_error_t *e)
+static int add_selector (const struct cancel_opts *o, drover_t *h, struct target *t,
+                         const struct selector *s, const struct batch_state *state,
+                         struct spans *spans, drover_error_t *e)
 {
-    struct batch_state state;
-
-    if (batches_state (h, t->s->id, &state, e) < 0)
-        return -1;
-    if (t->s->count && !state.open && t->s->first >= state.total) {
-        t->status = no_such_task (t->s);
+    if (s->count && !state->open && s->first >= state->total) {
+        t->status = no_such_task (s);
         return 0;
     }
+    t->found = true;
+    t->named += s->count;
+    if (o->states == STATE_RUNNING)
+        return session_query (h, DROVER_QUERY_TASKS, s->id, s->first, s->count, add_running, spans,
+                              e);
+    add_span (spans, s->first, s->count);
+    return 0;
+}
+
+static int start (const struct cancel_opts *o, drover_t *h, struct target *t,
+                  const struct selectors *s, struct spans *spans, drover_error_t *e)
+{
+    const struct selector whole = {.id = t->id};
+    struct batch_state state;
+
+    if (batches_state (h, t->id, &state, e) < 0)
+        return -1;
     t->pipeline = state.pipeline;
     t->cancelled = state.cancelled;
     t->open = state.waiting + state.running;
-    if (o->states == STATE_RUNNING)
-        return session_query (h, DROVER_QUERY_TASKS, t->s->id, t->s->first, t->s->count,
-                              add_running, spans, e);
-    add_span (spans, t->s->first, t->s->count);
+    if (t->whole)
+        return add_selector (o, h, t, &whole, &state, spans, e);
+    for (size_t i = 0; i < s->count; i++)
+        if (s->all[i].id == t->id && add_selector (o, h, t, &s->all[i], &state, spans, e) < 0)
+            return -1;
     return 0;
 }
 
@@ -165,13 +183,15 @@ static int finish (const struct cancel_opts *o, drover_t *h, const struct target
 {
     struct batch_state state;
 
-    if (batches_state (h, t->s->id, &state, e) < 0) {
+    if (!t->found)
+        return 0;
+    if (batches_state (h, t->id, &state, e) < 0) {
         if (e->code != DROVER_EUNKNOWN)
             return -1;
         /* attached to a client: gone with its end */
         state.cancelled = t->cancelled + t->open;
-        if (t->s->count && t->s->count < t->open)
-            state.cancelled = t->cancelled + t->s->count;
+        if (t->named && t->named < t->open)
+            state.cancelled = t->cancelled + t->named;
     }
     print_cancelled (o, t, state.cancelled - t->cancelled);
     return 0;
@@ -191,7 +211,7 @@ static int ask_turn (const struct cancel_opts *o, drover_t *h, const struct targ
                      struct spans *spans, size_t *asked, drover_error_t *e)
 {
     for (size_t n = 0; n < ASKED_MAX && *asked < spans->count; n++, ++*asked)
-        if (ask (o, h, t->s->id, &spans->all[*asked], e) < 0)
+        if (ask (o, h, t->id, &spans->all[*asked], e) < 0)
             return -1;
     return 0;
 }
@@ -203,41 +223,65 @@ struct progress {
     bool failed;          /* ... where it did */
 };
 
+/* The rest of a target that was asked for. */
+static int await_target (const struct cancel_opts *o, drover_t *h, struct target *t,
+                         struct progress *p)
+{
+    size_t gone = 0;
+    int rc = p->failed ? -1 : 0;
+
+    while (rc == 0 && gone < p->spans.count) {
+        rc = await_turn (o, h, t, &p->spans, gone, p->asked, &p->error);
+        gone = p->asked;
+        if (rc == 0)
+            rc = ask_turn (o, h, t, &p->spans, &p->asked, &p->error);
+    }
+    if (rc == 0)
+        rc = finish (o, h, t, &p->error);
+    if (rc < 0)
+        t->status = batches_error (&o->session, t->id, &p->error);
+    return t->status;
+}
+
+/* One for each batch that is named, in that order: its tasks are counted together, since the broker
+ * counts those that were ended by batch. Returns how many. */
+static size_t find_targets (const struct selectors *s, struct target *targets)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        size_t at = 0;
+
+        while (at < count && targets[at].id != s->all[i].id)
+            at++;
+        targets[at].id = s->all[i].id;
+        targets[at].whole |= s->all[i].count == 0;
+        count += at == count;
+    }
+    return count;
+}
+
 /* All at once, then one after the other until they are gone. Each is looked at before any is ended,
  * since the end of one stage of a pipeline lets its client end the others. */
 static int cancel_all (const struct cancel_opts *o, drover_t *h, const struct selectors *s)
 {
     struct target *targets = mem_zalloc (s->count * sizeof *targets);
     struct progress *all = mem_zalloc (s->count * sizeof *all);
+    size_t count = find_targets (s, targets);
     int worst = STATUS_OK;
 
-    for (size_t i = 0; i < s->count; i++) {
-        targets[i].s = &s->all[i];
-        all[i].failed = start (o, h, &targets[i], &all[i].spans, &all[i].error) < 0;
-    }
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < count; i++)
+        all[i].failed = start (o, h, &targets[i], s, &all[i].spans, &all[i].error) < 0;
+    for (size_t i = 0; i < count; i++) {
         struct progress *p = &all[i];
         if (!p->failed)
             p->failed = ask_turn (o, h, &targets[i], &p->spans, &p->asked, &p->error) < 0;
     }
-    for (size_t i = 0; i < s->count; i++) {
-        struct progress *p = &all[i];
-        struct target *t = &targets[i];
-        size_t gone = 0;
-        int rc = p->failed ? -1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        int status = await_target (o, h, &targets[i], &all[i]);
 
-        while (rc == 0 && gone < p->spans.count) {
-            rc = await_turn (o, h, t, &p->spans, gone, p->asked, &p->error);
-            gone = p->asked;
-            if (rc == 0)
-                rc = ask_turn (o, h, t, &p->spans, &p->asked, &p->error);
-        }
-        if (rc == 0 && t->status == STATUS_OK)
-            rc = finish (o, h, t, &p->error);
-        if (rc < 0)
-            t->status = batches_error (&o->session, t->s->id, &p->error);
-        worst = t->status > worst ? t->status : worst;
-        free (p->spans.all);
+        worst = status > worst ? status : worst;
+        free (all[i].spans.all);
     }
     free (all);
     free (targets);

@@ -134,6 +134,19 @@ mixed='case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sle
     same "$(paste -sd' ' "$T/out")" "1 4"
 }
 
+@test "cancel: tasks of one batch are counted together, each once" {
+    submitted -j 1 'sleep {}' ::: 60 61 62 63 64 65
+    ends_with 0 drover cancel "$id.1" "$id.3-4" "$id.4-5"
+    same "$(grep -c . "$T/err")" 1
+    says "$T/err" "batch $id: 4 tasks ended, gone after "
+    ends_with 3 drover cancel "$id.9" "$id.6"
+    says "$T/err" "batch $id has no task 9"
+    says "$T/err" "batch $id: 1 task ended, gone after "
+    ends_with 0 drover cancel "$id.1" "$id" "$id.5" --json
+    same "$(grep -c . "$T/out")" 1
+    says "$T/out" '"cancelled":1,'
+}
+
 @test "cancel: only what waits, or what runs, and the reason is in each" {
     submitted -j 1 'touch up-{}; sleep {}' ::: 60 61 62 63
     wait_until test -e up-60
