@@ -580,7 +580,9 @@ uint64_t drover_wait (drover_t *h, uint64_t id, int condition, uint64_t n, drove
 /* Run rows [first, first + count) (count 0: all) of a detached batch again that ended in one of
  * `hows`: 1 << DROVER_FAILED and so on, not DROVER_DONE. Runs and losses are counted anew.
  * reply->value is how many that were; DROVER_ECONFLICT: the batch is attached, or being cancelled.
- * Done once, also where the broker is restarted before it has answered. */
+ * Done once, also where the broker is restarted before it has answered. drover_attach() tells
+ * their earlier outcomes as well: of a row the one with the highest attempt counts, and while it
+ * waits or runs again none. */
 uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count, unsigned hows,
                        drover_error_t *e);
 

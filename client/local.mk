@@ -120,6 +120,8 @@ client_libcli_a_SOURCES = \
 	client/cli/json_out.h \
 	client/cli/keycount.c \
 	client/cli/keycount.h \
+	client/cli/latest.c \
+	client/cli/latest.h \
 	client/cli/lines.c \
 	client/cli/lines.h \
 	client/cli/options.c \

@@ -138,6 +138,7 @@ struct batch {
     struct ranges again;                   /* finished rows that ran more than once */
     uint64_t pipeline; /* that it is a stage of: the number of the first one; 0: none */
     bool closed, cancelled, paused, ended;
+    uint64_t retried;    /* rows, by RETRY */
     bool rerun;          /* it had ended before: when its deadline began is not known */
     uint64_t retry_said; /* which RETRY was the last one, ... */
     uint64_t retry_rows; /* ... and how many rows it has run again */

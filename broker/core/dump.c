@@ -170,12 +170,12 @@ static void put_batch (struct buf *out, const struct batch *b)
                 "batch %" PRIu64 " name=%s flags=%" PRIu64 " jobs=%" PRIu64 " priority=%" PRIu64
                 " deadline=%" PRIu64 " opened_ms=%" PRIu64 " submitted=%" PRIu64 " chunks=%" PRIu64
                 "%s%s%s reason=%s finished=%" PRIu64 " granted=%" PRIu64 " next=%" PRIu64
-                " confirmed=%" PRIu64 " est=%" PRIu64 " cpus=%" PRIu64,
+                " confirmed=%" PRIu64 " est=%" PRIu64 " cpus=%" PRIu64 " retried=%" PRIu64,
                 b->id, b->name, b->flags, b->jobs, b->priority, b->deadline_ms,
                 b->open.m.open.opened_ms, b->submitted, b->next_chunk, b->closed ? " closed" : "",
                 b->cancelled ? " cancelled" : "", b->ended ? " ended" : "",
                 b->reason ? b->reason : "", b->finished, b->granted, b->next_record, b->confirmed,
-                b->est_us, b->cpus);
+                b->est_us, b->cpus, b->retried);
     buf_printf (out, " retry=%" PRIx64 ":%" PRIu64, b->retry_said, b->retry_rows);
     put_waiting (out, b);
     put_ranges (out, "held", &b->held);

@@ -160,6 +160,8 @@ static void add_batch (struct answer *a, const struct batch *b)
     put (&r, "running", b->granted);
     for (int how = 0; how < OUTCOME_BROKER_LOST; how++)
         put (&r, outcome_name ((enum outcome_how)how), b->counts[how]);
+    if (b->retried)
+        put (&r, "retried", b->retried);
     put (&r, "jobs", b->jobs);
     put (&r, "priority", b->priority);
     put (&r, "opened_ms", age_ms (a->s, b));

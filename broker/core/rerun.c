@@ -55,6 +55,7 @@ uint64_t batch_rerun (struct sched *s, struct batch *b, const struct msg_retry *
     uint64_t n = wait_again (s, b, &rows);
     if (!n)
         return 0;
+    b->retried += n;
     retention_leave (s, b);
     b->retry_said = m->said;
     b->retry_rows = n;

@@ -126,6 +126,7 @@ static int save_state (const drover_pair_t *pairs, size_t count, void *arg)
     state->total = drover_pair_number (pairs, count, "total", submitted);
     state->done = drover_pair_number (pairs, count, "done", 0);
     state->cancelled = drover_pair_number (pairs, count, "cancelled", 0);
+    state->retried = drover_pair_number (pairs, count, "retried", 0);
     state->waiting = drover_pair_number (pairs, count, "waiting", 0);
     state->running = drover_pair_number (pairs, count, "running", 0);
     state->not_ok = 0;

@@ -16,6 +16,7 @@ struct batch_state {
     uint64_t done;
     uint64_t not_ok;    /* finished otherwise */
     uint64_t cancelled; /* of these */
+    uint64_t retried;   /* were run again, by drover_retry() */
     uint64_t waiting;
     uint64_t running;
     uint64_t pipeline; /* that it is a stage of: the batch of the first one; 0: none */

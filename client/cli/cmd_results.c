@@ -7,6 +7,7 @@
 #include "client/cli/batches.h"
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
+#include "client/cli/latest.h"
 #include "client/cli/printer.h"
 #include "client/cli/say.h"
 #include "common/base/clock.h"
@@ -23,8 +24,9 @@ struct results_opts {
 struct results {
     const struct results_opts *opts;
     drover_t *h;
+    struct latest latest; /* of the batch in hand */
     int64_t deadline_us;
-    uint64_t printed; /* outcomes */
+    uint64_t printed; /* tasks */
     uint64_t failed;
     uint64_t cancelled; /* of these */
 };
@@ -63,8 +65,16 @@ static int flush (struct printer *p)
 static int on_result (struct results *r, struct printer *p, const drover_result_t *result)
 {
     drover_error_t e = {0};
+    int counts = latest_counts (&r->latest, &result, &e);
 
-    r->printed++;
+    if (counts < 0)
+        return batches_error (&r->opts->session, r->latest.batch, &e);
+    if (!counts)
+        return STATUS_OK;
+    if (latest_replaces (&r->latest, result))
+        r->failed--;
+    else
+        r->printed++;
     r->failed += result->how != DROVER_DONE;
     r->cancelled += result->how == DROVER_CANCELLED;
     return printer_result (p, result, &e) < 0 ? output_error (p, &e) : STATUS_OK;
@@ -152,6 +162,7 @@ static int print_batch (struct results *r, const struct selector *s)
         b = drover_attach (r->h, s->id, 0, r->opts->follow, NULL, &e);
     if (!b)
         return batches_error (&r->opts->session, s->id, &e);
+    latest_init (&r->latest, r->h, &state, r->opts->follow);
     printer_init (&p, &printing, -1, NULL, NULL);
     p.batch = s->id;
     p.next = s->first;
@@ -159,6 +170,7 @@ static int print_batch (struct results *r, const struct selector *s)
     flushed = printer_failed (&p) ? STATUS_OK : flush (&p);
     say_cancelled (r, s->id, r->cancelled - cancelled);
     printer_fini (&p);
+    latest_fini (&r->latest);
     drover_batch_free (&b);
     if (status == STATUS_OK && s->count > 0 && r->printed == before) {
         say (command, "no such task of batch %" PRIu64 " has an outcome", s->id);

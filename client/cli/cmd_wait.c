@@ -17,6 +17,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/durations.h"
 #include "client/cli/json_out.h"
+#include "client/cli/latest.h"
 #include "client/cli/say.h"
 #include "client/cli/show.h"
 #include "client/cli/tally.h"
@@ -38,6 +39,7 @@ struct wait_opts {
 struct watch {
     const struct selector *s;
     struct tally tally;
+    uint64_t retried;      /* tasks of the batch, by drover_retry() */
     uint64_t ref;          /* 0: nothing is waited for any more */
     drover_error_t answer; /* then */
 };
@@ -80,6 +82,7 @@ static int look (drover_t *h, struct watch *w, uint64_t *outcomes, drover_error_
                               .not_ok = state.not_ok,
                               .cancelled = state.cancelled,
                               .open = state.open};
+    w->retried = state.retried;
     if (outcomes)
         *outcomes = state.done + state.not_ok;
     if (s->count == 0)
@@ -189,22 +192,39 @@ static bool is_selected (const struct selector *s, uint64_t row)
     return s->count == 0 || (row >= s->first && row - s->first < s->count);
 }
 
-/* The first of the tasks that counts, from the outcomes there are. 0: none. */
-static uint64_t first_task (drover_t *h, const struct selector *s, bool success)
+/* Whether that is what is waited for. */
+static bool is_wanted (const struct wait_opts *o, const struct selector *s, struct latest *latest,
+                       const drover_result_t *result)
 {
-    drover_batch_t *b = drover_attach (h, s->id, 0, 0, NULL, NULL);
+    bool success = o->wanted.condition == DROVER_WAIT_SUCCESSES;
+    drover_error_t e;
+
+    return is_selected (s, result->row) && (!success || result->how == DROVER_DONE) &&
+           latest_counts (latest, &result, &e) == 1;
+}
+
+/* The first of the tasks that counts, from the outcomes there are. 0: none. */
+static uint64_t first_task (const struct wait_opts *o, drover_t *h, const struct watch *w)
+{
+    const struct batch_state state = {.id = w->s->id, .retried = w->retried};
+    drover_batch_t *b = drover_attach (h, w->s->id, 0, 0, NULL, NULL);
     const drover_event_t *event;
+    struct latest latest;
     uint64_t task = 0;
 
+    latest_init (&latest, h, &state, false);
     while (b && task == 0 && drover_next (h, -1, &event, NULL) == 1) {
         if (event->kind == DROVER_EVENT_LOST ||
             (event->batch == b &&
              (event->kind == DROVER_EVENT_END || event->kind == DROVER_EVENT_REFUSED)))
             break;
-        if (event->batch == b && event->kind == DROVER_EVENT_RESULT &&
-            is_selected (s, event->row) && (!success || event->result->how == DROVER_DONE))
-            task = event->row + 1;
+        if (event->batch == b && event->kind == DROVER_EVENT_RESULT) {
+            uint64_t row = event->row; /* the question whether it counts may end the event */
+
+            task = is_wanted (o, w->s, &latest, event->result) ? row + 1 : 0;
+        }
     }
+    latest_fini (&latest);
     drover_batch_free (&b);
     return task;
 }
@@ -260,7 +280,7 @@ static int report (const struct wait_opts *o, drover_t *h, struct watch *w)
         return STATUS_NOTHING;
     }
     if (good && o->print_task)
-        task = first_task (h, w->s, o->wanted.condition == DROVER_WAIT_SUCCESSES);
+        task = first_task (o, h, w);
     if (o->session.json)
         print_json (o, w, false, task);
     else if (task && !o->session.quiet)

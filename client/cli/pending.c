@@ -57,17 +57,18 @@ struct pending_row *pending_find (const struct pending *p, uint64_t row)
 int pending_keep (struct pending *p, const drover_result_t *r)
 {
     struct pending_row *row = pending_find (p, r->row);
+    drover_result_t *kept;
 
     if (!row)
         row = pending_add (p, r->row, NULL, 0);
     if (!row)
         return -1;
-    if (row->result)
-        return 0;
-    row->result = drover_result_keep (r);
-    if (!row->result)
+    kept = drover_result_keep (r);
+    if (!kept)
         return -1;
-    p->kept++;
+    p->kept += row->result == NULL;
+    drover_result_free (&row->result);
+    row->result = kept;
     return 0;
 }
 

@@ -40,7 +40,8 @@ struct pending_row *pending_add (struct pending *p, uint64_t row, const drover_b
 /* NULL: not there. */
 struct pending_row *pending_find (const struct pending *p, uint64_t row);
 
-/* Keep the outcome of a row, added to the rows if it is not there. 0, or -1: no memory. */
+/* Keep the outcome of a row, added to the rows if it is not there, in place of one that was kept.
+ * 0, or -1: no memory. */
 int pending_keep (struct pending *p, const drover_result_t *r);
 
 /* Forget a row; NULL is fine. */

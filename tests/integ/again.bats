@@ -164,6 +164,60 @@ third='echo x >>runs.{}; n=$(wc -l <runs.{}); echo run $n attempt $DROVER_ATTEMP
     says "$T/err" "no batch 99"
 }
 
+@test "what was retried counts once: results, wait and the exit status know the last outcome" {
+    shared
+    id=$(drover submit 'echo {} run $DROVER_ATTEMPT; test -e good-{} || { until [ -e fail ]; do sleep 0.02; done; exit {}; }' \
+        ::: 1 2 3)
+    : >fail
+    ends_with 1 drover wait "$id"
+    ends_with 1 drover results "$id"
+    same "$(sort "$T/out" | paste -sd,)" "1 run 1,2 run 1,3 run 1"
+    : >good-2
+    ends_with 0 drover retry "$id.2"
+    ends_with 1 drover wait "$id"
+    for order in "" -k; do
+        # shellcheck disable=SC2086 # it may be no word
+        ends_with 1 drover results $order "$id"
+        same "$(sort "$T/out" | paste -sd,)" "1 run 1,2 run 2,3 run 1"
+    done
+    same "$(paste -sd, "$T/out")" "1 run 1,2 run 2,3 run 1"
+    ends_with 0 drover results "$id.2" --follow
+    same "$(cat "$T/out")" "2 run 2"
+    [ ! -s "$T/err" ]
+    ends_with 0 drover wait "$id.2" --any
+    same "$(cat "$T/out")" "$id.2"
+    touch good-1 good-3
+    ends_with 0 drover retry "$id"
+    ends_with 0 drover wait "$id"
+    ends_with 0 drover results -k "$id"
+    same "$(paste -sd, "$T/out")" "1 run 2,2 run 2,3 run 2"
+    ends_with 0 drover results --json "$id.1-3"
+    same "$(wc -l <"$T/out")" 3
+    same "$(grep -c '"attempt":2' "$T/out")" 3
+    ends_with 0 drover info "$id" --json
+    says "$T/out" '"retried":3'
+}
+
+@test "an outcome does not count while its task runs again, and is replaced under who follows" {
+    shared
+    # task 2 keeps the batch from being over
+    id=$(drover submit 'echo {} run $DROVER_ATTEMPT; [ {}$DROVER_ATTEMPT != 11 ] && until [ -e go{} ]; do sleep 0.02; done' \
+        ::: 1 2)
+    ends_with 1 drover wait "$id.1"
+    drover results --follow "$id" >followed 2>/dev/null &
+    local follower=$!
+    wait_until says followed "1 run 1"
+    ends_with 0 drover retry "$id.1"
+    ends_with 3 drover results "$id.1"
+    says "$T/err" "no such task of batch $id has an outcome"
+    ends_with 124 drover wait "$id.1" --any --timeout 0.1
+    : >go1
+    wait_until says followed "1 run 2"
+    : >go2
+    wait "$follower" # all is well in the end
+    same "$(paste -sd, followed)" "1 run 1,1 run 2,2 run 1"
+}
+
 @test "forget takes batches that are over, by number, age or all" {
     shared
     a=$(drover submit true ::: 1)
