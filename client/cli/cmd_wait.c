@@ -24,6 +24,8 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
+#define PAGE_ROWS 500
+
 static const char command[] = "wait";
 
 struct wait_opts {
@@ -40,6 +42,8 @@ struct watch {
     const struct selector *s;
     struct tally tally;
     uint64_t retried;      /* tasks of the batch, by drover_retry() */
+    uint64_t gone;         /* tasks that have ended, and nothing else is known of them */
+    bool well;             /* these are done, as all others of the batch that have ended */
     uint64_t ref;          /* 0: nothing is waited for any more */
     drover_error_t answer; /* then */
 };
@@ -56,16 +60,57 @@ static int64_t time_left (int64_t deadline_us)
 
 /* --- how tasks stand --- */
 
+static bool is_open (const drover_pair_t *pairs, size_t count)
+{
+    return show_is (pairs, count, "state", "waiting") || show_is (pairs, count, "state", "running");
+}
+
+/* The outcomes of an attached batch are gone when its client has read them. */
+static bool is_gone (const drover_pair_t *pairs, size_t count)
+{
+    return show_is (pairs, count, "state", "finished");
+}
+
 static int add_task (const drover_pair_t *pairs, size_t count, void *arg)
 {
-    struct tally *t = arg;
-    bool open =
-        show_is (pairs, count, "state", "waiting") || show_is (pairs, count, "state", "running");
+    struct watch *w = arg;
+    struct tally *t = &w->tally;
+    bool done = show_is (pairs, count, "state", "done");
+    bool gone = is_gone (pairs, count);
 
     t->total++;
-    t->done += show_is (pairs, count, "state", "done");
+    t->done += done;
     t->cancelled += show_is (pairs, count, "state", "cancelled");
-    t->not_ok += !open && !show_is (pairs, count, "state", "done");
+    t->not_ok += !done && !gone && !is_open (pairs, count);
+    w->gone += gone;
+    return 0;
+}
+
+/* Tasks that are gone are done if all of their batch are that have ended by now. */
+static int judge_gone (drover_t *h, struct watch *w, drover_error_t *e)
+{
+    struct batch_state state;
+
+    if (batches_state (h, w->s->id, &state, e) < 0)
+        return -1;
+    w->well = state.not_ok == 0;
+    return 0;
+}
+
+/* The tasks that are named. */
+static int look_at_tasks (drover_t *h, struct watch *w, drover_error_t *e)
+{
+    const struct selector *s = w->s;
+    struct tally *t = &w->tally;
+
+    w->gone = 0;
+    if (session_query (h, DROVER_QUERY_TASKS, s->id, s->first, s->count, add_task, w, e) < 0)
+        return -1;
+    if (w->gone > 0 && judge_gone (h, w, e) < 0)
+        return -1;
+    *(w->well ? &t->done : &t->not_ok) += w->gone;
+    if (t->open)
+        t->total = s->count; /* those that are named may come */
     return 0;
 }
 
@@ -88,12 +133,7 @@ static int look (drover_t *h, struct watch *w, uint64_t *outcomes, drover_error_
     if (s->count == 0)
         return 0;
     w->tally = (struct tally){.open = state.open && state.total < s->first + s->count};
-    if (session_query (h, DROVER_QUERY_TASKS, s->id, s->first, s->count, add_task, &w->tally, e) <
-        0)
-        return -1;
-    if (w->tally.open)
-        w->tally.total = s->count; /* those that are named may come */
-    return 0;
+    return look_at_tasks (h, w, e);
 }
 
 /* --- waiting --- */
@@ -229,6 +269,33 @@ static uint64_t first_task (const struct wait_opts *o, drover_t *h, const struct
     return task;
 }
 
+static int take_gone (const drover_pair_t *pairs, size_t count, void *arg)
+{
+    uint64_t *task = arg;
+
+    if (*task == 0 && is_gone (pairs, count))
+        *task = drover_pair_number (pairs, count, "row", 0) + 1;
+    return 0;
+}
+
+/* Where there are no outcomes: the lowest of the tasks that are gone. Of those it is known that
+ * they have succeeded if none of the batch has not. */
+static uint64_t gone_task (const struct wait_opts *o, drover_t *h, struct watch *w)
+{
+    uint64_t count = w->s->count ? w->s->count : w->tally.total;
+    uint64_t task = 0;
+    drover_error_t e;
+
+    for (uint64_t at = 0; at < count && task == 0; at += PAGE_ROWS)
+        if (session_query (h, DROVER_QUERY_TASKS, w->s->id, w->s->first + at,
+                           count - at < PAGE_ROWS ? count - at : PAGE_ROWS, take_gone, &task,
+                           &e) < 0)
+            return 0;
+    if (o->wanted.condition == DROVER_WAIT_SUCCESSES && (judge_gone (h, w, &e) < 0 || !w->well))
+        return 0;
+    return task;
+}
+
 static void put_number (json_t *object, const char *name, uint64_t value)
 {
     json_object_set_new (object, name, json_integer ((json_int_t)value));
@@ -281,6 +348,8 @@ static int report (const struct wait_opts *o, drover_t *h, struct watch *w)
     }
     if (good && o->print_task)
         task = first_task (o, h, w);
+    if (good && o->print_task && task == 0)
+        task = gone_task (o, h, w);
     if (o->session.json)
         print_json (o, w, false, task);
     else if (task && !o->session.quiet)

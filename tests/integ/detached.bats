@@ -134,6 +134,24 @@ mixed='case {} in 1) exit 1 ;; 2) until [ -e go ]; do sleep 0.02; done ;; *) sle
     same "$(paste -sd' ' "$T/out")" "1 4"
 }
 
+@test "wait knows tasks of foreach whose outcomes have been read" {
+    drover foreach 'until [ -e go{} ]; do sleep 0.02; done; echo {}' ::: 1 2 3 >out 2>/dev/null &
+    local client=$!
+    there() { [ "$(drover list --json | wc -l)" = 1 ]; }
+    wait_until there
+    : >go2
+    wait_until says out 2
+    ends_with 0 drover wait last --any
+    same "$(cat "$T/out")" 1.2
+    ends_with 0 drover wait last --first-success
+    same "$(cat "$T/out")" 1.2
+    ends_with 0 drover wait last.2-3 --any --json
+    says "$T/out" '"task":2'
+    ends_with 0 drover wait last.2
+    touch go1 go3
+    wait "$client"
+}
+
 @test "cancel: tasks of one batch are counted together, each once" {
     submitted -j 1 'sleep {}' ::: 60 61 62 63 64 65
     ends_with 0 drover cancel "$id.1" "$id.3-4" "$id.4-5"
