@@ -2,14 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define LOCK_TRIES 1000 /* about one each millisecond */
 
 static struct sockaddr_un address_of (const struct net_url *u)
 {
@@ -50,6 +53,34 @@ static int remove_stale (const struct net_url *u, struct err *e)
     return 0;
 }
 
+/* A socket that was bound and does not listen yet looks as one that a dead process left: who looks,
+ * removes or makes one holds its directory. (A lock file would be left behind.) It is held for a
+ * few system calls; who holds it for longer is not one of us, and not waited for. Returns a
+ * descriptor to close, -1 where the directory cannot be had. */
+static int lock_directory (const char *path)
+{
+    char dir[sizeof ((struct net_url *)0)->path + 1];
+    const char *slash = strrchr (path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+    memcpy (dir, path, len);
+    memcpy (dir + len, ".", 2); /* of the root directory as well */
+    int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock (fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK)
+            break;
+        poll (NULL, 0, 1);
+    }
+    return fd;
+}
+
+static void unlock_directory (int fd)
+{
+    int saved = errno;
+    if (fd >= 0)
+        close (fd);
+    errno = saved;
+}
+
 static int bind_path (int fd, const struct net_url *u, struct err *e)
 {
     struct sockaddr_un a = address_of (u);
@@ -64,9 +95,21 @@ static int bind_path (int fd, const struct net_url *u, struct err *e)
     return err_sys (e, errno, "ipc://%s: cannot listen", u->path);
 }
 
-int listen_ipc (const struct net_url *u, struct listen_file *file, struct err *e)
+/* With the directory locked. */
+static int listen_there (int fd, const struct net_url *u, struct listen_file *file, struct err *e)
 {
     struct stat st;
+    if (bind_path (fd, u, e) != 0)
+        return -1;
+    if (lstat (u->path, &st) != 0 || listen (fd, BACKLOG) != 0)
+        return err_sys (e, errno, "ipc://%s: cannot listen", u->path);
+    *file = (struct listen_file){.dev = st.st_dev, .ino = st.st_ino};
+    memcpy (file->path, u->path, sizeof file->path);
+    return 0;
+}
+
+int listen_ipc (const struct net_url *u, struct listen_file *file, struct err *e)
+{
     int fd = make_socket ();
     if (fd < 0)
         return err_sys (e, errno, "ipc://%s: cannot make a socket", u->path);
@@ -76,15 +119,11 @@ int listen_ipc (const struct net_url *u, struct listen_file *file, struct err *e
         err_sys (e, errno, "ipc://%s: cannot set the socket's mode", u->path);
         goto out;
     }
-    if (bind_path (fd, u, e) != 0)
-        goto out;
-    if (lstat (u->path, &st) != 0 || listen (fd, BACKLOG) != 0) {
-        err_sys (e, errno, "ipc://%s: cannot listen", u->path);
-        goto out;
-    }
-    *file = (struct listen_file){.dev = st.st_dev, .ino = st.st_ino};
-    memcpy (file->path, u->path, sizeof file->path);
-    return fd;
+    int lock = lock_directory (u->path);
+    int rc = listen_there (fd, u, file, e);
+    unlock_directory (lock);
+    if (rc == 0)
+        return fd;
 out:
     close (fd);
     return -1;
@@ -106,8 +145,11 @@ int listen_check (const char *url, int fd, struct err *e)
 void listen_remove (struct listen_file *file)
 {
     struct stat st;
-    if (file->path[0] && lstat (file->path, &st) == 0 && st.st_dev == file->dev &&
-        st.st_ino == file->ino)
+    if (!file->path[0])
+        return;
+    int lock = lock_directory (file->path);
+    if (lstat (file->path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
         unlink (file->path);
+    unlock_directory (lock);
     file->path[0] = '\0';
 }

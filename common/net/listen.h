@@ -15,8 +15,9 @@ struct listen_file {
     ino_t ino;
 };
 
-/* Bind and listen, mode 0600. Returns the descriptor and fills `file`, or -1: EADDRINUSE if
- * somebody listens there or the path is no socket, ENOENT or EACCES for the directory. */
+/* Bind and listen, mode 0600; of several who do so at one time, one succeeds. Returns the
+ * descriptor and fills `file`, or -1: EADDRINUSE if somebody listens there or the path is no
+ * socket, ENOENT or EACCES for the directory. */
 int listen_ipc (const struct net_url *u, struct listen_file *file, struct err *e);
 
 /* Check that a descriptor from outside is a listening socket (the library aborts otherwise), and

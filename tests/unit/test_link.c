@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/link.h"
+#include "common/net/listen.h"
 #include "common/net/loop.h"
 
 #define PATIENCE_US (10 * US_PER_S)
@@ -297,6 +299,65 @@ static void a_stale_ipc_path_is_taken_over_and_removed_at_the_end (void **state)
     assert_int_equal (access (place->path, F_OK), -1);
 }
 
+enum { RIVALS = 4, ROUNDS = 200 };
+
+struct rival {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    struct net_url url;
+    struct listen_file file;
+    int fd;
+};
+
+static void *listen_with_the_others (void *arg)
+{
+    struct rival *r = arg;
+    pthread_barrier_wait (r->start);
+    r->fd = listen_ipc (&r->url, &r->file, NULL);
+    return NULL;
+}
+
+/* How many of them listen, all of them having begun at one time. */
+static unsigned listeners (struct rival *rival, const struct rival **winner)
+{
+    pthread_barrier_t start;
+    unsigned n = 0;
+    pthread_barrier_init (&start, NULL, RIVALS);
+    for (int i = 0; i < RIVALS; i++) {
+        rival[i].start = &start;
+        assert_int_equal (
+            pthread_create (&rival[i].thread, NULL, listen_with_the_others, &rival[i]), 0);
+    }
+    for (int i = 0; i < RIVALS; i++) {
+        pthread_join (rival[i].thread, NULL);
+        n += rival[i].fd >= 0;
+        if (rival[i].fd >= 0)
+            *winner = &rival[i];
+    }
+    pthread_barrier_destroy (&start);
+    return n;
+}
+
+static void of_several_that_find_a_stale_path_one_listens_there (void **state)
+{
+    struct place *place = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct rival rival[RIVALS] = {0};
+        const struct rival *winner = NULL;
+        struct stat st;
+        close (bound_socket (place->path));
+        for (int i = 0; i < RIVALS; i++)
+            assert_int_equal (net_parse_url (place->url, NET_LISTEN, &rival[i].url, NULL), 0);
+        assert_int_equal (listeners (rival, &winner), 1);
+        assert_int_equal (stat (place->path, &st), 0);
+        assert_int_equal (st.st_ino, winner->file.ino);
+        close (winner->fd);
+        for (int i = 0; i < RIVALS; i++)
+            listen_remove (&rival[i].file);
+        assert_int_equal (access (place->path, F_OK), -1);
+    }
+}
+
 static void a_file_that_is_no_socket_stays (void **state)
 {
     struct place *place = *state;
@@ -555,6 +616,7 @@ int main (void)
         IN_PLACE (receive_never_waits),
         IN_PLACE (a_living_ipc_path_is_not_stolen),
         IN_PLACE (a_stale_ipc_path_is_taken_over_and_removed_at_the_end),
+        IN_PLACE (of_several_that_find_a_stale_path_one_listens_there),
         IN_PLACE (a_file_that_is_no_socket_stays),
         IN_PLACE (the_socket_file_is_for_its_owner_only),
         IN_PLACE (a_listening_descriptor_is_taken_and_its_file_left),
