@@ -87,7 +87,8 @@ static const char HELP[] =
     "  --help, --version\n"
     "\n"
     "Environment: DROVER_BROKER, DROVER_INSECURE (1 or public), DROVER_MODULES (DIR:DIR...).\n"
-    "TERM: give back what has not started, finish what runs, leave. A second TERM: at once.\n"
+    "TERM: give back what has not started, finish what runs, leave. INT, or TERM again: kill\n"
+    "what runs, leave. Once more: kill everything, without a word to the broker.\n"
     "Exit status: 0 left, 2 usage, 69 no such host, 70 it died too often, 71 system error,\n"
     "75 replaced or killed, 76 the broker speaks another version, 77 refused, 78 tcp without "
     "keys.\n";

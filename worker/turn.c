@@ -59,21 +59,31 @@ static int64_t deadline (const struct worker *w)
     return retry && w->now_us + RETRY_US < at ? w->now_us + RETRY_US : at;
 }
 
+/* Do not wait for what runs. */
+static void leave_at_once (struct worker *w)
+{
+    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+}
+
+/* INT is the launcher's word for that: two TERMs may come as one. */
 static void on_signal (void *arg, int fd, short events)
 {
     struct worker *w = arg;
     struct signalfd_siginfo info;
     (void)events;
     while (read (fd, &info, sizeof info) == (ssize_t)sizeof info)
-        turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+        if (info.ssi_signo == SIGINT)
+            leave_at_once (w);
+        else
+            turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
 }
 
-/* Whoever started us is gone: do not wait for what runs. */
+/* Whoever started us is gone. */
 static void stdin_ended (struct worker *w)
 {
     log_event (LOG_INFO, "standard input has ended: leaving");
-    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
-    turn_event (w, &(struct agent_event){.kind = AGENT_TERM});
+    leave_at_once (w);
 }
 
 static void on_stdin (void *arg, int fd, short events)

@@ -75,15 +75,59 @@ agent() {
     same "$(printed foreach)" a
 }
 
-@test "a second TERM does not wait" {
-    start_worker
+# A task runs on worker one, which would let it run for long; worker two has room. Sets ONE, ID.
+one_at_work() {
+    start_worker --slots 1 --name one --drain-timeout 10m
+    ONE=$WORKER_PID
     wait_until has_workers 1
-    start_job foreach drover foreach 'echo >started; sleep 60; echo {}' ::: a
-    wait_until test -e started
-    kill -TERM "$WORKER_PID"
+    ID=$(drover submit --crash-limit 1 'echo >>started; [ "$(wc -l <started)" -gt 1 ] || exec sleep 600; echo {}' ::: a)
+    wait_until test -s started
+    start_worker --slots 1 --name two
+    wait_until has_workers 2
+}
+
+# Worker one ends, in order; the task runs on the other at once, and was lost with nobody.
+goes_over_to_two() {
+    drover wait --timeout 15 "$ID"
+    wait_until dead "$ONE"
+    same "$(wc -l <started)" 2
+    same "$(drover results "$ID")" a
+    same "$(drover list --json | jq -c '[.done, .lost, .parked]')" '[1,0,0]'
+    ends_with 0 drover info "$ID.1"
+    same "$(grep -c lost "$T/out")" 0
+    says "$T/log/broker.0" "left worker=one"
+    local status=0
+    wait "$ONE" || status=$?
+    same "$status" 0
+}
+
+@test "Ctrl-C: what runs is killed, and runs elsewhere at once" {
+    need jq
+    one_at_work
+    kill -INT "$ONE"
+    goes_over_to_two
+}
+
+@test "a second TERM does not wait, either" {
+    need jq
+    one_at_work
+    kill -TERM "$ONE"
     wait_until says "$T/log/worker.1" draining
-    kill -TERM "$WORKER_PID"
-    wait_until dead "$WORKER_PID"
+    kill -TERM "$ONE"
+    goes_over_to_two
+}
+
+@test "a worker whose agent does not end, since it is stopped, ends at the next signal" {
+    one_at_work
+    local agent
+    agent=$(pgrep -P "$ONE" | head -n 1)
+    kill -STOP "$agent"
+    kill -INT "$ONE"
+    kill -TERM "$ONE"
+    wait_until dead "$ONE"
+    local status=0
+    wait "$ONE" || status=$?
+    same "$status" 75
 }
 
 @test "an agent killed with -9 is replaced, and what it ran runs again" {

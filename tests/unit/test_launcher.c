@@ -161,24 +161,40 @@ static int negligent_agent (const struct launcher_start *s, void *arg)
     return 0;
 }
 
-/* Ends when it is told so by TERM, whatever runs. */
+/* The signals that the launcher passes on wait until they are asked for. */
+static sigset_t hold_signals (void)
+{
+    sigset_t mask;
+    sigemptyset (&mask);
+    sigaddset (&mask, SIGTERM);
+    sigaddset (&mask, SIGINT);
+    sigprocmask (SIG_BLOCK, &mask, NULL);
+    return mask;
+}
+
+/* Says what it is told, and ends when that is INT, whatever runs. */
 static int draining_agent (const struct launcher_start *s, void *arg)
 {
     struct exec_rig r;
     uint32_t n;
     int sig;
-    sigset_t mask;
+    sigset_t mask = hold_signals ();
     (void)arg;
-    sigemptyset (&mask);
-    sigaddset (&mask, SIGTERM);
-    sigprocmask (SIG_BLOCK, &mask, NULL);
     make_executor (s, EXECUTOR_COMMAND, &r, &n);
     run_evil (&r, 0);
     say ("ready\n");
-    sigwait (&mask, &sig);
-    say ("term\n");
+    do {
+        sigwait (&mask, &sig);
+        say ("%s\n", sig == SIGINT ? "int" : "term");
+    } while (sig != SIGINT);
     exec_drop (&r);
     return 7;
+}
+
+static int deaf_agent (const struct launcher_start *s, void *arg)
+{
+    hold_signals ();
+    return busy_agent (s, arg);
 }
 
 static int crashing_agent (const struct launcher_start *s, void *arg)
@@ -330,10 +346,27 @@ static void an_agent_that_ends_ends_everything (void **state)
     launch (&(struct launcher_config){0}, draining_agent, true);
     assert_heard ("ready");
     kill (stage.launcher, SIGINT);
-    assert_heard ("term");
+    assert_heard ("int");
     assert_int_equal (WEXITSTATUS (ended ()), 7);
     assert_int_equal (exec_count (stage.marker), 0);
     all_is_gone ();
+}
+
+/* It has to tell the broker: killed by us, it would be a worker that was lost. */
+static void who_drains_is_told_by_the_second_signal_to_end_at_once (void **state)
+{
+    (void)state;
+    const int second[] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        launch (&(struct launcher_config){0}, draining_agent, false);
+        assert_heard ("ready");
+        kill (stage.launcher, SIGTERM);
+        assert_heard ("term");
+        kill (stage.launcher, second[i]);
+        assert_heard ("int");
+        assert_int_equal (WEXITSTATUS (ended ()), 7);
+        all_is_gone ();
+    }
 }
 
 static void an_agent_that_is_killed_is_replaced_when_all_is_gone (void **state)
@@ -426,20 +459,35 @@ static void all_of_a_worker_killed_together_leave_nothing_to_the_next (void **st
     all_is_gone ();
 }
 
-static void the_second_signal_kills (void **state)
+static void assert_killed (void)
 {
-    (void)state;
-    launch (&(struct launcher_config){0}, busy_agent, true);
-    heard ();
-    kill (stage.launcher, SIGSTOP); /* so that both are pending at once */
-    kill (stage.launcher, SIGHUP);
-    kill (stage.launcher, SIGTERM);
-    kill (stage.launcher, SIGCONT);
     int status = ended ();
     assert_true (WIFEXITED (status));
     assert_int_equal (WEXITSTATUS (status), 75);
     assert_int_equal (exec_count (stage.marker), 0);
     all_is_gone ();
+}
+
+static void the_third_signal_kills (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){0}, deaf_agent, true);
+    heard ();
+    kill (stage.launcher, SIGSTOP); /* so that all are pending at once */
+    kill (stage.launcher, SIGHUP);
+    kill (stage.launcher, SIGINT);
+    kill (stage.launcher, SIGTERM);
+    kill (stage.launcher, SIGCONT);
+    assert_killed ();
+}
+
+static void an_agent_that_is_to_end_at_once_and_does_not_is_killed (void **state)
+{
+    (void)state;
+    launch (&(struct launcher_config){.hurry_ms = 50}, deaf_agent, false);
+    heard ();
+    kill (stage.launcher, SIGINT);
+    assert_killed ();
 }
 
 static void an_agent_that_crashes_again_and_again_is_given_up (void **state)
@@ -502,7 +550,9 @@ int main (void)
         TEST (without_its_owner_everything_ends),
         TEST (a_launcher_that_is_killed_leaves_nothing),
         TEST (agent_and_launcher_killed_together_leave_nothing),
-        TEST (the_second_signal_kills),
+        TEST (who_drains_is_told_by_the_second_signal_to_end_at_once),
+        TEST (the_third_signal_kills),
+        TEST (an_agent_that_is_to_end_at_once_and_does_not_is_killed),
         TEST (an_agent_that_crashes_again_and_again_is_given_up),
         TEST (what_tasks_may_leave_outlives_the_launcher),
         TEST (executors_have_a_greatest_number_and_a_shutdown_ends_all),

@@ -59,6 +59,7 @@ struct launcher {
     int64_t watch_us; /* when to look at them */
     /* endings */
     unsigned stops;        /* signals that asked for an end */
+    int64_t hurried_us;    /* the agent was told to end at once, then; 0: not yet */
     int status;            /* to end with, once cleared; -1: start a new agent instead */
     int64_t clear_us;      /* since when we are clearing */
     int64_t rest_until_us; /* RESTING */
@@ -380,8 +381,9 @@ static void agent_ended (struct launcher *l, int wait_status, int64_t now_us)
     l->family.agent = 0;
     if (WIFEXITED (wait_status)) {
         clear_all (l, WEXITSTATUS (wait_status), now_us);
-    } else if (l->stops && WTERMSIG (wait_status) == SIGTERM) {
-        clear_all (l, EX_OK, now_us); /* our TERM, before it was ready for it: nothing had begun */
+    } else if (l->stops &&
+               (WTERMSIG (wait_status) == SIGTERM || WTERMSIG (wait_status) == SIGINT)) {
+        clear_all (l, EX_OK, now_us); /* ours, before it was ready for it: nothing had begun */
     } else {
         if (l->state != CLEARING) /* else it was us */
             log_event (LOG_ERROR, "agent died signal=%s", strsignal (WTERMSIG (wait_status)));
@@ -450,17 +452,45 @@ static void hear_agent (struct launcher *l, int64_t now_us)
         close_agent (l); /* it will end, or is dead already */
 }
 
+/* Who drains is asked to, and who is in a hurry is passed on as INT: it is the agent that kills
+ * what runs, since it tells the broker so. What we kill ourselves is lost with a worker, for the
+ * broker, after a while of silence. (Not as another TERM, which might come before the first was
+ * read.) */
+static void asked_to_end (struct launcher *l, int sig, int64_t now_us)
+{
+    bool first = l->stops++ == 0;
+    if (l->state == CLEARING)
+        return;
+    if (l->state != SERVING || l->hurried_us) {
+        clear_all (l, EX_TEMPFAIL, now_us);
+    } else if (first && sig != SIGINT) {
+        kill (l->family.agent, SIGTERM);
+    } else {
+        kill (l->family.agent, SIGINT);
+        l->hurried_us = now_us;
+    }
+}
+
 static void hear_signals (struct launcher *l, int64_t now_us)
 {
     struct signalfd_siginfo info;
-    while (read (l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGCHLD)
-            continue; /* reaped each turn */
-        if (l->stops++ == 0 && l->family.agent && l->state == SERVING)
-            kill (l->family.agent, SIGTERM);
-        else if (l->state != CLEARING)
-            clear_all (l, EX_TEMPFAIL, now_us);
-    }
+    while (read (l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        if (info.ssi_signo != SIGCHLD) /* they are reaped each turn */
+            asked_to_end (l, (int)info.ssi_signo, now_us);
+}
+
+static int64_t hurry_until (const struct launcher *l)
+{
+    return l->hurried_us ? l->hurried_us + (int64_t)l->c.hurry_ms * US_PER_MS : CLOCK_NEVER;
+}
+
+/* An agent that was to end at once, and has not. */
+static void mind_hurry (struct launcher *l, int64_t now_us)
+{
+    if (now_us < hurry_until (l))
+        return;
+    log_event (LOG_ERROR, "the agent does not end: killing all");
+    clear_all (l, EX_TEMPFAIL, now_us);
 }
 
 static void hear_owner (struct launcher *l, int64_t now_us)
@@ -480,7 +510,8 @@ static int64_t next_deadline (const struct launcher *l, int64_t now_us)
         return now_us + LOOK_US;
     if (l->state == RESTING)
         return l->rest_until_us;
-    return l->watching ? l->watch_us : CLOCK_NEVER;
+    int64_t hurry_us = hurry_until (l);
+    return l->watching && l->watch_us < hurry_us ? l->watch_us : hurry_us;
 }
 
 static void turn (struct launcher *l)
@@ -503,6 +534,7 @@ static void turn (struct launcher *l)
     if (l->state == SERVING) {
         mind_leases (l, now_us);
         mind_deaths (l, now_us);
+        mind_hurry (l, now_us);
     }
     mind_clearing (l, now_us);
     if (l->state == RESTING && now_us >= l->rest_until_us && start_agent (l)) {
@@ -528,6 +560,8 @@ static void set_defaults (struct launcher_config *c)
         c->backoff_ms = 100;
     if (!c->unkillable_ms)
         c->unkillable_ms = 5000;
+    if (!c->hurry_ms)
+        c->hurry_ms = 10000;
 }
 
 /* Descriptors 0, 1 and 2 must be taken: what we open would land there, and tasks use them. */

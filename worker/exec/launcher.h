@@ -18,8 +18,9 @@
  * Agent and executors are leaders of sessions of their own: a terminal's Ctrl-C reaches the
  * launcher alone, and with lifetime_fd not even that (the owner decides).
  *
- * Signals to the launcher: the first TERM, INT or HUP becomes a TERM to the agent (drain); the
- * second kills everything.
+ * Signals to the launcher: the first TERM or HUP becomes a TERM to the agent (drain); INT, or the
+ * second signal, an INT (kill what runs, say so to the broker, leave); the next one kills
+ * everything, and so does an agent that has not ended hurry_ms after that INT.
  */
 #ifndef DROVER_WORKER_EXEC_LAUNCHER_H
 #define DROVER_WORKER_EXEC_LAUNCHER_H
@@ -43,6 +44,8 @@ struct launcher_config {
     unsigned backoff_ms;    /* before the first new agent, doubled for each further; 0: 100 */
     unsigned unkillable_ms; /* how long a killed process may remain (disk sleep) before it is
                              * reported as stuck; 0: 5 s */
+    unsigned hurry_ms;      /* what an agent gets that is to end at once: executors that are hard to
+                             * kill, and a broker that is slow or away, take their time; 0: 10 s */
 };
 
 /* What a new agent is told. */
@@ -61,10 +64,10 @@ typedef int launcher_agent_fn (const struct launcher_start *start, void *arg);
 /* Serve until it is over. Returns the exit status for the process:
  *   the agent's own status, when it exited (everything else is gone by then);
  *   0   the owner is gone, the agent asked for an end with launcher_shutdown(), or it died of the
- *       forwarded TERM before it was ready for it;
+ *       forwarded TERM or INT before it was ready for it;
  *   70  the agent died too often (EX_SOFTWARE);
  *   71  the launcher could not work: no process, no descriptor (EX_OSERR);
- *   75  killed by a second signal (EX_TEMPFAIL).
+ *   75  killed by one more signal, or as the agent did not end (EX_TEMPFAIL).
  * The caller must be single-threaded and must not have children. */
 int launcher_run (const struct launcher_config *c, launcher_agent_fn *agent, void *arg);
 
