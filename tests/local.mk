@@ -398,6 +398,7 @@ integ_tests = \
 	tests/integ/poison.bats \
 	tests/integ/private.bats \
 	tests/integ/race.bats \
+	tests/integ/readme.bats \
 	tests/integ/slow_line.bats \
 	tests/integ/state.bats \
 	tests/integ/weird_names.bats \
