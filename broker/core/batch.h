@@ -172,7 +172,7 @@ struct batch {
     uint64_t trail;         /* of all records */
     uint64_t n_pieces;      /* of output, in the log */
     struct row_index index; /* of a detached batch */
-    uint64_t own_bytes;     /* itself, its specs, live input */
+    uint64_t own_bytes;     /* itself, its specs, what is known of chunks, live input */
     bool trimming;          /* in the list of those whose log may have got shorter */
     uint64_t confirmed;     /* the last record that is not asked for again */
     int64_t last_wall_us;   /* replayed: when its last task ended, by the clock of its worker */

@@ -169,20 +169,6 @@ static int check_kept (const struct sched *s, struct err *e)
     return bytes == s->kept_bytes ? 0 : err_set (e, EPROTO, "kept bytes are counted wrong");
 }
 
-static uint64_t chunk_size (const struct chunk *c)
-{
-    return c->body.len + c->have + (c->turns ? c->count * sizeof *c->turns : 0);
-}
-
-static uint64_t bytes_of_batch (const struct batch *b)
-{
-    uint64_t bytes = b->log_bytes + order_bytes (b);
-    for (size_t i = b->chunk_head; i < b->chunk_tail; i++)
-        if (b->chunks[i].kept)
-            bytes += chunk_size (&b->chunks[i]);
-    return bytes;
-}
-
 static int check_batch (const struct sched *s, const struct batch *b, struct err *e)
 {
     struct ranges seen = {0};
@@ -281,7 +267,7 @@ int sched_check (const struct sched *s, struct err *e)
     for (const struct batch *b = s->batches; b; b = b->hh.next) {
         if (check_batch (s, b, e) < 0)
             return -1;
-        bytes += bytes_of_batch (b);
+        bytes += b->log_bytes + order_bytes (b) + chunks_bytes (b);
         lasting += chunks_lasting (b) + (b->flags & BATCH_DETACHED ? b->log_bytes : 0);
         unread += b->flags & BATCH_DETACHED ? 0 : b->log_bytes;
         own += b->own_bytes;

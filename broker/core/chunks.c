@@ -13,9 +13,17 @@
 #include "broker/core/core.h"
 #include "common/base/mem.h"
 
+/* What is taken beside the bytes of the rows. They may be few, by a slow producer or by a peer that
+ * means harm: were it not counted, memory would end long before --queue-bytes. */
+enum {
+    CHUNK_EXTRA = sizeof (struct chunk) + BLOB_EXTRA,
+    PART_EXTRA = sizeof (struct slice) + BLOB_EXTRA,
+};
+
 static size_t chunk_bytes (const struct chunk *c)
 {
-    return c->body.len + c->have + (c->turns ? c->count * sizeof *c->turns : 0);
+    return CHUNK_EXTRA + c->body.len + c->have + c->n_parts * PART_EXTRA +
+           (c->turns ? c->count * sizeof *c->turns : 0);
 }
 
 /* Rows that have all ended are none of what their client has to wait for. */
@@ -86,7 +94,7 @@ static int add_part (struct sched *s, struct batch *b, const struct wire *w, str
     c->parts = mem_resize (c->parts, c->n_parts + 1, sizeof *c->parts);
     c->parts[c->n_parts++] = slice_keep (&w->body[0]);
     c->have += w->body[0].len;
-    quota_bytes (s, b, (int64_t)(m->offset ? w->body[0].len : chunk_bytes (c)));
+    quota_bytes (s, b, (int64_t)(m->offset ? w->body[0].len + PART_EXTRA : chunk_bytes (c)));
     return 0;
 }
 

@@ -35,12 +35,13 @@ static void learn_needs (struct batch *b, const struct wire *spec)
     HASH_ADD_KEYPTR (hh, b->functions, f->name, (unsigned)len, f);
 }
 
-/* A list that grows by one, with room in powers of two. */
-static void push_hash (uint64_t **list, size_t n, uint64_t hash)
+/* A list that grows by one, with room in powers of two. It stays as long as the batch does. */
+static void push_hash (struct sched *s, struct batch *b, uint64_t **list, size_t n, uint64_t hash)
 {
     if ((n & (n - 1)) == 0)
         *list = mem_resize (*list, n ? 2 * n : 1, sizeof **list);
     (*list)[n] = hash;
+    batch_own_more (s, b, sizeof hash);
 }
 
 static int compare (const char *what, uint64_t n, uint64_t was, uint64_t is, struct err *e)
@@ -67,7 +68,7 @@ int batch_spec (struct sched *s, struct batch *b, const struct wire *w, struct e
     if (n >= SPECS_MAX || n > b->n_specs)
         return err_set (e, EINVAL, "spec %" PRIu64 " is not the next one, or over the limit of %d",
                         n, SPECS_MAX);
-    push_hash (&b->spec_hashes, b->n_specs, hash);
+    push_hash (s, b, &b->spec_hashes, b->n_specs, hash);
     b->specs_chain = content_chain (b->specs_chain, hash);
     if ((n & (n - 1)) == 0) /* room in powers of two */
         b->specs = mem_resize (b->specs, n ? 2 * n : 1, sizeof *b->specs);
@@ -138,14 +139,14 @@ static int check_known (const struct batch *b, const struct wire *w, struct cont
     return compare ("chunk", m->chunk, was, is, e);
 }
 
-static void note_content (struct batch *b, const struct wire *w)
+static void note_content (struct sched *s, struct batch *b, const struct wire *w)
 {
     const struct msg_rows *m = &w->m.rows;
     bool taken = !m->total || content_part (&b->coming, w) == 0;
     if (chunk_half (b))
         return;
     uint64_t hash = !taken ? 0 : m->total ? content_so_far (&b->coming, m) : content_of_rows (w);
-    push_hash (&b->hashes, b->n_hashes++, hash);
+    push_hash (s, b, &b->hashes, b->n_hashes++, hash);
     b->chunks_chain = content_chain (b->chunks_chain, hash);
     b->hash_missing |= !hash;
     content_fini (&b->coming);
@@ -184,7 +185,7 @@ static int rows_whole (struct sched *s, struct batch *b, const struct wire *w,
     if (chunk_add (s, b, w, e) < 0)
         return -1;
     b->next_chunk = m->chunk + 1;
-    note_content (b, w);
+    note_content (s, b, w);
     if (!chunk_half (b)) {
         b->submitted = m->first + m->count;
         quota_tasks (s, b, (int64_t)m->count);

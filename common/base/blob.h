@@ -13,6 +13,9 @@
 
 struct blob;
 
+/* About what a blob takes beside its bytes: for who counts many small ones. */
+#define BLOB_EXTRA 64
+
 /* A new blob of `len` bytes, not initialised, to be written through blob_bytes() before it is
  * shared. NULL when there is no memory: `len` may come from outside. */
 struct blob *blob_new (size_t len);

@@ -88,6 +88,95 @@ static void bytes_and_batches_have_limits_as_well (void **state)
     bed_free (&b);
 }
 
+/* --- what is taken beside the bytes of rows --- */
+
+enum { TINY = 50 };
+
+static void open_for_rows (struct peer *c)
+{
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+}
+
+/* As a slow producer submits. */
+static void chunks_of_one_row_count_with_what_they_take_themselves (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    open_for_rows (c);
+    for (int i = 0; i < TINY; i++)
+        client_rows (c, 1, 1);
+    client_close (c, 1);
+    bed_settle (b);
+    assert_true (bed_figures (b).queue_bytes >= TINY * 150);
+    bed_worker (b, "w", 4);
+    bed_run (b, 1000);
+    assert_int_equal (client_view (c, 1)->end.done, TINY);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void post_byte (struct peer *c, uint64_t offset)
+{
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows = (struct msg_rows){.batch = 1, .count = 1, .offset = offset, .total = TINY};
+    w.body[0] = slice_borrowed ("", 1);
+    peer_post (c, &w);
+}
+
+static void parts_of_one_byte_count_likewise (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *c = bed_client (b, "c");
+    open_for_rows (c);
+    for (uint64_t i = 0; i < TINY; i++)
+        post_byte (c, i);
+    client_view (c, 1)->rows = 1;
+    client_close (c, 1);
+    bed_settle (b);
+    assert_true (bed_figures (b).queue_bytes >= TINY * 60);
+    bed_worker (b, "w", 1);
+    bed_run (b, 1000);
+    assert_int_equal (client_view (c, 1)->end.done, 1);
+    assert_int_equal (bed_figures (b).queue_bytes, 0);
+    bed_free (&b);
+}
+
+static void post_chunk (struct peer *c, uint64_t chunk)
+{
+    static const uint8_t ROW[] = {0x91, 0xc4, 0x01, 'x'};
+    struct wire w = {.kind = WIRE_ROWS};
+    w.m.rows = (struct msg_rows){.batch = 1, .chunk = chunk, .first = chunk, .count = 1};
+    w.body[0] = slice_borrowed (ROW, sizeof ROW);
+    peer_post (c, &w);
+}
+
+/* Of each a hash is kept until the batch ends. */
+static void chunks_that_are_over_count_with_what_is_known_of_them (void **state)
+{
+    (void)state;
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.queue_bytes = cfg.overflow_bytes = 4096;
+    struct bed *b = bed_new (&cfg, NULL);
+    struct peer *c = bed_client (b, "c");
+    bed_worker (b, "w", 4);
+    open_for_rows (c);
+    for (uint64_t chunk = 0; chunk < 2000 && c->error != WIRE_BUSY; chunk++) {
+        post_chunk (c, chunk);
+        bed_settle (b);
+        bed_run (b, 1000);
+    }
+    assert_int_equal (c->error, WIRE_BUSY);
+    assert_in_range (client_view (c, 1)->done.count, 100, 1100);
+    struct view *v = client_submit (c, 2, 0, 0, 10); /* with the batch gone there is room again */
+    bed_run (b, 1000);
+    assert_int_equal (v->end.done, 10);
+    bed_free (&b);
+}
+
 /* P10, P11: who asks for results and does not read them is held to its limit, and nobody waits for
  * it. */
 static void a_slow_reader_costs_the_one_beside_it_nothing (void **state)
@@ -243,6 +332,9 @@ int main (void)
         cmocka_unit_test (a_client_over_its_tasks_is_held_back_and_others_are_not),
         cmocka_unit_test (of_a_batch_that_was_put_off_nothing_is_accepted),
         cmocka_unit_test (bytes_and_batches_have_limits_as_well),
+        cmocka_unit_test (chunks_of_one_row_count_with_what_they_take_themselves),
+        cmocka_unit_test (parts_of_one_byte_count_likewise),
+        cmocka_unit_test (chunks_that_are_over_count_with_what_is_known_of_them),
         cmocka_unit_test (a_slow_reader_costs_the_one_beside_it_nothing),
         cmocka_unit_test (what_waits_for_a_submission_does_not_hold_it_back),
         cmocka_unit_test (nor_do_its_bytes),
