@@ -112,8 +112,9 @@ struct batch {
     struct wire *specs;    /* SPEC messages, each complete or kind 0 */
     uint64_t *spec_hashes;
     size_t n_specs;
-    struct chunk *chunks; /* sorted; [chunk_head, chunk_tail) are alive */
+    struct chunk *chunks; /* sorted; [chunk_head, chunk_tail) are alive, or some of them */
     size_t chunk_head, chunk_tail, chunk_size;
+    size_t n_dead;       /* ... of these, chunks of which nothing is needed any more */
     uint64_t next_chunk; /* number expected next */
     uint64_t *hashes;    /* of the content of each complete chunk */
     size_t n_hashes;

@@ -117,8 +117,10 @@ static uint64_t count_within (const struct ranges *r, uint64_t lo, uint64_t hi)
 static int check_chunks (const struct batch *b, const struct ranges *seen, struct err *e)
 {
     uint64_t open = 0;
+    size_t dead = 0;
     for (size_t i = b->chunk_head; i < b->chunk_tail; i++) {
         const struct chunk *c = &b->chunks[i];
+        dead += !c->kept;
         if (c == chunk_half (b))
             continue;
         if (c->open != count_within (seen, c->first, c->first + c->count))
@@ -128,6 +130,9 @@ static int check_chunks (const struct batch *b, const struct ranges *seen, struc
     }
     if (open != seen->count)
         return err_set (e, EPROTO, "batch %" PRIu64 ": rows without a chunk", b->id);
+    if (dead != b->n_dead || dead > (b->chunk_tail - b->chunk_head) / 2)
+        return err_set (e, EPROTO, "batch %" PRIu64 ": %zu chunks are kept for nothing", b->id,
+                        dead);
     return 0;
 }
 

@@ -3,6 +3,9 @@
  * Chunks are in order of their rows, so a row is found by binary search; the last hit is tried
  * first, because rows are granted and finished mostly in order. Within a chunk a grant goes on
  * where the last one ended; only a row that comes back makes us walk from the front.
+ *
+ * A chunk of which nothing is needed any more leaves the list at the front. Where one before it is
+ * needed for long, it stays for a while: until as many as are needed are not.
  */
 #include <assert.h>
 #include <errno.h>
@@ -50,6 +53,7 @@ static void chunk_release (struct sched *s, struct batch *b, struct chunk *c)
     c->parts = NULL;
     c->n_parts = 0;
     c->have = 0;
+    b->n_dead++;
 }
 
 static struct chunk *append (struct batch *b)
@@ -178,6 +182,22 @@ static uint64_t count_here (const struct chunk *c, uint64_t first, uint64_t coun
     return here < count ? here : count;
 }
 
+static void drop_dead (struct batch *b)
+{
+    while (b->chunk_head < b->chunk_tail && !b->chunks[b->chunk_head].kept) {
+        b->chunk_head++;
+        b->n_dead--;
+    }
+    if (b->n_dead <= (b->chunk_tail - b->chunk_head) / 2)
+        return;
+    size_t to = b->chunk_head;
+    for (size_t i = to; i < b->chunk_tail; i++)
+        if (b->chunks[i].kept)
+            b->chunks[to++] = b->chunks[i];
+    b->chunk_tail = to;
+    b->n_dead = 0;
+}
+
 void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t count, bool keep)
 {
     while (count) {
@@ -195,8 +215,7 @@ void chunks_finish (struct sched *s, struct batch *b, uint64_t first, uint64_t c
         first += here;
         count -= here;
     }
-    while (b->chunk_head < b->chunk_tail && !b->chunks[b->chunk_head].kept)
-        b->chunk_head++;
+    drop_dead (b);
 }
 
 void chunks_reopen (struct sched *s, struct batch *b, uint64_t first, uint64_t count)
@@ -238,5 +257,5 @@ void chunks_free (struct sched *s, struct batch *b)
             chunk_release (s, b, &b->chunks[i]);
     free (b->chunks);
     b->chunks = NULL;
-    b->chunk_head = b->chunk_tail = b->chunk_size = 0;
+    b->chunk_head = b->chunk_tail = b->chunk_size = b->n_dead = 0;
 }

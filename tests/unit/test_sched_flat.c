@@ -54,6 +54,29 @@ static void workers_that_leave_leave_nothing (void **state)
     bed_free (&b);
 }
 
+static void a_row_that_runs_for_long_keeps_nothing_of_those_behind_it (void **state)
+{
+    (void)state;
+    struct bed *b = bed_new (NULL, NULL);
+    struct peer *w = bed_worker (b, "w", 2);
+    struct peer *c = bed_client (b, "c");
+    client_open (c, 1, 0, 0, 50);
+    client_spec (c, 1, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 1, 1);
+    bed_settle (b);
+    size_t before = entries (b);
+    for (uint64_t row = 1; row < VIEW_CHUNKS; row++) {
+        client_rows (c, 1, 1);
+        bed_settle (b);
+        struct outcome o = {.row = row, .attempt = 1, .how = OUTCOME_DONE};
+        worker_end (w, client_view (c, 1)->id, &o);
+        bed_settle (b);
+    }
+    assert_int_equal (client_view (c, 1)->done.count, VIEW_CHUNKS - 1);
+    assert_in_range (entries (b), before, before + 2);
+    bed_free (&b);
+}
+
 /* Each of them is lost with a row, which remembers that as long as it waits. */
 static void workers_that_are_lost_are_forgotten (void **state)
 {
@@ -102,6 +125,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (workers_that_leave_leave_nothing),
+        cmocka_unit_test (a_row_that_runs_for_long_keeps_nothing_of_those_behind_it),
         cmocka_unit_test (workers_that_are_lost_are_forgotten),
         cmocka_unit_test (clients_that_leave_leave_nothing),
     };
