@@ -190,22 +190,39 @@ static void print_missing (const struct cover *c, enum receiver at, unsigned sta
         putchar ('\n');
 }
 
+struct share {
+    unsigned met, pairs;
+};
+
+static struct share share_of (const struct cover *c)
+{
+    struct share x = {0, 0};
+    for (unsigned at = 0; at < RECEIVERS; at++)
+        for (unsigned state = 0; state < PLACES[at].n_states; state++)
+            for (unsigned kind = 0; kind < KINDS; kind++) {
+                bool can = can_be ((enum receiver)at, state, kind);
+                x.pairs += can;
+                x.met += can && c->met[at][state][kind];
+            }
+    return x;
+}
+
+unsigned cover_permille (const struct cover *c)
+{
+    struct share x = share_of (c);
+    return x.pairs ? x.met * 1000 / x.pairs : 1000;
+}
+
 unsigned cover_print (const struct cover *c)
 {
-    unsigned pairs = 0;
-    unsigned met = 0;
+    struct share x = share_of (c);
     bool wrong = false;
     for (unsigned at = 0; at < RECEIVERS; at++)
         for (unsigned state = 0; state < PLACES[at].n_states; state++) {
-            for (unsigned kind = 0; kind < KINDS; kind++) {
+            for (unsigned kind = 0; kind < KINDS; kind++)
                 wrong |= print_wrong (c, (enum receiver)at, state, kind);
-                pairs += can_be ((enum receiver)at, state, kind);
-                met += can_be ((enum receiver)at, state, kind) && c->met[at][state][kind];
-            }
             print_missing (c, (enum receiver)at, state);
         }
-    printf ("%u of %u pairs of message and state met\n", met, pairs);
-    if (wrong)
-        return 0;
-    return pairs ? met * 1000 / pairs : 1000;
+    printf ("%u of %u pairs of message and state met\n", x.met, x.pairs);
+    return wrong ? 0 : cover_permille (c);
 }

@@ -13,7 +13,10 @@ void cover_free (struct cover **c);
 
 void cover_met (struct cover *c, enum receiver at, unsigned state, enum wire_kind kind);
 
-/* Print how many of the pairs that can be were met, and those that were not. Returns per mille. */
+/* How many of the pairs that can be were met, per mille. */
+unsigned cover_permille (const struct cover *c);
+
+/* Print that, and those that were not. Returns it, or 0 where one was met that cannot be. */
 unsigned cover_print (const struct cover *c);
 
 #endif

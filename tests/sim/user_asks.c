@@ -41,6 +41,7 @@ void ask_cancel (struct user *u, struct job *j)
     m->count = j->cancel_count;
     m->first = m->count ? sim_below (u->s, 10) : 0;
     m->kill = sim_chance (u->s, 300);
+    m->unstarted = sim_chance (u->s, 200);
     if (m->count && m->first + m->count > j->b.rows) { /* of rows that there are */
         if (m->first >= j->b.rows)
             return;
