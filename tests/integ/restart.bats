@@ -208,6 +208,23 @@ ended() {
     same "$(wc -l <ran)" 2
 }
 
+@test "what runs goes on behind the restart, though the rest was cancelled" {
+    local id
+    add_worker
+    wait_until has_workers 1
+    id=$(drover submit -j 1 'touch up-{}; until [ -e go ]; do sleep 0.02; done; echo {}' ::: 1 2 3)
+    wait_until test -e up-1
+    ends_with 0 drover cancel "$id" --state waiting
+    restart
+    wait_until has_workers 1 # it has been told what there is to tell
+    sleep 0.3 # pause: in which it would be ended
+    touch go
+    ends_with 1 drover wait "$id"
+    ends_with 1 drover results "$id"
+    same "$(cat "$T/out")" 1
+    says "$T/err" "2 tasks were cancelled"
+}
+
 @test "an interrupted client cancels when the broker is back" {
     add_worker
     wait_until has_workers 1
