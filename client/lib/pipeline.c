@@ -415,10 +415,18 @@ bool pipelines_pass (drover_event_t *event)
 
 /* --- events of our own --- */
 
+/* Of stages that were cancelled the last may be the first to end. */
+static bool all_ended (const struct pipeline *p)
+{
+    for (unsigned s = 0; s < p->count; s++)
+        if (!p->stages[s].ended)
+            return false;
+    return true;
+}
+
 static bool is_over (const struct pipeline *p)
 {
-    return p->stages[p->count - 1].ended && p->stages[0].ended && STAILQ_EMPTY (&p->ended) &&
-           !p->told_end;
+    return !p->told_end && STAILQ_EMPTY (&p->ended) && all_ended (p);
 }
 
 static void make_end (struct pipeline *p)

@@ -474,6 +474,33 @@ static void cancelling_ends_all_stages_and_what_is_between (void **state)
     assert_int_equal (expect_end (DROVER_BATCH_CANCELLED)->cancelled, 2);
 }
 
+/* One item is in the second of three stages, and the first has ended. */
+static void item_in_the_middle (void)
+{
+    then_line ("second");
+    then_line ("third");
+    add ("x");
+    drover_batch_close (head, NULL);
+    taken ();
+    comes_done (1, 0, "");
+    comes_end (1, BATCH_FINISHED, "");
+    expect_nothing ();
+}
+
+static void a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is (void **state)
+{
+    (void)state;
+    item_in_the_middle ();
+    drover_drop (&h, drover_batch_cancel (head, NULL, NULL)); /* its answer is not looked at */
+    comes_end (3, BATCH_CANCELLED, "");
+    expect_nothing ();
+    comes_outcome (2, (struct outcome){.row = 0, .how = OUTCOME_CANCELLED});
+    comes_end (2, BATCH_CANCELLED, "");
+    expect_result (0, DROVER_CANCELLED, 2);
+    assert_int_equal (expect_end (DROVER_BATCH_CANCELLED)->cancelled, 1);
+    expect_nothing ();
+}
+
 static void a_stage_that_breaks_ends_those_before_it (void **state)
 {
     (void)state;
@@ -570,6 +597,7 @@ int main (void)
         CASE (outputs_do_not_pile_up_in_front_of_a_slow_stage),
         CASE (large_outputs_are_fewer),
         CASE (cancelling_ends_all_stages_and_what_is_between),
+        CASE (a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is),
         CASE (a_stage_that_breaks_ends_those_before_it),
         CASE (a_lost_session_ends_every_item),
         CASE (later_stages_go_first),
