@@ -80,10 +80,12 @@ int handle_wait (drover_t *h, bool (*done) (drover_t *h, void *arg), void *arg, 
 int64_t handle_until (int64_t timeout_ms);
 
 /* drover_batch_add() and drover_batch_cancel() for the library itself: whatever becomes of the
- * rows, and without an answer. `key`: of ordered batches, else NULL. */
+ * rows, and without an answer. `key`: of ordered batches, else NULL. The last ends one stage where
+ * the batch is one of a pipeline. */
 int64_t handle_add (drover_batch_t *b, int spec, const struct bytes *key,
                     const drover_bytes_t *values, size_t count, drover_error_t *e);
 int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e);
+int handle_cancel_stage (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e);
 
 /* 0, or -1 with why the session is lost. */
 int handle_alive (const drover_t *h, drover_error_t *e);

@@ -300,14 +300,6 @@ static void advance (struct pipeline *p)
 
 /* --- the end --- */
 
-/* Cancel without waiting for the answer. */
-static void cancel (drover_batch_t *b, const drover_cancel_options_t *options)
-{
-    uint64_t ref = drover_batch_cancel (b, options, NULL);
-    if (ref)
-        core_drop (&b->h->core, ref, false);
-}
-
 static void stop (struct pipeline *p, enum outcome_how how, const char *why)
 {
     if (p->stopped)
@@ -322,10 +314,13 @@ int pipeline_stop (struct pipeline *p, const drover_cancel_options_t *options, d
     if (options && options->count)
         return fault_set (e, DROVER_EINVAL, "of a pipeline all items are cancelled or none");
     stop (p, OUTCOME_CANCELLED, options ? options->reason : NULL);
-    for (unsigned s = 1; s < p->count; s++)
-        cancel (p->stages[s].batch, options);
     advance (p);
     return 0;
+}
+
+drover_batch_t *pipeline_stage (const struct pipeline *p, unsigned s)
+{
+    return s < p->count ? p->stages[s].batch : NULL;
 }
 
 static void cancel_others (struct pipeline *p, unsigned s, const char *reason)
@@ -334,7 +329,7 @@ static void cancel_others (struct pipeline *p, unsigned s, const char *reason)
 
     for (unsigned i = 0; i < p->count; i++)
         if (i != s && !p->stages[i].ended)
-            cancel (p->stages[i].batch, &options);
+            handle_cancel_stage (p->stages[i].batch, &options, NULL);
 }
 
 /* A stage that ends before those in front of it have is one that nothing reaches. Whoever cancels a

@@ -35,9 +35,13 @@ uint64_t pipeline_room (struct pipeline *p, uint64_t room);
 /* Items without an outcome. */
 uint64_t pipeline_pending (const struct pipeline *p);
 
-/* Cancel all stages but the first, and what waits between stages: nothing enters one any more.
- * Options may be NULL. 0; -1 where only a part of the items is meant. */
+/* All of it is being cancelled: nothing enters a stage any more, and what waits between two ends.
+ * The stages are still to be cancelled. Options may be NULL. 0; -1 where only a part of the items
+ * is meant. */
 int pipeline_stop (struct pipeline *p, const drover_cancel_options_t *options, drover_error_t *e);
+
+/* The batch of a stage, from 0; NULL: there are not so many. */
+drover_batch_t *pipeline_stage (const struct pipeline *p, unsigned s);
 
 /* Forget all but the head. */
 void pipeline_free (struct pipeline *p);

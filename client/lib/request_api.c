@@ -50,7 +50,7 @@ static int cancel_unopened (drover_batch_t *b, const drover_cancel_options_t *o,
     return 0;
 }
 
-int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
+int handle_cancel_stage (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
 {
     struct wire w = cancel_message (o);
     struct err why = {0};
@@ -66,12 +66,39 @@ int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_e
     return 0;
 }
 
+/* From this stage on. */
+static int cancel_stages (const struct pipeline *p, unsigned from, const drover_cancel_options_t *o,
+                          drover_error_t *e)
+{
+    drover_batch_t *b;
+    int rc = 0;
+    for (unsigned s = from; (b = pipeline_stage (p, s)); s++)
+        if (handle_cancel_stage (b, o, e) != 0)
+            rc = -1;
+    return rc;
+}
+
+static bool is_head (const drover_batch_t *b)
+{
+    return b->pipe && b->stage == 0;
+}
+
+int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    if (!is_head (b))
+        return handle_cancel_stage (b, o, e);
+    return pipeline_stop (b->pipe, o, e) != 0 ? -1 : cancel_stages (b->pipe, 0, o, e);
+}
+
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e)
 {
     struct wire w = cancel_message (options);
-    if (b->pipe && b->stage == 0 && pipeline_stop (b->pipe, options, e) != 0)
-        return 0;
+    if (is_head (b)) {
+        if (pipeline_stop (b->pipe, options, e) != 0)
+            return 0;
+        cancel_stages (b->pipe, 1, options, NULL);
+    }
     w.m.cancel.batch = b->b.handle;
     if (cancel_unopened (b, options, e) != 0)
         return 0;

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "client/lib/cancel_source.h"
 #include "client/lib/handle.h"
 #include "client/lib/pipeline.h"
 #include "common/base/clock.h"
@@ -501,6 +504,23 @@ static void a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is (void 
     expect_nothing ();
 }
 
+static void a_source_cancels_a_pipeline_whose_first_stage_is_over (void **state)
+{
+    (void)state;
+    drover_cancel_source_t *c = drover_cancel_source_new (NULL, NULL);
+    h.epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+    item_in_the_middle ();
+    assert_int_equal (binding_add_batch (head, c, NULL), 0);
+    drover_cancel_source_cancel (c, "enough");
+    bindings_look (&h);
+    taken ();
+    assert_true (seen[2].cancelled && seen[3].cancelled);
+    comes_done (2, 0, "it was too late");
+    assert_string_equal (expect_result (0, DROVER_CANCELLED, 3)->reason, "enough");
+    drover_cancel_source_free (&c);
+    close (h.epoll_fd);
+}
+
 static void a_stage_that_breaks_ends_those_before_it (void **state)
 {
     (void)state;
@@ -598,6 +618,7 @@ int main (void)
         CASE (large_outputs_are_fewer),
         CASE (cancelling_ends_all_stages_and_what_is_between),
         CASE (a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is),
+        CASE (a_source_cancels_a_pipeline_whose_first_stage_is_over),
         CASE (a_stage_that_breaks_ends_those_before_it),
         CASE (a_lost_session_ends_every_item),
         CASE (later_stages_go_first),
