@@ -494,7 +494,8 @@ int drover_batch_add_spec (drover_batch_t *b, const drover_spec_t *s, drover_err
  * failed. In an ordered batch the keys hold within each stage.
  *
  * A stage is given no more rows while the one behind it has more than enough to do, so memory is
- * bounded. Cancelling the batch, as a whole only, cancels all stages. */
+ * bounded. Cancelling the batch, as a whole only, cancels all stages; it is answered when the
+ * processes of all of them are gone. */
 int drover_batch_then (drover_batch_t *b, const drover_spec_t *s,
                        const drover_batch_options_t *options, drover_error_t *e);
 

@@ -66,19 +66,33 @@ void core_notice (struct core *c, enum drover_note code, const char *text)
     i->w.m.notice.text = bytes_str (i->text);
 }
 
-static void put_reply (struct core *c, uint64_t ref, enum wire_code code, const char *text)
+static void put_reply (struct core *c, uint64_t ref, uint64_t code, uint64_t value,
+                       const char *text)
 {
     struct item *i = put (c, ITEM_REPLY, NULL, text);
     i->w.kind = WIRE_REPLY;
     i->w.m.reply.ref = ref;
     i->w.m.reply.code = code;
+    i->w.m.reply.value = value;
     i->w.m.reply.text = bytes_str (i->text);
+}
+
+/* One of several requests with one answer is over. */
+static void answer_part (struct core *c, struct join *j, uint64_t code, uint64_t value,
+                         struct bytes text)
+{
+    if (!join_answer (j, code, value, text))
+        return;
+    put_reply (c, j->ref, j->code, j->value, j->text);
+    join_free (&j);
 }
 
 static void answer (struct core *c, const struct request *q, enum wire_code code, const char *text)
 {
-    if (!q->quiet)
-        put_reply (c, q->ref, code, text);
+    if (q->join)
+        answer_part (c, q->join, code, 0, bytes_str (text));
+    else if (!q->quiet)
+        put_reply (c, q->ref, code, 0, text);
 }
 
 /* The broker will say no more about it. */
@@ -215,9 +229,12 @@ static void on_reply (struct core *c, struct wire *w)
     }
     q->begun = true;
     bool quiet = q->quiet;
+    struct join *join = q->join;
     if (!w->m.reply.more)
         requests_forget (&c->requests, q);
-    if (!quiet)
+    if (join && !w->m.reply.more)
+        answer_part (c, join, w->m.reply.code, w->m.reply.value, w->m.reply.text);
+    else if (!join && !quiet)
         put_message (c, ITEM_REPLY, NULL, w);
 }
 
@@ -680,19 +697,41 @@ void core_answer_request (struct core *c, struct request *q, enum wire_code code
 
 uint64_t core_answer (struct core *c, enum wire_code code, const char *text)
 {
-    put_reply (c, ++c->requests.last, code, text);
+    put_reply (c, ++c->requests.last, code, 0, text);
     return c->requests.last;
+}
+
+uint64_t core_join (struct core *c, const uint64_t *refs, size_t count)
+{
+    return requests_join (&c->requests, refs, count);
+}
+
+static void drop_request (struct core *c, struct request *q, bool tell)
+{
+    struct wire w = {.kind = WIRE_DROP_REF, .m.drop_ref.ref = q->ref};
+    requests_forget (&c->requests, q);
+    if (tell && session_state (c->session) != SESSION_LOST)
+        session_post (c->session, LANE_CONTROL, &w, NULL);
+}
+
+static void drop_join (struct core *c, struct join *j, bool tell)
+{
+    struct request *q, *next;
+    HASH_ITER (hh, c->requests.by_ref, q, next) {
+        if (q->join == j)
+            drop_request (c, q, tell);
+    }
+    join_free (&j);
 }
 
 void core_drop (struct core *c, uint64_t ref, bool tell)
 {
     struct request *q = requests_find (&c->requests, ref);
-    if (q) {
-        struct wire w = {.kind = WIRE_DROP_REF, .m.drop_ref.ref = ref};
-        requests_forget (&c->requests, q);
-        if (tell && session_state (c->session) != SESSION_LOST)
-            session_post (c->session, LANE_CONTROL, &w, NULL);
-    }
+    struct join *join = requests_joined (&c->requests, ref);
+    if (q)
+        drop_request (c, q, tell);
+    if (join)
+        drop_join (c, join, tell);
     struct item *i, *next;
     for (i = TAILQ_FIRST (&c->items); i; i = next) {
         next = TAILQ_NEXT (i, link);

@@ -118,6 +118,10 @@ int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e);
 void core_answer_request (struct core *c, struct request *q, enum wire_code code, const char *text);
 uint64_t core_answer (struct core *c, enum wire_code code, const char *text);
 
+/* Make one request of several that were just asked. Its answer comes with the last of theirs: with
+ * the greatest `value`, and the code of the first that was refused, if one was. The ref. */
+uint64_t core_join (struct core *c, const uint64_t *refs, size_t count);
+
 /* The broker will say no more about a batch: rows without an outcome get one, and END follows. */
 void core_break (struct core *c, struct batch *b, const char *why);
 

@@ -59,6 +59,49 @@ void requests_forget (struct requests *r, struct request *q)
     free (q);
 }
 
+uint64_t requests_join (struct requests *r, const uint64_t *refs, size_t count)
+{
+    struct join *j = mem_zalloc (sizeof *j);
+    j->ref = ++r->last;
+    j->open = count;
+    j->code = WIRE_OK;
+    for (size_t i = 0; i < count; i++)
+        requests_find (r, refs[i])->join = j;
+    LIST_INSERT_HEAD (&r->joins, j, link);
+    return j->ref;
+}
+
+struct join *requests_joined (const struct requests *r, uint64_t ref)
+{
+    struct join *j;
+    LIST_FOREACH (j, &r->joins, link) {
+        if (j->ref == ref)
+            return j;
+    }
+    return NULL;
+}
+
+bool join_answer (struct join *j, uint64_t code, uint64_t value, struct bytes text)
+{
+    if (value > j->value)
+        j->value = value;
+    if (j->code == WIRE_OK && code != WIRE_OK) {
+        j->code = code;
+        j->text = mem_strndup ((const char *)text.ptr, text.len);
+    }
+    return --j->open == 0;
+}
+
+void join_free (struct join **j)
+{
+    if (!*j)
+        return;
+    LIST_REMOVE (*j, link);
+    free ((*j)->text);
+    free (*j);
+    *j = NULL;
+}
+
 bool request_by_number (struct request *q)
 {
     struct wire w;
@@ -92,7 +135,10 @@ void request_again (struct request *q, struct session *s, enum chan_lane lane)
 void requests_fini (struct requests *r)
 {
     struct request *q, *next;
+    struct join *j;
     HASH_ITER (hh, r->by_ref, q, next) {
         requests_forget (r, q);
     }
+    while ((j = LIST_FIRST (&r->joins)))
+        join_free (&j);
 }

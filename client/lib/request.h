@@ -7,27 +7,41 @@
 #define DROVER_CLIENT_REQUEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "client/lib/session.h"
 #include "common/base/hash.h"
 
+/* Several requests with one answer, which comes with the last of theirs. */
+struct join {
+    LIST_ENTRY (join) link;
+    uint64_t ref;   /* of that answer */
+    size_t open;    /* requests that are not answered */
+    uint64_t value; /* the greatest of their answers */
+    uint64_t code;  /* of the first that was refused, or WIRE_OK */
+    char *text;     /* ... and what was said of it, or NULL */
+};
+
 struct request {
     uint64_t ref;
-    uint64_t handle; /* of the batch it is about, where only this session knows it; else 0 */
-    uint64_t id;     /* of that batch, which was freed since: the broker's number; 0: not known */
-    bool over;       /* ... and it was over then */
-    bool begun;      /* some of the answer has come */
-    bool queued;     /* restart.c: it waits in the channel to be sent (again) */
-    bool again;      /* it was asked in an earlier session, too, and may have been done */
-    bool range;      /* about some rows of that batch */
-    bool quiet;      /* nobody wants to see the answer */
+    uint64_t handle;   /* of the batch it is about, where only this session knows it; else 0 */
+    uint64_t id;       /* of that batch, which was freed since: the broker's number; 0: not known */
+    bool over;         /* ... and it was over then */
+    bool begun;        /* some of the answer has come */
+    bool queued;       /* restart.c: it waits in the channel to be sent (again) */
+    bool again;        /* it was asked in an earlier session, too, and may have been done */
+    bool range;        /* about some rows of that batch */
+    bool quiet;        /* nobody wants to see the answer */
+    struct join *join; /* the answer is part of this one; or NULL */
     struct wire_frames frames;
     UT_hash_handle hh;
 };
 
 struct requests {
     struct request *by_ref; /* uthash, in the order of asking */
+    LIST_HEAD (, join) joins;
     uint64_t last;
 };
 
@@ -43,6 +57,16 @@ struct request *requests_find (struct requests *r, uint64_t ref);
 
 /* Answered, or dropped. */
 void requests_forget (struct requests *r, struct request *q);
+
+/* Have these requests, of which none is answered, answered together: returns the ref. */
+uint64_t requests_join (struct requests *r, const uint64_t *refs, size_t count);
+
+/* What was joined under this ref; NULL: nothing. */
+struct join *requests_joined (const struct requests *r, uint64_t ref);
+
+/* One of them is answered: true if it was the last; join_free() then. */
+bool join_answer (struct join *j, uint64_t code, uint64_t value, struct bytes text);
+void join_free (struct join **j);
 
 /* Make it one about the number of its batch, which was freed. False: that is not known. */
 bool request_by_number (struct request *q);

@@ -66,18 +66,6 @@ int handle_cancel_stage (drover_batch_t *b, const drover_cancel_options_t *o, dr
     return 0;
 }
 
-/* From this stage on. */
-static int cancel_stages (const struct pipeline *p, unsigned from, const drover_cancel_options_t *o,
-                          drover_error_t *e)
-{
-    drover_batch_t *b;
-    int rc = 0;
-    for (unsigned s = from; (b = pipeline_stage (p, s)); s++)
-        if (handle_cancel_stage (b, o, e) != 0)
-            rc = -1;
-    return rc;
-}
-
 static bool is_head (const drover_batch_t *b)
 {
     return b->pipe && b->stage == 0;
@@ -85,25 +73,64 @@ static bool is_head (const drover_batch_t *b)
 
 int handle_cancel (drover_batch_t *b, const drover_cancel_options_t *o, drover_error_t *e)
 {
+    drover_batch_t *stage;
+    int rc = 0;
     if (!is_head (b))
         return handle_cancel_stage (b, o, e);
-    return pipeline_stop (b->pipe, o, e) != 0 ? -1 : cancel_stages (b->pipe, 0, o, e);
+    if (pipeline_stop (b->pipe, o, e) != 0)
+        return -1;
+    for (unsigned s = 0; (stage = pipeline_stage (b->pipe, s)); s++)
+        if (handle_cancel_stage (stage, o, e) != 0)
+            rc = -1;
+    return rc;
+}
+
+/* 1 with *ref; 0: the batch is over; -1. */
+static int ask_cancel (drover_batch_t *b, const drover_cancel_options_t *o, uint64_t *ref,
+                       drover_error_t *e)
+{
+    struct wire w = cancel_message (o);
+    w.m.cancel.batch = b->b.handle;
+    if (cancel_unopened (b, o, e) != 0)
+        return -1;
+    if (b->b.over)
+        return 0;
+    *ref = ask (b->h, &w, b->b.handle, e);
+    return *ref ? 1 : -1;
+}
+
+/* How many refs; -1. */
+static int ask_cancel_stages (drover_batch_t *head, const drover_cancel_options_t *o,
+                              uint64_t *refs, drover_error_t *e)
+{
+    drover_batch_t *b;
+    int count = 0;
+    if (pipeline_stop (head->pipe, o, e) != 0)
+        return -1;
+    for (unsigned s = 0; (b = pipeline_stage (head->pipe, s)); s++) {
+        int rc = ask_cancel (b, o, &refs[count], e);
+        if (rc < 0) {
+            while (count > 0)
+                core_drop (&head->h->core, refs[--count], false);
+            return -1;
+        }
+        count += rc;
+    }
+    return count;
 }
 
 uint64_t drover_batch_cancel (drover_batch_t *b, const drover_cancel_options_t *options,
                               drover_error_t *e)
 {
-    struct wire w = cancel_message (options);
-    if (is_head (b)) {
-        if (pipeline_stop (b->pipe, options, e) != 0)
-            return 0;
-        cancel_stages (b->pipe, 1, options, NULL);
-    }
-    w.m.cancel.batch = b->b.handle;
-    if (cancel_unopened (b, options, e) != 0)
+    uint64_t refs[DROVER_STAGES_MAX];
+    int count =
+        is_head (b) ? ask_cancel_stages (b, options, refs, e) : ask_cancel (b, options, refs, e);
+    if (count < 0)
         return 0;
-    if (!b->b.over)
-        return ask (b->h, &w, b->b.handle, e);
+    if (count == 1)
+        return refs[0];
+    if (count > 1)
+        return core_join (&b->h->core, refs, (size_t)count);
     uint64_t ref = core_answer (&b->h->core, WIRE_OK, "the batch is over");
     handle_settle (b->h);
     return ref;

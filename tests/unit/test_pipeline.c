@@ -28,6 +28,7 @@ struct seen { /* of a stage, by the broker */
     char values[VALUES][TEXT];
     bool closed;
     bool cancelled;
+    uint64_t cancel_ref;
     struct msg_spec spec;
 };
 
@@ -73,8 +74,10 @@ static void take (const struct wire *w)
         take_rows (w);
     if (w->kind == WIRE_CLOSE)
         seen[w->m.close.batch].closed = true;
-    if (w->kind == WIRE_CANCEL)
+    if (w->kind == WIRE_CANCEL) {
         seen[w->m.cancel.batch].cancelled = true;
+        seen[w->m.cancel.batch].cancel_ref = w->m.cancel.ref;
+    }
     if (w->kind == WIRE_SPEC)
         seen[w->m.spec.batch].spec = w->m.spec;
 }
@@ -123,6 +126,13 @@ static void comes_end (uint64_t stage, uint64_t state, const char *reason)
 {
     struct wire w = {.kind = WIRE_END, .m.end = {.batch = stage, .state = state} };
     w.m.end.reason = bytes_str (reason);
+    comes (w);
+}
+
+/* The cancellation of a stage is answered. */
+static void comes_gone (uint64_t stage, uint64_t us)
+{
+    struct wire w = {.kind = WIRE_REPLY, .m.reply = {.ref = seen[stage].cancel_ref, .value = us}};
     comes (w);
 }
 
@@ -504,6 +514,65 @@ static void a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is (void 
     expect_nothing ();
 }
 
+static const drover_reply_t *expect_reply (uint64_t ref)
+{
+    assert_int_equal (next (), DROVER_EVENT_REPLY);
+    assert_int_equal (event->ref, ref);
+    return event->reply;
+}
+
+static void a_cancellation_is_answered_when_the_last_stage_is_gone (void **state)
+{
+    (void)state;
+    item_in_the_middle ();
+    uint64_t ref = drover_batch_cancel (head, NULL, NULL);
+    taken ();
+    comes_gone (2, 3000);
+    expect_nothing ();
+    comes_gone (3, 20);
+    const drover_reply_t *reply = expect_reply (ref);
+    assert_int_equal (reply->code, DROVER_OK);
+    assert_int_equal (reply->value, 3000);
+    expect_nothing ();
+    comes_end (2, BATCH_CANCELLED, "");
+    comes_end (3, BATCH_CANCELLED, "");
+    next ();
+    next ();
+    assert_int_equal (expect_reply (drover_batch_cancel (head, NULL, NULL))->code, DROVER_OK);
+}
+
+static void a_stage_that_refuses_is_told_in_that_answer (void **state)
+{
+    (void)state;
+    item_in_the_middle ();
+    uint64_t ref = drover_batch_cancel (head, NULL, NULL);
+    taken ();
+    comes ((struct wire){.kind = WIRE_REPLY,
+                         .m.reply = {.ref = seen[2].cancel_ref,
+                                     .code = WIRE_STORAGE,
+                                     .text = bytes_str ("the disk is full")}});
+    comes_gone (3, 20);
+    const drover_reply_t *reply = expect_reply (ref);
+    assert_int_equal (reply->code, DROVER_ESTORAGE);
+    assert_string_equal (reply->text, "the disk is full");
+    expect_nothing ();
+}
+
+static void a_cancellation_that_is_dropped_is_not_answered (void **state)
+{
+    (void)state;
+    item_in_the_middle ();
+    uint64_t ref = drover_batch_cancel (head, NULL, NULL);
+    taken ();
+    comes_gone (2, 3000);
+    drover_drop (&h, ref);
+    comes_gone (3, 20);
+    expect_nothing ();
+    ref = drover_batch_cancel (head, NULL, NULL);
+    core_fail (&h.core, WIRE_LOST, "gone");
+    assert_int_equal (expect_reply (ref)->code, DROVER_ELOST);
+}
+
 static void a_source_cancels_a_pipeline_whose_first_stage_is_over (void **state)
 {
     (void)state;
@@ -618,6 +687,9 @@ int main (void)
         CASE (large_outputs_are_fewer),
         CASE (cancelling_ends_all_stages_and_what_is_between),
         CASE (a_pipeline_ends_with_the_last_of_its_stages_whichever_that_is),
+        CASE (a_cancellation_is_answered_when_the_last_stage_is_gone),
+        CASE (a_stage_that_refuses_is_told_in_that_answer),
+        CASE (a_cancellation_that_is_dropped_is_not_answered),
         CASE (a_source_cancels_a_pipeline_whose_first_stage_is_over),
         CASE (a_stage_that_breaks_ends_those_before_it),
         CASE (a_lost_session_ends_every_item),
