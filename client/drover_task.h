@@ -193,7 +193,8 @@ drover_task_t *drover_then_call (drover_task_t *t, drover_then_fn *fn, void *arg
 
 /* Run another task. Its value (on stdin with DROVER_SPEC_ROW_INPUT) is the output of the one
  * before; for the {} of a shell line without a final newline; an argv without DROVER_SPEC_ROW_INPUT
- * takes none. The spec is copied. */
+ * takes none. Output that was cut (drover_spec_keep()), or is over the limit of a row (8 MiB), is
+ * not passed on: DROVER_FAILED with status 126, and why. The spec is copied. */
 drover_task_t *drover_then (drover_task_t *t, const drover_spec_t *s, unsigned flags,
                             drover_cancel_source_t *cancel, drover_error_t *e);
 

@@ -67,6 +67,22 @@ static void follow_take (struct then *w, struct drover_task *inner)
 /* --- a spec -------------------------------------------------------------------------------------
  */
 
+/* Whole, and not longer than a value may be. */
+static int check_output (const drover_result_t *r, drover_error_t *e)
+{
+    if (r->out_bytes > r->out_len)
+        return fault_set (e, DROVER_ETOOBIG,
+                          "%" PRIu64 " of the %" PRIu64
+                          " bytes of the output of the task before were not kept",
+                          r->out_bytes - r->out_len, r->out_bytes);
+    if (r->out_len > WIRE_ROW_MAX)
+        return fault_set (e, DROVER_ETOOBIG,
+                          "the output of the task before is %" PRIu64
+                          " bytes long, more than a value may have (%u)",
+                          r->out_len, WIRE_ROW_MAX);
+    return 0;
+}
+
 /* All output of a result, in `room` where it is in a file. */
 static int output_of (const drover_result_t *r, struct buf *room, drover_bytes_t *out,
                       drover_error_t *e)
@@ -74,14 +90,11 @@ static int output_of (const drover_result_t *r, struct buf *room, drover_bytes_t
     drover_bytes_t piece;
     uint64_t at = 0;
     int rc;
+    if (check_output (r, e) != 0)
+        return -1;
     *out = (drover_bytes_t){r->out, r->out ? (size_t)r->out_len : 0};
     if (r->out)
         return 0;
-    if (r->out_len > WIRE_ROW_MAX)
-        return fault_set (e, DROVER_ETOOBIG,
-                          "the output of the task before is %" PRIu64
-                          " bytes long, more than a value may have (%u)",
-                          r->out_len, WIRE_ROW_MAX);
     while ((rc = drover_result_piece (r, 1, at, &piece, e)) == 1) {
         if (buf_append (room, piece.ptr, piece.len) != 0)
             return fault_set (e, DROVER_ENOMEM, "no memory for the output of the task before");
@@ -91,29 +104,31 @@ static int output_of (const drover_result_t *r, struct buf *room, drover_bytes_t
     return rc;
 }
 
-/* How many values the spec takes of the output, which is one; as the shell has it in $(...), a line
- * on a command line is without its end. */
-static size_t value_of (const struct drover_spec *s, drover_bytes_t *out)
+static bool takes_output (const struct drover_spec *s)
 {
-    bool as_input = s->m.flags & SPEC_ROW_INPUT;
+    return s->m.form != FORM_ARGV || s->m.flags & SPEC_ROW_INPUT;
+}
+
+/* As the shell has it in $(...), a line on a command line is without its end. */
+static void cut_newline (const struct drover_spec *s, drover_bytes_t *out)
+{
     const char *bytes = out->ptr;
-    if (s->m.form == FORM_ARGV && !as_input)
-        return 0;
-    if (s->m.form == FORM_SHELL && !as_input && out->len && bytes[out->len - 1] == '\n')
+    if (s->m.form == FORM_SHELL && !(s->m.flags & SPEC_ROW_INPUT) && out->len &&
+        bytes[out->len - 1] == '\n')
         out->len--;
-    return 1;
 }
 
 static void run_spec (struct then *w)
 {
     struct buf room;
-    drover_bytes_t value;
+    drover_bytes_t value = {NULL, 0};
     drover_error_t why = {0};
     struct drover_task *inner = NULL;
+    bool takes = takes_output (w->spec);
     buf_init (&room, WIRE_ROW_MAX);
-    if (output_of (drover_task_result (w->before), &room, &value, &why) == 0) {
-        size_t values = value_of (w->spec, &value);
-        inner = drover_task_run (w->t.h, w->spec, &value, values, NULL, &why);
+    if (!takes || output_of (drover_task_result (w->before), &room, &value, &why) == 0) {
+        cut_newline (w->spec, &value);
+        inner = drover_task_run (w->t.h, w->spec, &value, takes ? 1 : 0, NULL, &why);
     }
     buf_fini (&room);
     if (inner)

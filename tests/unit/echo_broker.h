@@ -1,8 +1,9 @@
 /* echo_broker: a small broker in a thread, on a real socket, whose tasks return their value; and a
  * handle of the public library on it.
  *
- * Values that mean something: "fail..." ends as failed with status 3; "hold..." is kept until the
- * broker hears CANCEL for it (it then ends as cancelled), or until echo_release().
+ * Values that mean something: "fail..." ends as failed with status 3; of the output of "cut..."
+ * 1000 bytes were not kept; "hold..." is kept until the broker hears CANCEL for it (it then ends as
+ * cancelled), or until echo_release().
  */
 #ifndef DROVER_TEST_ECHO_BROKER_H
 #define DROVER_TEST_ECHO_BROKER_H

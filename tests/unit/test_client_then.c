@@ -73,6 +73,26 @@ static void a_spec_runs_with_the_output_of_the_task_before (void **state)
     drover_task_free (&c);
 }
 
+static void an_output_that_was_cut_is_not_passed_on (void **state)
+{
+    (void)state;
+    const char *const argv[] = {"true", NULL};
+    drover_spec_t *takes_none = drover_spec_new_argv (argv);
+    drover_task_t *a = run ("cut");
+    drover_task_t *b = drover_then (a, echo, 0, NULL, &error);
+    drover_task_t *c = drover_then (a, takes_none, 0, NULL, &error);
+    assert_int_equal (result (b)->how, DROVER_FAILED);
+    assert_int_equal (result (b)->status, 126);
+    assert_string_equal (result (b)->reason,
+                         "1000 of the 1003 bytes of the output of the task before were not kept");
+    assert_int_equal (result (c)->how, DROVER_DONE);
+    assert_int_equal (broker.rows, 2);
+    drover_task_free (&a);
+    drover_task_free (&b);
+    drover_task_free (&c);
+    drover_spec_free (&takes_none);
+}
+
 static void a_function_is_called_with_the_result (void **state)
 {
     (void)state;
@@ -298,6 +318,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         TEST (a_spec_runs_with_the_output_of_the_task_before),
+        TEST (an_output_that_was_cut_is_not_passed_on),
         TEST (a_function_is_called_with_the_result),
         TEST (it_is_called_though_nobody_waits_for_it),
         TEST (a_failure_skips_what_comes_after_unless_it_is_asked_for),
