@@ -33,6 +33,7 @@ unit_tests = \
 	tests/unit/test_client_handle \
 	tests/unit/test_client_reattach \
 	tests/unit/test_client_restart \
+	tests/unit/test_client_rows \
 	tests/unit/test_client_session \
 	tests/unit/test_client_tasks \
 	tests/unit/test_client_then \
@@ -138,6 +139,8 @@ tests_unit_test_client_restart_LDADD = $(UNIT_CLIENT)
 ECHO_BROKER = tests/unit/echo_broker.c tests/unit/echo_broker.h
 tests_unit_test_client_handle_SOURCES = tests/unit/test_client_handle.c $(ECHO_BROKER)
 tests_unit_test_client_handle_LDADD = $(UNIT_CLIENT)
+tests_unit_test_client_rows_SOURCES = tests/unit/test_client_rows.c $(ECHO_BROKER)
+tests_unit_test_client_rows_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_tasks_SOURCES = tests/unit/test_client_tasks.c $(ECHO_BROKER)
 tests_unit_test_client_tasks_LDADD = $(UNIT_CLIENT)
 tests_unit_test_client_then_SOURCES = tests/unit/test_client_then.c $(ECHO_BROKER)

@@ -99,17 +99,30 @@ void rows_settle (struct drover_batch *b, const drover_result_t *r)
 /* --- cancelling ---------------------------------------------------------------------------------
  */
 
+static void free_late (struct late_cancel *late)
+{
+    free (late->reason);
+    free (late);
+}
+
 static void drop_late (struct futures *f)
 {
     struct late_cancel *late;
     while ((late = STAILQ_FIRST (&f->late))) {
         STAILQ_REMOVE_HEAD (&f->late, link);
-        free (late->reason);
-        free (late);
+        free_late (late);
     }
 }
 
-/* The broker may still put the batch off, and then knows no row of it. */
+/* Rows from this one on have not left: those of a chunk that has to be whole before it does. And
+ * none has for good before the batch is open: the broker may put it off, and then knows no row. */
+static uint64_t first_unsent (const struct batch *b)
+{
+    if (!b->opened)
+        return 0;
+    return b->whole_chunks && b->chunk_count ? b->chunk_first : UINT64_MAX;
+}
+
 static void cancel_later (struct futures *f, const drover_cancel_options_t *o)
 {
     struct late_cancel *late = mem_zalloc (sizeof *late);
@@ -119,12 +132,43 @@ static void cancel_later (struct futures *f, const drover_cancel_options_t *o)
     STAILQ_INSERT_TAIL (&f->late, late, link);
 }
 
+/* Now those rows of a range that have left, the others when they do. */
+static int cancel_range (struct futures *f, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    drover_cancel_options_t sent = *o, unsent = *o;
+    uint64_t bound = first_unsent (&f->b->b);
+    if (bound < o->first)
+        bound = o->first;
+    if (bound - o->first < o->count)
+        sent.count = bound - o->first;
+    unsent.first += sent.count;
+    unsent.count -= sent.count;
+    if (unsent.count)
+        cancel_later (f, &unsent);
+    return sent.count ? handle_cancel (f->b, &sent, e) : 0;
+}
+
 static void send_late (struct futures *f)
 {
+    struct late_cancels all = STAILQ_HEAD_INITIALIZER (all);
     struct late_cancel *late;
-    STAILQ_FOREACH (late, &f->late, link)
-        handle_cancel (f->b, &late->o, NULL);
-    drop_late (f);
+    STAILQ_CONCAT (&all, &f->late);
+    while ((late = STAILQ_FIRST (&all))) {
+        STAILQ_REMOVE_HEAD (&all, link);
+        cancel_range (f, &late->o, NULL);
+        free_late (late);
+    }
+}
+
+static bool has_due (const struct futures *f)
+{
+    const struct late_cancel *late;
+    uint64_t bound = first_unsent (&f->b->b);
+    STAILQ_FOREACH (late, &f->late, link) {
+        if (late->o.first < bound)
+            return true;
+    }
+    return false;
 }
 
 int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o, drover_error_t *e)
@@ -136,12 +180,7 @@ int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o,
     rows.first = run->first;
     rows.count = run->count;
     *run = (struct cancel_run){0};
-    if (!f || f->b->b.over)
-        return 0;
-    if (f->b->b.opened)
-        return handle_cancel (f->b, &rows, e);
-    cancel_later (f, &rows);
-    return 0;
+    return !f || f->b->b.over ? 0 : cancel_range (f, &rows, e);
 }
 
 int rows_cancel_add (struct cancel_run *run, struct drover_task *t,
@@ -227,7 +266,7 @@ static bool is_unneeded (const struct futures *f)
 
 bool rows_have_work (const struct futures *f)
 {
-    return (!STAILQ_EMPTY (&f->late) && (f->b->b.opened || f->b->b.over)) || whole_is_due (f) ||
+    return has_due (f) || (f->b->b.over && !STAILQ_EMPTY (&f->late)) || whole_is_due (f) ||
            is_unneeded (f);
 }
 
@@ -235,7 +274,7 @@ void rows_look (struct futures *f)
 {
     if (f->b->b.over)
         drop_late (f);
-    else if (f->b->b.opened)
+    else if (has_due (f))
         send_late (f);
     if (whole_is_due (f))
         settle_whole (f);

@@ -5,7 +5,7 @@
 #include "client/lib/handle.h"
 #include "client/lib/task.h"
 
-struct late_cancel; /* asked for before the broker had opened the batch */
+struct late_cancel; /* asked for before the broker could have the rows */
 STAILQ_HEAD (late_cancels, late_cancel);
 
 struct futures { /* of a batch */

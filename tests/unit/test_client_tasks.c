@@ -258,72 +258,6 @@ static void the_broker_going_away_settles_all (void **state)
     free_many (t, 2);
 }
 
-/* --- in a batch ---------------------------------------------------------------------------------
- */
-
-static void a_batch_limits_the_futures_in_it (void **state)
-{
-    (void)state;
-    drover_batch_options_t o = {.jobs = 2};
-    drover_batch_t *b = drover_batch_open (h, &o, &error);
-    int spec = drover_batch_add_spec (b, echo, &error);
-    drover_bytes_t v = {"x", 1};
-    drover_task_t *t[3];
-    for (int i = 0; i < 3; i++)
-        t[i] = drover_batch_task (b, spec, &v, 1, NULL, &error);
-    assert_int_equal (drover_batch_add (b, spec, &v, 1, &error), -1);
-    assert_int_equal (error.code, DROVER_EINVAL);
-    drover_task_t *whole = drover_when_batch (b, &error);
-    drover_batch_close (b, &error);
-    wait_for (whole);
-    assert_int_equal (how (whole), DROVER_DONE);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal (how (t[i]), DROVER_DONE);
-    drover_task_free (&whole);
-    free_many (t, 3);
-    drover_batch_free (&b);
-}
-
-static void rows_with_events_have_no_futures (void **state)
-{
-    (void)state;
-    drover_batch_t *b = drover_batch_open (h, NULL, &error);
-    int spec = drover_batch_add_spec (b, echo, &error);
-    drover_bytes_t v = {"x", 1};
-    assert_int_equal (drover_batch_add (b, spec, &v, 1, &error), 0);
-    assert_null (drover_batch_task (b, spec, &v, 1, NULL, &error));
-    assert_int_equal (error.code, DROVER_EINVAL);
-    drover_task_t *whole = drover_when_batch (b, &error);
-    drover_task_t *again = drover_when_batch (b, &error);
-    drover_batch_close (b, &error);
-    wait_for (whole);
-    wait_for (again);
-    const drover_event_t *event;
-    int results = 0;
-    while (drover_next (h, 0, &event, &error) == 1)
-        results += event->kind == DROVER_EVENT_RESULT;
-    assert_int_equal (results, 1);
-    drover_task_free (&whole);
-    drover_task_free (&again);
-}
-
-static void a_batch_that_is_freed_lives_for_its_futures (void **state)
-{
-    (void)state;
-    drover_batch_t *b = drover_batch_open (h, NULL, &error);
-    int spec = drover_batch_add_spec (b, echo, &error);
-    drover_bytes_t v = {"hold", 4};
-    drover_task_t *t = drover_batch_task (b, spec, &v, 1, NULL, &error);
-    drover_batch_free (&b);
-    assert_null (b);
-    assert_int_equal (drover_sync (h, PATIENCE_MS, &error), 0);
-    echo_release ();
-    wait_for (t);
-    assert_int_equal (how (t), DROVER_DONE);
-    drover_task_free (&t);
-    expect_quiet ();
-}
-
 /* --- combinations -------------------------------------------------------------------------------
  */
 
@@ -744,9 +678,6 @@ int main (void)
         TEST (futures_cause_no_events),
         TEST (a_foreign_loop_settles_futures_through_drover_next),
         TEST (the_broker_going_away_settles_all),
-        TEST (a_batch_limits_the_futures_in_it),
-        TEST (rows_with_events_have_no_futures),
-        TEST (a_batch_that_is_freed_lives_for_its_futures),
         TEST (all_are_waited_for),
         TEST (any_names_the_first_and_success_the_first_good_one),
         TEST (a_count_that_cannot_be_reached_is_said_at_once),
