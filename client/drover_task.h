@@ -89,8 +89,9 @@ drover_task_t *drover_batch_task_keyed (drover_batch_t *b, int spec, drover_byte
                                         drover_cancel_source_t *cancel, drover_error_t *e);
 
 /* A future of a whole batch: it settles when the broker has ended it. `how` is DROVER_DONE if all
- * its tasks are. The batch is to be closed some time, and its results to be read meanwhile: those
- * that are events and not taken stay in memory. */
+ * its tasks are; `reason` says why it is not, as that of DROVER_EVENT_END does. The batch is to be
+ * closed some time, and its results to be read meanwhile: those that are events and not taken stay
+ * in memory. */
 drover_task_t *drover_when_batch (drover_batch_t *b, drover_error_t *e);
 
 /* NULL is fine. */

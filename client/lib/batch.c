@@ -42,6 +42,7 @@ void batch_fini (struct batch *b)
         buf_fini (&in->kept);
         free (in);
     }
+    free (b->end_reason);
     opening_fini (&b->opening);
     partials_fini (&b->partials, b->store);
     ranges_fini (&b->done);

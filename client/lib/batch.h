@@ -60,7 +60,8 @@ struct batch {
     bool wants_room;    /* was told to wait */
     bool futures;       /* each row has one, and no result is an event */
     bool all_done;      /* by the broker's count at its end */
-    uint64_t end_state; /* enum wire_batch_state, when it is over */
+    uint64_t end_state; /* enum wire_batch_state, when it is over, ... */
+    char *end_reason;   /* ... and why; NULL: it is not over */
 
     int specs;
     struct buf chunk; /* rows that have not left */

@@ -96,10 +96,12 @@ static void answer (struct core *c, const struct request *q, enum wire_code code
 }
 
 /* The broker will say no more about it. */
-static void set_over (struct core *c, struct batch *b, uint64_t state, bool all_done)
+static void set_over (struct core *c, struct batch *b, uint64_t state, struct bytes why,
+                      bool all_done)
 {
     b->over = true;
     b->end_state = state;
+    b->end_reason = mem_strndup ((const char *)why.ptr, why.len);
     b->all_done = all_done;
     c->n_busy -= opening_waits (&b->opening);
     opening_done (&b->opening);
@@ -109,7 +111,7 @@ static void set_over (struct core *c, struct batch *b, uint64_t state, bool all_
 static void end_here (struct core *c, struct batch *b, enum outcome_how how,
                       enum wire_batch_state state, const char *why)
 {
-    set_over (c, b, state, false);
+    set_over (c, b, state, bytes_str (why), false);
     struct item *rows = put (c, ITEM_UNFINISHED, b, why);
     rows->how = how;
     struct item *end = put (c, ITEM_END, b, why);
@@ -195,10 +197,10 @@ static void on_end (struct core *c, struct wire *w)
         b->put_off--;
         return;
     }
-    set_over (c, b, w->m.end.state, w->m.end.done == w->m.end.total);
+    set_over (c, b, w->m.end.state, w->m.end.reason, w->m.end.done == w->m.end.total);
     if (!b->attached && w->m.end.state != BATCH_RUNNING) {
         struct item *rows = put (c, ITEM_UNFINISHED, b, NULL);
-        rows->text = mem_strndup ((const char *)w->m.end.reason.ptr, w->m.end.reason.len);
+        rows->text = mem_strdup (b->end_reason);
         rows->how = w->m.end.state == BATCH_CANCELLED ? OUTCOME_CANCELLED : OUTCOME_BROKER_LOST;
     }
     put_message (c, ITEM_END, b, w);

@@ -248,10 +248,14 @@ static void settle_whole (struct futures *f)
         [BATCH_BROKEN] = OUTCOME_BROKER_LOST,
     };
     enum outcome_how how = hows[b->end_state];
-    if (b->end_state != BATCH_BROKEN && b->all_done)
+    const char *why = b->end_reason;
+    if (how == OUTCOME_FAILED)
+        why = "not all tasks of the batch are done";
+    if (b->end_state != BATCH_BROKEN && b->all_done) {
         how = OUTCOME_DONE;
-    task_settle_own (f->whole, how, how == OUTCOME_DONE ? 0 : 1, 0,
-                     how == OUTCOME_FAILED ? "not all tasks of the batch are done" : "");
+        why = "";
+    }
+    task_settle_own (f->whole, how, how == OUTCOME_DONE ? 0 : 1, 0, why);
 }
 
 static bool whole_is_due (const struct futures *f)

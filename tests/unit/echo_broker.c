@@ -72,8 +72,10 @@ static void end_if_over (struct echo_broker *b, struct echo_batch *of)
     struct wire w = {.kind = WIRE_END };
     of->ended = true;
     w.m.end.batch = of->handle;
-    w.m.end.state = BATCH_FINISHED;
-    w.m.end.total = w.m.end.done = of->total;
+    w.m.end.state = of->cancelled ? BATCH_CANCELLED : BATCH_FINISHED;
+    w.m.end.reason = bytes_str (of->reason);
+    w.m.end.total = of->total;
+    w.m.end.done = of->cancelled ? 0 : of->total;
     say (b, w);
 }
 
@@ -127,6 +129,7 @@ static void on_rows (struct echo_broker *b, const struct wire *w)
         count++;
     }
     b->rows += w->m.rows.count; /* before the client can know of it */
+    of->rows += w->m.rows.count;
     send_results (b, of, &body, count);
     buf_fini (&body);
 }
@@ -159,10 +162,22 @@ static void end_held (struct echo_broker *b, const struct msg_cancel *m)
     b->n_held = kept;
 }
 
+static void cancel_all (struct echo_batch *of, const struct msg_cancel *m)
+{
+    of->closed = of->cancelled = true;
+    of->total = of->rows;
+    snprintf (of->reason, sizeof of->reason, "%.*s", (int)m->reason.len,
+              (const char *)m->reason.ptr);
+}
+
 static void on_cancel (struct echo_broker *b, const struct msg_cancel *m)
 {
     b->cancels++;
+    struct echo_batch *of = batch_of (b, m->batch);
+    if (!m->count)
+        cancel_all (of, m);
     end_held (b, m);
+    end_if_over (b, of);
     say (b, (struct wire){.kind = WIRE_REPLY, .m.reply = {.ref = m->ref}});
 }
 

@@ -27,6 +27,8 @@ struct echo_batch {
     unsigned held;
     bool closed;
     bool ended;
+    bool cancelled;
+    char reason[80];
 };
 
 struct echo_held {

@@ -134,6 +134,40 @@ static void a_batch_that_is_freed_lives_for_its_futures (void **state)
     expect_quiet ();
 }
 
+static drover_task_t *whole_with_a_row (drover_batch_t **b)
+{
+    *b = drover_batch_open (h, NULL, &error);
+    drover_task_t *t = run (*b, drover_batch_add_spec (*b, echo, &error), "hold", NULL);
+    drover_task_free (&t);
+    sync_all ();
+    return drover_when_batch (*b, &error);
+}
+
+static void a_batch_that_is_cancelled_says_why (void **state)
+{
+    (void)state;
+    drover_batch_t *b;
+    drover_task_t *whole = whole_with_a_row (&b);
+    drover_cancel_options_t o = {.reason = "not wanted"};
+    assert_true (drover_batch_cancel (b, &o, &error) != 0);
+    wait_for (whole);
+    assert_int_equal (how (whole), DROVER_CANCELLED);
+    assert_string_equal (drover_task_result (whole)->reason, "not wanted");
+    drover_task_free (&whole);
+}
+
+static void a_batch_that_is_lost_says_why (void **state)
+{
+    (void)state;
+    drover_batch_t *b;
+    drover_task_t *whole = whole_with_a_row (&b);
+    echo_leave ();
+    wait_for (whole);
+    assert_int_equal (how (whole), DROVER_BROKER_LOST);
+    assert_string_not_equal (drover_task_result (whole)->reason, "");
+    drover_task_free (&whole);
+}
+
 /* --- cancelling ---------------------------------------------------------------------------------
  */
 
@@ -206,6 +240,8 @@ int main (void)
         TEST (a_batch_limits_the_futures_in_it),
         TEST (rows_with_events_have_no_futures),
         TEST (a_batch_that_is_freed_lives_for_its_futures),
+        TEST (a_batch_that_is_cancelled_says_why),
+        TEST (a_batch_that_is_lost_says_why),
         TEST (what_has_left_is_cancelled_at_once_and_the_rest_when_it_leaves),
         TEST (also_where_the_batch_was_not_open_yet),
     };
