@@ -751,7 +751,8 @@ size_t drover_advise (const drover_worth_t *w, drover_advice_t *advice, size_t m
 
 /* --- a loop in one call -------------------------------------------------------------------------
  * Each opens a batch, runs it and returns when it is over: 0 when all tasks are done, 1 when some
- * are not, -1 with an error. Events of other batches are kept for drover_next(). */
+ * are not, -1 with an error. Events of other batches are kept for drover_next(). `options` may be
+ * NULL; with their `deadline_ms` or `cancel` the call has a time-out, or can be ended. */
 
 /* Called for each outcome, in order of completion; other than 0 cancels the rest (-1,
  * DROVER_ESTOPPED). */
@@ -782,8 +783,9 @@ int drover_foreach_compare (drover_t *h, const drover_spec_t *s,
                             drover_error_t *e);
 
 /* Run one task. `*result` (may be NULL) is for the caller to free. */
-int drover_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values, size_t count,
-                drover_result_t **result, drover_error_t *e);
+int drover_run (drover_t *h, const drover_spec_t *s, const drover_batch_options_t *options,
+                const drover_bytes_t *values, size_t count, drover_result_t **result,
+                drover_error_t *e);
 
 /* Run different specs at the same time, each once, without values. */
 int drover_invoke (drover_t *h, const drover_spec_t *const *specs, size_t count,

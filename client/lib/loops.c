@@ -175,13 +175,14 @@ static int keep_result (const drover_result_t *result, void *arg)
     return 0;
 }
 
-int drover_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values, size_t count,
-                drover_result_t **result, drover_error_t *e)
+int drover_run (drover_t *h, const drover_spec_t *s, const drover_batch_options_t *options,
+                const drover_bytes_t *values, size_t count, drover_result_t **result,
+                drover_error_t *e)
 {
     struct running r = {.fn = result ? keep_result : NULL, .arg = result};
     if (result)
         *result = NULL;
-    if (begin (&r, h, NULL, 0, e) != 0)
+    if (begin (&r, h, options, 0, e) != 0)
         return -1;
     int spec = drover_batch_add_spec (r.b, s, e);
     int rc = spec < 0 || drover_batch_add (r.b, spec, values, count, e) < 0 ||

@@ -22,10 +22,27 @@ static void run_returns_what_the_task_returned (void **state)
     drover_spec_t *s = echo_spec ();
     drover_bytes_t v = {"hello", 5};
     drover_result_t *r;
-    assert_int_equal (drover_run (h, s, &v, 1, &r, &error), 0);
+    assert_int_equal (drover_run (h, s, NULL, &v, 1, &r, &error), 0);
     assert_int_equal (r->out_len, 5);
     assert_memory_equal (r->out, "hello", 5);
     drover_result_free (&r);
+    drover_spec_free (&s);
+}
+
+static void run_ends_with_its_cancel_source (void **state)
+{
+    (void)state;
+    drover_spec_t *s = echo_spec ();
+    drover_bytes_t v = {"hold", 4};
+    drover_cancel_source_t *c = drover_cancel_source_new (NULL, &error);
+    drover_batch_options_t o = {.cancel = c};
+    drover_result_t *r;
+    drover_cancel_source_cancel_after (c, 20);
+    assert_int_equal (drover_run (h, s, &o, &v, 1, &r, &error), 1);
+    assert_int_equal (r->how, DROVER_CANCELLED);
+    assert_string_equal (r->reason, "the time is over");
+    drover_result_free (&r);
+    drover_cancel_source_free (&c);
     drover_spec_free (&s);
 }
 
@@ -160,7 +177,7 @@ static void a_broker_that_forgot_the_connection_is_told_again (void **state)
     drover_spec_t *s = echo_spec ();
     drover_bytes_t v = {"hello", 5};
     drover_result_t *r;
-    assert_int_equal (drover_run (h, s, &v, 1, &r, &error), 0);
+    assert_int_equal (drover_run (h, s, NULL, &v, 1, &r, &error), 0);
     assert_memory_equal (r->out, "hello", 5);
     drover_result_free (&r);
     drover_spec_free (&s);
@@ -358,6 +375,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         TEST (run_returns_what_the_task_returned),
+        TEST (run_ends_with_its_cancel_source),
         TEST (foreach_gives_each_value_to_one_task),
         TEST (foreach_compare_runs_all_twice_and_tells_the_first),
         TEST (a_limit_of_unfinished_rows_is_kept),
