@@ -138,8 +138,9 @@ static inline int drover_call_fail (drover_call_t *call, const char *reason)
     return 1;
 }
 
-/* Not 0 when somebody cancelled the task: return soon (anything; the outcome is `cancelled`), or be
- * killed after the grace time. Costs a read of memory. */
+/* Not 0 when somebody cancelled the task: return soon, or be killed after the grace time. With 0
+ * the task is done all the same, with another number its outcome is `cancelled`. Costs a read of
+ * memory. */
 static inline int drover_cancelled (const drover_call_t *call)
 {
     return call->table->cancelled (call);
