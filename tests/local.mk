@@ -63,6 +63,7 @@ unit_tests = \
 	tests/unit/test_query \
 	tests/unit/test_ranges \
 	tests/unit/test_retrying \
+	tests/unit/test_rivals \
 	tests/unit/test_rivals_report \
 	tests/unit/test_rowfile \
 	tests/unit/test_rows \
@@ -149,6 +150,8 @@ tests_unit_test_client_session_LDADD = $(UNIT_CLIENT)
 tests_unit_test_help_LDADD = $(UNIT_CLI)
 tests_unit_test_retrying_LDADD = $(UNIT_CLI)
 tests_unit_test_selectors_LDADD = $(UNIT_CLI)
+tests_unit_test_rivals_SOURCES = tests/unit/test_rivals.c $(ECHO_BROKER)
+tests_unit_test_rivals_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_rivals_report_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)
 tests_unit_test_tally_LDADD = $(UNIT_CLI)
 tests_unit_test_summary_LDADD = client/libcli.a $(UNIT_CLIENT) $(JANSSON_LIBS)

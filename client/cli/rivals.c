@@ -20,6 +20,8 @@
 
 #define KEEP_BYTES ((uint64_t)16 << 20) /* of each stream, of what a broker is to keep */
 #define SYNC_STEP_MS 200                /* how often a signal is looked for at the end */
+#define AGAIN_US US_PER_S               /* before what was refused for now is asked again */
+#define REASON_MAX 256
 
 static const int wanted_signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
 
@@ -41,7 +43,11 @@ struct rivals {
     int64_t started_us;  /* monotonic */
     int64_t won_us;      /* likewise */
     uint64_t cancel_ref; /* of the cancellation that is waited for; 0: none */
-    int interrupts;      /* signals that came */
+    bool kill;           /* at once */
+    char reason[REASON_MAX + 1];
+    int64_t again_us; /* it was refused for now, and is asked again then; or CLOCK_NEVER */
+    bool told_again;  /* said */
+    int interrupts;   /* signals that came */
     bool detached;
     bool closed;
     bool cancelled;   /* by us */
@@ -69,19 +75,26 @@ static void close_batch (struct rivals *r)
     r->closed = true;
 }
 
+static void ask_cancel (struct rivals *r)
+{
+    drover_cancel_options_t options = {.kill = r->kill, .reason = r->reason};
+    uint64_t ref = drover_batch_cancel (r->batch, &options, NULL);
+
+    r->cancel_ref = ref ? ref : r->cancel_ref;
+    r->again_us = CLOCK_NEVER;
+    drover_flush (r->h);
+}
+
 /* Whatever has not ended ends. Again with kill: at once. */
 static void cancel_rest (struct rivals *r, const char *reason, bool kill)
 {
-    drover_cancel_options_t options = {.kill = kill, .reason = reason};
-    uint64_t ref;
-
     close_batch (r);
     if (r->cancelled && !kill)
         return;
-    ref = drover_batch_cancel (r->batch, &options, NULL);
-    r->cancel_ref = ref ? ref : r->cancel_ref;
     r->cancelled = true;
-    drover_flush (r->h);
+    r->kill = kill;
+    snprintf (r->reason, sizeof r->reason, "%s", reason);
+    ask_cancel (r);
 }
 
 /* Returns other than 0 when it is time to leave: also for a sink that waits. */
@@ -163,6 +176,9 @@ static void on_result (struct rivals *r, const drover_result_t *result)
 static void on_end (struct rivals *r, const drover_end_t *end)
 {
     r->finished = true;
+    if (r->again_us != CLOCK_NEVER && end->state != DROVER_BATCH_BROKEN)
+        ask_cancel (r); /* it is answered at once */
+    r->again_us = CLOCK_NEVER;
     if (end->state == DROVER_BATCH_BROKEN)
         in_trouble (r, end->reason[0] ? end->reason : "the batch ended before its time");
     else if (end->state == DROVER_BATCH_CANCELLED && !r->cancelled)
@@ -181,15 +197,34 @@ static void on_notice (struct rivals *r, const drover_notice_t *n)
 }
 
 /* The losers' processes are gone, says the broker, which heard it from their workers. */
+static void on_gone (struct rivals *r)
+{
+    if (!r->report.winner || r->report.gone)
+        return;
+    r->report.gone = true;
+    r->report.gone_us = (uint64_t)(clock_mono_us () - r->won_us);
+}
+
+/* They run on: the broker has no room to write that they are to end, or too much to answer. */
+static void on_refusal (struct rivals *r, const char *why)
+{
+    r->again_us = clock_mono_us () + AGAIN_US;
+    if (!r->told_again && !r->run.session.quiet)
+        say (command_of (r), "the broker cannot cancel the tasks now (%s); trying again", why);
+    r->told_again = true;
+}
+
 static void on_reply (struct rivals *r, const drover_event_t *event)
 {
+    int code = event->reply->code;
+
     if (event->ref == 0 || event->ref != r->cancel_ref)
         return;
     r->cancel_ref = 0;
-    if (r->report.winner && !r->report.gone) {
-        r->report.gone = true;
-        r->report.gone_us = (uint64_t)(clock_mono_us () - r->won_us);
-    }
+    if (code == DROVER_OK || code == DROVER_EUNKNOWN)
+        on_gone (r);
+    else if (code != DROVER_ELOST) /* then the end of the batch says so */
+        on_refusal (r, event->reply->text);
 }
 
 static void on_event (struct rivals *r, const drover_event_t *event)
@@ -247,7 +282,8 @@ static void take_events (struct rivals *r)
     }
     if (got < 0)
         in_trouble (r, e.text);
-    r->over = r->over || got < 0 || (r->finished && r->cancel_ref == 0);
+    r->over =
+        r->over || got < 0 || (r->finished && r->cancel_ref == 0 && r->again_us == CLOCK_NEVER);
 }
 
 /* The broker has it all, and keeps it without us. */
@@ -275,8 +311,11 @@ static void loop (struct rivals *r)
         take_events (r);
         if (!r->over && r->detached && r->report.winner && !r->cancelled)
             hand_over (r);
-        if (!r->over && poll (fds, 2, -1) > 0 && fds[1].revents)
+        if (!r->over && poll (fds, 2, clock_poll_ms (r->again_us, clock_mono_us ())) > 0 &&
+            fds[1].revents)
             on_signals (r);
+        if (!r->over && clock_mono_us () >= r->again_us)
+            ask_cancel (r);
     }
 }
 
@@ -439,7 +478,7 @@ static int run_list (struct rivals *r)
 
 int rivals_run (const struct rivals_opts *o)
 {
-    struct rivals r = {.opts = o, .run = plan_runner (o->plan)};
+    struct rivals r = {.opts = o, .run = plan_runner (o->plan), .again_us = CLOCK_NEVER};
     struct err e;
     int status;
 

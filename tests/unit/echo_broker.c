@@ -173,6 +173,12 @@ static void cancel_all (struct echo_batch *of, const struct msg_cancel *m)
 static void on_cancel (struct echo_broker *b, const struct msg_cancel *m)
 {
     b->cancels++;
+    if (b->refusals > 0) {
+        b->refusals--;
+        say (b,
+             (struct wire){.kind = WIRE_REPLY, .m.reply = {.ref = m->ref, .code = WIRE_STORAGE}});
+        return;
+    }
     struct echo_batch *of = batch_of (b, m->batch);
     if (!m->count)
         cancel_all (of, m);

@@ -51,8 +51,9 @@ struct echo_broker {
     _Atomic unsigned specs;
     _Atomic unsigned cancels; /* CANCEL messages */
     _Atomic uint64_t rows;
-    _Atomic bool forget; /* answer with no_session until the next HELLO */
-    bool dumb;           /* after WELCOME */
+    _Atomic bool forget;  /* answer with no_session until the next HELLO */
+    bool dumb;            /* after WELCOME */
+    _Atomic int refusals; /* CANCEL messages that it cannot carry out now, to come */
 };
 
 extern char echo_dir[];
