@@ -206,6 +206,12 @@ static void on_end (struct core *c, struct wire *w)
     put_message (c, ITEM_END, b, w);
 }
 
+/* It has too many requests to answer, or cannot write what this one changes. */
+static bool is_refused_for_now (uint64_t code)
+{
+    return code == WIRE_BUSY || code == WIRE_STORAGE;
+}
+
 static void on_reply (struct core *c, struct wire *w)
 {
     struct request *q = requests_find (&c->requests, w->m.reply.ref);
@@ -230,6 +236,8 @@ static void on_reply (struct core *c, struct wire *w)
         w->m.reply.code = WIRE_MALFORMED;
     }
     q->begun = true;
+    if (q->quiet && is_refused_for_now (w->m.reply.code) && !(b && b->over))
+        request_unasked (q, c->session);
     bool quiet = q->quiet;
     struct join *join = q->join;
     if (!w->m.reply.more)

@@ -111,7 +111,8 @@ bool core_has_unsent (const struct core *c);
  */
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e);
 
-/* The same where nobody wants to see the answer: 0, or -1. */
+/* The same where nobody wants to see the answer: 0, or -1. A cancellation that the broker cannot
+ * carry out for now is left with it until it can. */
 int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e);
 
 /* Answer a request from here: a new one, or this one. */

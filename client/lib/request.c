@@ -125,6 +125,17 @@ bool request_is_done (const struct request *q, enum wire_code code)
     return q->again && code == WIRE_UNKNOWN && wire_frames_kind (&q->frames) == WIRE_REMOVE;
 }
 
+void request_unasked (const struct request *q, struct session *s)
+{
+    struct wire w;
+    if (wire_decode (&w, &q->frames, NULL, NULL) != 0)
+        return;
+    w.m.cancel.ref = 0;
+    if (w.kind == WIRE_CANCEL)
+        session_post (s, LANE_CONTROL, &w, NULL);
+    wire_fini (&w);
+}
+
 void request_again (struct request *q, struct session *s, enum chan_lane lane)
 {
     q->again = true;

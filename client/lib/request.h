@@ -74,6 +74,10 @@ bool request_by_number (struct request *q);
 /* The broker does not know what was to be forgotten: by now it is, by this very request. */
 bool request_is_done (const struct request *q, enum wire_code code);
 
+/* Say what it says without a ref, if that can be: the broker then answers nothing, and does it when
+ * it can. */
+void request_unasked (const struct request *q, struct session *s);
+
 /* Ask again in a new session. */
 void request_again (struct request *q, struct session *s, enum chan_lane lane);
 

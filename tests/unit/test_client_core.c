@@ -298,6 +298,31 @@ static void rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one (vo
     expect_leave (WIRE_ROWS);
 }
 
+/* The library's own: there is nobody to ask again. */
+static void a_cancellation_that_is_refused_for_now_is_left_with_the_broker (void **state)
+{
+    (void)state;
+    static const enum wire_code codes[] = {WIRE_BUSY, WIRE_STORAGE};
+    struct wire cancel = {.kind = WIRE_CANCEL};
+    cancel.m.cancel.batch = batch.handle;
+    cancel.m.cancel.reason = bytes_str ("enough");
+    for (unsigned i = 0; i < 2; i++) {
+        acknowledge_all ();
+        assert_int_equal (core_tell (&core, &cancel, batch.handle, NULL), 0);
+        struct wire asked = expect_leaves (WIRE_CANCEL);
+        uint64_t ref = asked.m.cancel.ref;
+        wire_fini (&asked);
+        comes ((struct wire){.kind = WIRE_REPLY, .m.reply = {.ref = ref, .code = codes[i]}});
+        struct wire told = expect_leaves (WIRE_CANCEL);
+        assert_int_equal (told.m.cancel.ref, 0);
+        assert_int_equal (told.m.cancel.batch, batch.handle);
+        assert_true (bytes_equal (told.m.cancel.reason, bytes_str ("enough")));
+        wire_fini (&told);
+        expect_leave (0);
+        expect_nothing ();
+    }
+}
+
 static void records_of_a_reply_are_pairs (void **state)
 {
     (void)state;
@@ -404,6 +429,7 @@ int main (void)
         TEST (unanswered_requests_are_asked_again_in_a_new_session),
         TEST (a_cancelled_range_goes_behind_its_rows),
         TEST (rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one),
+        TEST (a_cancellation_that_is_refused_for_now_is_left_with_the_broker),
         TEST (records_of_a_reply_are_pairs),
         TEST (live_output_comes_as_it_is),
         TEST (an_unknown_handle_ends_its_batch),
