@@ -653,7 +653,8 @@ uint64_t drover_drain_broker (drover_t *h, drover_error_t *e);
  * after `timeout_ms`, DROVER_EINVAL for a private one. The session is over either way. */
 int drover_stop_broker (drover_t *h, int64_t timeout_ms, drover_error_t *e);
 
-/* Nobody waits for this ref any more. */
+/* Nobody waits for this ref any more. A cancellation is carried out all the same, as soon as the
+ * broker can. */
 void drover_drop (drover_t *h, uint64_t ref);
 
 /* --- requests that wait --- */

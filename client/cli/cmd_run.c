@@ -73,7 +73,7 @@ static void run_cancel (struct run *r, bool kill)
 {
     drover_cancel_options_t options = {.kill = kill, .reason = "interrupted"};
 
-    drover_batch_cancel (r->batch, &options, NULL);
+    drover_drop (r->h, drover_batch_cancel (r->batch, &options, NULL));
 }
 
 static void run_interrupt (struct run *r, int signo)

@@ -44,8 +44,8 @@ static void runner_cancel (struct runner *r, const char *reason, bool kill)
     drover_cancel_options_t options = {.kill = kill, .reason = reason};
 
     end_feeding (r);
-    if (!r->cancelled || kill)
-        drover_batch_cancel (r->batch, &options, NULL);
+    if (!r->cancelled || kill) /* what comes of it the end tells */
+        drover_drop (r->h, drover_batch_cancel (r->batch, &options, NULL));
     r->cancelled = true;
     drover_flush (r->h);
 }
@@ -62,7 +62,7 @@ static void hang_up (struct runner *r)
     r->hung_up = true;
     r->cut = r->feeding != FEED_ENDED;
     end_feeding (r);
-    drover_batch_cancel (r->batch, &options, NULL);
+    drover_drop (r->h, drover_batch_cancel (r->batch, &options, NULL));
     drover_flush (r->h);
 }
 

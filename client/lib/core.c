@@ -716,9 +716,15 @@ uint64_t core_join (struct core *c, const uint64_t *refs, size_t count)
     return requests_join (&c->requests, refs, count);
 }
 
+/* A cancellation is to be carried out all the same, also by a broker that refuses it for now. */
 static void drop_request (struct core *c, struct request *q, bool tell)
 {
     struct wire w = {.kind = WIRE_DROP_REF, .m.drop_ref.ref = q->ref};
+    if (wire_frames_kind (&q->frames) == WIRE_CANCEL) {
+        q->quiet = true;
+        q->join = NULL;
+        return;
+    }
     requests_forget (&c->requests, q);
     if (tell && session_state (c->session) != SESSION_LOST)
         session_post (c->session, LANE_CONTROL, &w, NULL);

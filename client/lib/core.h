@@ -132,7 +132,8 @@ void core_cancel_unopened (struct core *c, struct batch *b, const char *reason);
 /* Nothing waits to be acknowledged, or for a broker that is busy. */
 bool core_idle (const struct core *c);
 
-/* Forget a request and what has come of its answer; with `tell` the broker hears of it. */
+/* Forget a request and what has come of its answer; with `tell` the broker hears of it. Of a
+ * cancellation only the answer is forgotten. */
 void core_drop (struct core *c, uint64_t ref, bool tell);
 
 /* Take the next reply with that ref out of the queue: 1 with *event, which core_reply_record()

@@ -68,6 +68,35 @@ start_on_disk() {
     end "$WORKER_PID"
 }
 
+# taken PID: it has no signal that it has not read.
+taken() {
+    grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$1/status"
+}
+
+@test "what is interrupted while the disk is full ends when there is room" {
+    local foreach status=0
+    start_on_disk
+    start_worker
+    start_job foreach drover foreach 'echo $$ >{}; exec sleep 100' ::: a b
+    foreach=$JOB_PID
+    wait_until test -s a
+    wait_until test -s b
+    drover status >/dev/null # so the broker has been told that there are no more tasks
+    disk full
+    ends_with 125 timeout 20 drover submit 'echo {}' ::: c
+    kill -TERM "$foreach"
+    wait_until taken "$foreach"
+    drover status >status
+    says status "No space left on device"
+    disk ""
+    wait_until dead "$foreach"
+    wait "$foreach" || status=$?
+    same "$status" 255
+    dead "$(cat a)"
+    dead "$(cat b)"
+    end "$WORKER_PID"
+}
+
 @test "after a failed sync nothing that was acknowledged is missing" {
     start_on_disk
     start_worker

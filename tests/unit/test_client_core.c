@@ -323,6 +323,22 @@ static void a_cancellation_that_is_refused_for_now_is_left_with_the_broker (void
     }
 }
 
+static void a_cancellation_that_is_dropped_is_still_wanted (void **state)
+{
+    (void)state;
+    struct wire cancel = {.kind = WIRE_CANCEL, .m.cancel.batch = batch.handle};
+    acknowledge_all ();
+    uint64_t ref = ask (cancel, batch.handle);
+    core_drop (&core, ref, true);
+    expect_leave (WIRE_CANCEL);
+    expect_leave (0);
+    comes ((struct wire){.kind = WIRE_REPLY, .m.reply = {.ref = ref, .code = WIRE_STORAGE}});
+    struct wire told = expect_leaves (WIRE_CANCEL);
+    assert_int_equal (told.m.cancel.ref, 0);
+    wire_fini (&told);
+    expect_nothing ();
+}
+
 static void records_of_a_reply_are_pairs (void **state)
 {
     (void)state;
@@ -430,6 +446,7 @@ int main (void)
         TEST (a_cancelled_range_goes_behind_its_rows),
         TEST (rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one),
         TEST (a_cancellation_that_is_refused_for_now_is_left_with_the_broker),
+        TEST (a_cancellation_that_is_dropped_is_still_wanted),
         TEST (records_of_a_reply_are_pairs),
         TEST (live_output_comes_as_it_is),
         TEST (an_unknown_handle_ends_its_batch),
