@@ -259,9 +259,8 @@ typedef struct drover_reply {
 
 enum drover_note {
     DROVER_NOTE_NO_WORKER = 1, /* no worker is connected (not told of a private broker) */
-    DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it: it waits for one that can; a
-                                  private broker gets no other, there the batch is cancelled */
-    DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function: likewise */
+    DROVER_NOTE_TASK_TOO_BIG,  /* no worker there could ever run it (private broker: cancelled) */
+    DROVER_NOTE_NO_FUNCTION,   /* no worker there has the function; likewise */
     DROVER_NOTE_WORKER_LOST,
     DROVER_NOTE_AWAY =
         1000,               /* the broker does not answer, or stopped; the library goes on trying */
@@ -581,9 +580,8 @@ uint64_t drover_wait (drover_t *h, uint64_t id, int condition, uint64_t n, drove
 /* Run rows [first, first + count) (count 0: all) of a detached batch again that ended in one of
  * `hows`: 1 << DROVER_FAILED and so on, not DROVER_DONE. Runs and losses are counted anew.
  * reply->value is how many that were; DROVER_ECONFLICT: the batch is attached, or being cancelled.
- * Done once, also where the broker is restarted before it has answered. drover_attach() tells
- * their earlier outcomes as well: of a row the one with the highest attempt counts, and while it
- * waits or runs again none. */
+ * Done once, also over a restart. drover_attach() tells their earlier outcomes as well: of a row
+ * the one with the highest attempt counts, and none while it waits or runs again. */
 uint64_t drover_retry (drover_t *h, uint64_t id, uint64_t first, uint64_t count, unsigned hows,
                        drover_error_t *e);
 

@@ -42,8 +42,8 @@ void statedb_close (struct statedb **db, bool clean);
  * with a new handle. */
 bool statedb_is_alone (const struct statedb *db);
 
-/* Whether commits that had held may be missing as it was opened: the system went down while not each
- * of them was synced, or it was salvaged; and no commit has held since. */
+/* Whether commits that had held may be missing as it was opened: the system went down while not
+ * each of them was synced, or it was salvaged; and no commit has held since. */
 bool statedb_went_back (const struct statedb *db);
 
 /* The last commit that holds. */

@@ -25,7 +25,7 @@ closed() {
         started+=($!)
         (closed "$streams" drover-worker --broker "$url" --slots 1) >"$T/log/w" 2>&1 </dev/null 3>&- &
         started+=($!)
-        wait_until test -S "$T/s"
+        wait_until drover ping --broker "$url" # the socket is there before it listens
         ends_with 0 drover foreach --broker "$url" 'cat; ls /proc/self/fd | tr "\n" " "; echo >&2 err; :' ::: 1
         same "$(cat "$T/out")" "0 1 2 3 " "descriptors of the task"
         same "$(grep -v '^drover ' "$T/err")" err
