@@ -85,7 +85,8 @@ static inline void run_sleepers (drover_t *h, const double *seconds, size_t coun
 /* What a task printed; of one that did not succeed, why. */
 static inline void show (const drover_result_t *r)
 {
-    fwrite (r->out, 1, r->out ? r->out_len : 0, stdout);
+    if (r->out_len)
+        fwrite (r->out, 1, r->out_len, stdout);
     if (r->how != DROVER_DONE) {
         fprintf (stderr, "a task ended as %s: %s\n", drover_how_name (r->how), r->reason);
         exit (1);

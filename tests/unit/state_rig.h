@@ -79,8 +79,8 @@ int rig_turn (struct statedb *db, struct model *m, uint64_t commit, unsigned rec
 /* How many cases to try: $DROVER_CASES, or `usual`. */
 uint64_t rig_cases (uint64_t usual);
 
-/* Whether case i is to be tried: all are, or with $DROVER_SHARD=K/N each N-th from the K-th on, so
- * that N processes share them. */
+/* Whether case i is to be tried: all are, or with $DROVER_SHARD=K/N each N-th twenty from the K-th
+ * on, so that N processes share them, and each has cases of all kinds. */
 bool rig_mine (uint64_t i);
 
 /* The usual options for a place. */

