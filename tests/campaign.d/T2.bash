@@ -230,11 +230,12 @@ t2_worker() {
     t2_client drover worker list --json | sed -n '/"state":"ready"/s/.*"name":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 
+# Work for a second: there must be rows to give back when the drain comes.
 t2_story_drain() {
-    t2_submit one 100
+    t2_submit one 200 'sleep 0.01'
     wait_until lines_in "$EFFECTS" 5
     t2_client drover worker drain "$(t2_worker)" >/dev/null || true
-    t2_read one 100
+    t2_read one 200
 }
 
 # A record of the second batch is damaged; the first must be there, whatever happens on the way.
