@@ -498,36 +498,49 @@ static const char NO_ROOM[] = "the broker has no room for more of its results: g
                               "larger --queue-bytes, or let "
                               "the tasks print less or into files";
 
-/* One that keeps what nobody may ever fetch cannot be paused, and forgetting those that are over
- * was not enough: it ends, and says why. The one that keeps most goes first, others if it is too
- * little.
- */
-static void end_greatest (struct sched *s, int64_t now, struct effects *fx)
+/* The one that keeps most, if it is much; and what those keep that are being ended already. */
+static struct batch *greatest_keeper (const struct sched *s, uint64_t *on_its_way)
 {
     struct batch *b, *greatest = NULL;
-    uint64_t on_its_way = 0;
-    if (!is_cramped (s))
-        return;
     for (b = s->batches; b; b = b->hh.next) {
         if (b->ended || !(b->flags & BATCH_DETACHED))
             continue;
         if (b->cancelled)
-            on_its_way += b->lasting_bytes;
-        else if (b->lasting_bytes && (!greatest || b->lasting_bytes > greatest->lasting_bytes))
+            *on_its_way += b->lasting_bytes;
+        else if (b->lasting_bytes > s->cfg.overflow_bytes / 8 &&
+                 (!greatest || b->lasting_bytes > greatest->lasting_bytes))
             greatest = b;
     }
-    if (!greatest || s->lasting_bytes - on_its_way <= s->cfg.overflow_bytes / 4)
+    return greatest;
+}
+
+/* A batch that keeps what nobody may ever fetch cannot be paused, and forgetting those that are
+ * over was not enough: it ends, and says why. (Behind a restart they are forgotten after the grace,
+ * and those read by who has not come back just behind it.) Where no batch keeps much, nothing can
+ * make room, and nobody is to wait for that.
+ */
+static void make_room (struct sched *s, int64_t now, struct effects *fx)
+{
+    uint64_t on_its_way = 0;
+    s->no_room_to_make = false;
+    if (!is_cramped (s) || now < s->judge_us + US_PER_S)
         return;
-    effect_log (fx, LOG_WARN, "no room, ended batch=%" PRIu64 " kept_bytes=%" PRIu64, greatest->id,
-                greatest->lasting_bytes);
-    cancel_for (s, greatest, NO_ROOM, now, fx);
+    struct batch *b = greatest_keeper (s, &on_its_way);
+    if (s->lasting_bytes - on_its_way <= s->cfg.overflow_bytes / 4)
+        return;
+    s->no_room_to_make = !b;
+    if (!b)
+        return;
+    effect_log (fx, LOG_WARN, "no room, ended batch=%" PRIu64 " kept_bytes=%" PRIu64, b->id,
+                b->lasting_bytes);
+    cancel_for (s, b, NO_ROOM, now, fx);
 }
 
 void batches_tick (struct sched *s, int64_t now, struct effects *fx)
 {
     struct batch *b, *tmp;
     retention_tick (s, now, fx);
-    end_greatest (s, now, fx);
+    make_room (s, now, fx);
     HASH_ITER (hh, s->batches, b, tmp) {
         if (is_abandoned (s, b, now))
             abandon (s, b, now, fx);

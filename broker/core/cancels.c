@@ -120,12 +120,28 @@ static struct doom *doom_for (struct batch *b, const struct msg_cancel *m)
     return d;
 }
 
+/* What has ended since is of no account any more. */
+static void trim (struct batch *b)
+{
+    for (size_t i = 0; i < b->n_dooms; i++) {
+        struct ranges out = {0};
+        const struct lease *l;
+        LIST_FOREACH (l, &b->leases, b_link)
+            for (size_t k = 0; k < l->out.n; k++)
+                add_part (&out, &b->dooms[i].rows, l->out.at[k].lo, l->out.at[k].hi);
+        ranges_fini (&b->dooms[i].rows);
+        b->dooms[i].rows = out;
+    }
+    drop_empty (b);
+}
+
 /* The rows of [lo, hi) that are out: what was said last of a row holds. But a row that is being
  * ended is not let run by who means only what has not started. */
 static void doom (struct batch *b, const struct msg_cancel *m, uint64_t lo, uint64_t hi)
 {
     struct ranges rows = {0};
     const struct lease *l;
+    trim (b);
     LIST_FOREACH (l, &b->leases, b_link)
         add_part (&rows, &l->out, lo, hi);
     for (size_t i = 0; i < b->n_dooms; i++)

@@ -64,12 +64,13 @@ struct sched {
     int64_t take_back_us; /* when to look for rows to take back; CLOCK_NEVER: no need */
     bool placing;         /* something changed that may let rows be placed */
     bool replaying, stopping;
-    bool replayed;  /* its clocks are still to be set */
-    bool unsettled; /* what was cut short by the end of the last life is still to be ended */
-    bool unshut;    /* degraded, or not any more, and peers are still to be told */
-    char *degraded; /* why the store takes no commits; NULL: it does */
-    bool was_full;  /* queue_bytes over the limit */
-    int64_t now_us; /* of the event in hand */
+    bool replayed;        /* its clocks are still to be set */
+    bool unsettled;       /* what was cut short by the end of the last life is still to be ended */
+    bool unshut;          /* degraded, or not any more, and peers are still to be told */
+    char *degraded;       /* why the store takes no commits; NULL: it does */
+    bool was_full;        /* queue_bytes over the limit */
+    bool no_room_to_make; /* ... nor is it of use to wait for what detached batches keep */
+    int64_t now_us;       /* of the event in hand */
     struct flapper *flappers; /* workers that were lost, by name */
     struct due due;           /* rows that wait for a time */
     uint64_t n_alone;         /* rows in `alone` of all batches */
@@ -92,7 +93,7 @@ static inline bool is_crammed (const struct sched *s)
     return is_beyond (s, 4);
 }
 
-/* Nearly so, for what detached batches keep: nobody submits until one of them has made room. */
+/* Nearly so, for what detached batches keep: nobody submits until that has made room. */
 static inline bool is_cramped (const struct sched *s)
 {
     return is_beyond (s, 3) && s->lasting_bytes > s->cfg.overflow_bytes / 4;

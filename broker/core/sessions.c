@@ -488,7 +488,8 @@ static void check_full (struct sched *s, struct effects *fx)
 {
     uint64_t limit = s->cfg.queue_bytes;
     uint64_t moving = s->queue_bytes - s->lasting_bytes - s->stuck_bytes;
-    bool full = (s->was_full ? moving > limit / 4 * 3 : moving > limit) || is_cramped (s);
+    bool full = (s->was_full ? moving > limit / 4 * 3 : moving > limit) ||
+                (is_cramped (s) && !s->no_room_to_make);
     if (full == s->was_full)
         return;
     s->was_full = full;

@@ -485,12 +485,45 @@ static void who_minds_the_window_loses_nothing_for_what_others_keep (void **stat
     assert_int_equal (other->window, 0);
     assert_false (client_view (c, 1)->ended);
     client_rows (other, 1, 100); /* it was on its way */
-    bed_pass (b, US_PER_S);
+    bed_pass (b, 2 * US_PER_S);
     assert_int_equal (client_view (c, 1)->end.state, BATCH_CANCELLED);
     assert_true (other->window > 0);
     client_close (other, 1);
     bed_run (b, 1000);
     assert_int_equal (client_view (other, 1)->end.done, 100);
+    bed_free (&b);
+}
+
+/* Started again with less room: what is over is forgotten when those who wait for it had their time
+ * to come back; until then nobody submits, and nothing is ended for it. */
+static void behind_a_restart_no_batch_is_ended_for_what_will_be_forgotten (void **state)
+{
+    (void)state;
+    struct store_test *t;
+    struct bed *b = bed_new (NULL, store_test_new (&t));
+    b->faithful = true;
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", 4);
+    open_batch (c, w, 10000, OUTCOME_DONE);
+    client_close (c, 1);
+    client_open (c, 2, BATCH_DETACHED, 0, 50);
+    client_spec (c, 2, 0, FORM_FUNCTION, "echo", 1);
+    client_rows (c, 2, 1500);
+    client_close (c, 2);
+    bed_settle (b);
+    for (int n = 0; n < 1000; n++) {
+        worker_finish (w, client_view (c, 2)->id, 1, OUTCOME_DONE, 20);
+        bed_settle (b);
+    }
+    b->cfg.queue_bytes = b->cfg.overflow_bytes = 40000;
+    bed_restart (b, t);
+    bed_pass (b, 5 * US_PER_S);
+    assert_int_equal (c->window, 0);
+    assert_int_equal (bed_figures (b).batches, 2);
+    bed_pass (b, b->cfg.reattach_us);
+    assert_int_equal (bed_figures (b).batches, 1);
+    /* but what its lost worker had */
+    assert_in_range (bed_figures (b).waiting + bed_figures (b).granted, 490, 500);
     bed_free (&b);
 }
 
@@ -514,6 +547,7 @@ int main (void)
         cmocka_unit_test (rows_that_run_again_count_against_their_client_again),
         cmocka_unit_test (a_batch_that_keeps_more_than_there_is_room_for_is_ended),
         cmocka_unit_test (who_minds_the_window_loses_nothing_for_what_others_keep),
+        cmocka_unit_test (behind_a_restart_no_batch_is_ended_for_what_will_be_forgotten),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -370,6 +370,31 @@ static void of_many_cancellations_none_is_forgotten (void **state)
     bed_free (&b);
 }
 
+/* There is room for so many that are different; but not for what is over. */
+static void cancellations_of_what_has_ended_take_no_room (void **state)
+{
+    (void)state;
+    enum { OVER = 17 };
+    struct store_test *t;
+    struct bed *b = durable_bed (&t);
+    struct peer *c = bed_client (b, "c");
+    struct peer *w = bed_worker (b, "w", OVER + 2);
+    struct view *v = client_submit (c, 1, 0, 0, OVER + 2);
+    for (uint64_t row = 0; row < OVER; row++)
+        cancel_row (c, row, 1000 + row, "it is over since");
+    worker_finish (w, v->id, OVER, OUTCOME_DONE, 1000);
+    bed_settle (b);
+    peer_count (w, WIRE_CANCEL_ROWS);
+    w->deaf = true;
+    cancel_row (c, OVER, 600000, "it may take its time");
+    cancel_row (c, OVER + 1, 0, "at once");
+    w->deaf = false;
+    restart (b, t);
+    assert_told (w, OVER, 600000, "it may take its time");
+    assert_told (w, OVER + 1, 0, "at once");
+    bed_free (&b);
+}
+
 static void a_cancelled_row_that_never_arrived_ends (void **state)
 {
     (void)state;
@@ -592,6 +617,7 @@ int main (void)
         cmocka_unit_test (what_runs_goes_on_where_only_the_rest_was_cancelled),
         cmocka_unit_test (what_is_to_end_does_not_go_on_for_who_means_the_rest),
         cmocka_unit_test (of_many_cancellations_none_is_forgotten),
+        cmocka_unit_test (cancellations_of_what_has_ended_take_no_room),
         cmocka_unit_test (a_cancelled_row_that_never_arrived_ends),
         cmocka_unit_test (nobody_is_judged_before_the_grace_is_over),
         cmocka_unit_test (a_worker_that_does_not_come_back_in_time_is_lost),
