@@ -143,6 +143,7 @@ namespaces() {
         ip netns add "$ns$n" || skip "needs the right to make network namespaces"
         ip link add "${ns}v$n" type veth peer name eth0 netns "$ns$n"
         ip link set "${ns}v$n" master "$ns"br up
+        ip -n "$ns$n" link show >/dev/null 2>&1 || skip "needs the right to enter network namespaces"
         ip -n "$ns$n" addr add "10.213.77.$n/24" dev eth0
         ip -n "$ns$n" link set eth0 up
         ip -n "$ns$n" link set lo up
