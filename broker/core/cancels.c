@@ -65,6 +65,13 @@ static void add_part (struct ranges *to, const struct ranges *x, uint64_t lo, ui
         ranges_add (to, r.lo, r.hi < hi ? r.hi : hi);
 }
 
+/* What x and y have both. */
+static void add_common (struct ranges *to, const struct ranges *x, const struct ranges *y)
+{
+    for (size_t i = 0; i < y->n; i++)
+        add_part (to, x, y->at[i].lo, y->at[i].hi);
+}
+
 static void remove_all (struct ranges *from, const struct ranges *x)
 {
     for (size_t i = 0; i < x->n; i++)
@@ -127,8 +134,7 @@ static void trim (struct batch *b)
         struct ranges out = {0};
         const struct lease *l;
         LIST_FOREACH (l, &b->leases, b_link)
-            for (size_t k = 0; k < l->out.n; k++)
-                add_part (&out, &b->dooms[i].rows, l->out.at[k].lo, l->out.at[k].hi);
+            add_common (&out, &b->dooms[i].rows, &l->out);
         ranges_fini (&b->dooms[i].rows);
         b->dooms[i].rows = out;
     }
@@ -266,8 +272,7 @@ void batch_cancel_again (struct sched *s, const struct lease *l)
     const struct batch *b = l->batch;
     for (size_t i = 0; i < b->n_dooms; i++) {
         struct ranges rows = {0};
-        for (size_t k = 0; k < l->out.n; k++)
-            add_part (&rows, &b->dooms[i].rows, l->out.at[k].lo, l->out.at[k].hi);
+        add_common (&rows, &b->dooms[i].rows, &l->out);
         for (size_t k = 0; k < rows.n; k++)
             cancel_part (s, l, &b->dooms[i], rows.at[k]);
         ranges_fini (&rows);

@@ -25,9 +25,9 @@ static int64_t end_of_old (const struct sched *s, const struct batch *b)
 void retention_start_clocks (struct sched *s, int64_t now)
 {
     struct batch *b;
-    TAILQ_FOREACH_REVERSE (b, &s->kept, kept_list, kept_link)
-    if (b->ended_us > now)
-        b->ended_us = now;
+    TAILQ_FOREACH (b, &s->kept, kept_link)
+        if (b->ended_us > now)
+            b->ended_us = now;
 }
 
 void retention_enter (struct sched *s, struct batch *b, int64_t now)

@@ -131,17 +131,24 @@ static void the_old_are_forgotten_also_over_a_restart (void **state)
     bed_free (&b);
 }
 
+/* What is over is forgotten after 100 s, and there are real-time clocks. */
+static struct bed *dated_bed (struct store_test **t)
+{
+    struct sched_config cfg;
+    sched_config_defaults (&cfg);
+    cfg.keep_us = 100 * (int64_t)US_PER_S;
+    cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
+    struct bed *b = bed_new (&cfg, store_test_new (t));
+    b->faithful = true;
+    return b;
+}
+
 /* The state is read again, but the clocks are those of the life that has long been going on. */
 static void they_are_no_older_for_a_store_that_failed (void **state)
 {
     (void)state;
     struct store_test *t;
-    struct sched_config cfg;
-    sched_config_defaults (&cfg);
-    cfg.keep_us = 100 * (int64_t)US_PER_S;
-    cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
-    struct bed *b = bed_new (&cfg, store_test_new (&t));
-    b->faithful = true;
+    struct bed *b = dated_bed (&t);
     bed_pass (b, 1000 * (int64_t)US_PER_S);
     struct peer *c = bed_client (b, "c");
     struct view *v = ended_batch (c, bed_worker (b, "w", 2), 1, 3, 0);
@@ -153,7 +160,7 @@ static void they_are_no_older_for_a_store_that_failed (void **state)
     client_submit (c, 3, 0, 0, 1); /* is refused */
     assert_int_equal (t->failures, 1);
     t->full = false;
-    bed_pass (b, cfg.reattach_us + US_PER_S);
+    bed_pass (b, b->cfg.reattach_us + US_PER_S);
     assert_int_equal (bed_figures (b).batches, 2);
     bed_pass (b, 100 * (int64_t)US_PER_S);
     assert_int_equal (bed_figures (b).batches, 0);
@@ -166,12 +173,7 @@ static void an_end_that_nobody_knows_is_not_long_ago (void **state)
 {
     (void)state;
     struct store_test *t;
-    struct sched_config cfg;
-    sched_config_defaults (&cfg);
-    cfg.keep_us = 100 * (int64_t)US_PER_S;
-    cfg.start_wall_us = 1700000000 * (int64_t)US_PER_S;
-    struct bed *b = bed_new (&cfg, store_test_new (&t));
-    b->faithful = true;
+    struct bed *b = dated_bed (&t);
     struct peer *c = bed_client (b, "c");
     client_submit (c, 1, BATCH_DETACHED, 0, 3);
     bed_pass (b, 200 * (int64_t)US_PER_S);
@@ -181,7 +183,7 @@ static void an_end_that_nobody_knows_is_not_long_ago (void **state)
     ended_batch (c, bed_worker (b, "w", 2), 2, 3, 0);
     b->cfg.start_wall_us += 201 * (int64_t)US_PER_S;
     bed_restart (b, t);
-    bed_pass (b, cfg.reattach_us + US_PER_S);
+    bed_pass (b, b->cfg.reattach_us + US_PER_S);
     assert_int_equal (bed_figures (b).batches, 2);
     bed_pass (b, 100 * (int64_t)US_PER_S);
     assert_int_equal (bed_figures (b).batches, 0);
