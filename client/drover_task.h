@@ -69,9 +69,10 @@ int drover_cancel_source_fd (const drover_cancel_source_t *s);
  * `cancel` may be NULL; a task that is made when its source is cancelled already is not run. Values
  * are copied. NULL with an error: then nothing was submitted. Neither function waits. */
 
-/* Run one task. All such tasks of a handle share a batch of their own, so that many are cheap; each
- * different drover_spec_t is sent once. What is asked for leaves with the next call that takes
- * events or waits, or with drover_flush(). */
+/* Run one task. Such tasks of a handle that call the same function, or run commands, and take as
+ * many slots, share a batch of their own, so that many are cheap; each different drover_spec_t is
+ * sent once. What is asked for leaves with the next call that takes events or waits, or with
+ * drover_flush(). */
 drover_task_t *drover_task_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values,
                                 size_t count, drover_cancel_source_t *cancel, drover_error_t *e);
 

@@ -60,6 +60,8 @@ client_libclient_la_SOURCES = \
 	client/lib/task_result.h \
 	client/lib/task_rows.c \
 	client/lib/task_rows.h \
+	client/lib/task_shared.c \
+	client/lib/task_shared.h \
 	client/lib/then.c \
 	client/lib/when.c \
 	client/lib/when.h \

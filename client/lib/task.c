@@ -9,6 +9,7 @@
 #include "client/lib/handle.h"
 #include "client/lib/task_result.h"
 #include "client/lib/task_rows.h"
+#include "client/lib/task_shared.h"
 #include "client/lib/when.h"
 #include "common/base/clock.h"
 
@@ -22,6 +23,7 @@ void tasks_init (struct tasks *ts)
     STAILQ_INIT (&ts->ready);
     LIST_INIT (&ts->futures);
     LIST_INIT (&ts->eaches);
+    TAILQ_INIT (&ts->shared);
 }
 
 void task_init (struct drover_task *t, drover_t *h, const struct task_kind *kind)
@@ -243,7 +245,7 @@ void tasks_fini (drover_t *h)
         rows_fini (LIST_FIRST (&ts->futures)->b);
     while (!LIST_EMPTY (&ts->all))
         task_delete (LIST_FIRST (&ts->all));
-    rows_drop_shared (h);
+    shared_drop_all (h);
     buf_fini (&ts->scratch);
 }
 

@@ -74,12 +74,11 @@ struct tasks {
     size_t n_ready;
     LIST_HEAD (, futures) futures; /* batches with something to look at */
     LIST_HEAD (, drover_each) eaches;
-    size_t untaken;              /* futures that these have to give */
-    struct binding *bindings;    /* uthash by source */
-    struct drover_batch *shared; /* where single tasks go; or NULL */
-    struct sent_spec *specs;     /* uthash: what it has */
-    struct sent_spec *last_spec; /* that was used */
-    struct names *names;         /* uthash */
+    size_t untaken;                      /* futures that these have to give */
+    struct binding *bindings;            /* uthash by source */
+    TAILQ_HEAD (shareds, shared) shared; /* where single tasks go, last used first: task_shared.c */
+    size_t n_shared;
+    struct names *names; /* uthash */
     struct names *last_names;
     struct buf scratch;
     bool looking; /* bindings_look(): none may go away */

@@ -5,14 +5,9 @@
 
 #include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
-#include "client/lib/spec.h"
 #include "common/base/mem.h"
 
 #define SPAN_MIN 16 /* rows in a new ring */
-
-/* The shared batch is replaced now and then, so that nobody keeps what was sent long ago: */
-#define SHARED_SPECS 1000
-#define SHARED_ROWS ((uint64_t)1 << 20)
 
 struct row_task { /* the future of a row */
     struct drover_task t;
@@ -406,108 +401,4 @@ drover_task_t *drover_batch_task_keyed (drover_batch_t *b, int spec, drover_byte
 {
     struct bytes own = bytes_of (key.ptr, key.len);
     return add (b, spec, &own, values, count, cancel, e);
-}
-
-/* --- the batch that single tasks share ----------------------------------------------------------
- */
-
-struct spec_key { /* by what a spec is known again; blobs are kept, so that their places tell them
-                     apart */
-    const struct blob *command;
-    const struct blob *environment;
-    struct msg_spec m; /* without texts */
-};
-
-struct sent_spec {
-    UT_hash_handle hh;
-    struct spec_key key;
-    struct drover_spec *spec; /* a copy */
-    int number;
-};
-
-static struct spec_key key_of (const drover_spec_t *s)
-{
-    struct spec_key k;
-    memset (&k, 0, sizeof k);
-    k.command = s->command.blob;
-    k.environment = s->environment.blob;
-    k.m = s->m;
-    k.m.dir = k.m.shell = bytes_of (NULL, 0);
-    return k;
-}
-
-static void drop_specs (struct tasks *ts)
-{
-    struct sent_spec *s, *next;
-    ts->last_spec = NULL;
-    HASH_ITER (hh, ts->specs, s, next) {
-        HASH_DEL (ts->specs, s);
-        drover_spec_free (&s->spec);
-        free (s);
-    }
-}
-
-void rows_drop_shared (drover_t *h)
-{
-    drop_specs (&h->tasks);
-    h->tasks.shared = NULL;
-}
-
-static drover_batch_t *shared_batch (drover_t *h, drover_error_t *e)
-{
-    drover_batch_t *b = h->tasks.shared;
-    if (b && (b->b.over || b->b.specs >= SHARED_SPECS || b->b.rows >= SHARED_ROWS)) {
-        rows_drop_shared (h);
-        if (!rows_put_off_free (b))
-            drover_batch_free (&b);
-    }
-    if (!h->tasks.shared) {
-        h->tasks.shared = drover_batch_open (h, NULL, e);
-        if (h->tasks.shared)
-            h->tasks.shared->hidden = true;
-    }
-    return h->tasks.shared;
-}
-
-static bool same_texts (const drover_spec_t *a, const drover_spec_t *b)
-{
-    return bytes_equal (a->m.dir, b->m.dir) && bytes_equal (a->m.shell, b->m.shell);
-}
-
-/* Its number in the shared batch, or -1. */
-static int number_of (drover_batch_t *b, const drover_spec_t *s, drover_error_t *e)
-{
-    struct tasks *ts = &b->h->tasks;
-    struct spec_key key = key_of (s);
-    struct sent_spec *sent = ts->last_spec;
-    if (!sent || memcmp (&sent->key, &key, sizeof key) != 0)
-        HASH_FIND (hh, ts->specs, &key, sizeof key, sent);
-    ts->last_spec = sent;
-    if (sent && same_texts (sent->spec, s))
-        return sent->number;
-    int number = drover_batch_add_spec (b, s, e);
-    if (number < 0)
-        return -1;
-    if (sent) {
-        drover_spec_free (&sent->spec);
-    } else {
-        sent = mem_zalloc (sizeof *sent);
-        sent->key = key;
-        HASH_ADD (hh, ts->specs, key, sizeof sent->key, sent);
-    }
-    sent->spec = spec_copy (s);
-    sent->number = number;
-    return number;
-}
-
-drover_task_t *drover_task_run (drover_t *h, const drover_spec_t *s, const drover_bytes_t *values,
-                                size_t count, drover_cancel_source_t *cancel, drover_error_t *e)
-{
-    if (s->m.flags & (SPEC_LIVE_OUTPUT | SPEC_LIVE_INPUT)) {
-        fault_set (e, DROVER_EINVAL, "a task with live input or output is for drover_batch_add()");
-        return NULL;
-    }
-    drover_batch_t *b = shared_batch (h, e);
-    int spec = b ? number_of (b, s, e) : -1;
-    return spec < 0 ? NULL : drover_batch_task (b, spec, values, count, cancel, e);
 }

@@ -48,7 +48,4 @@ int rows_cancel_add (struct cancel_run *run, struct drover_task *t,
                      const drover_cancel_options_t *o, drover_error_t *e);
 int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o, drover_error_t *e);
 
-/* Forget which specs the shared batch has. */
-void rows_drop_shared (drover_t *h);
-
 #endif

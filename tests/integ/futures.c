@@ -1,6 +1,6 @@
 /* futures: what the library's futures do with a real broker and worker, one scenario a run.
  *
- *     futures many N | race | limit | chain | signal
+ *     futures many N | race | limit | chain | signal | unable
  *
  * Prints what came of it, for library.bats; status 1 with a line where something failed.
  */
@@ -183,6 +183,33 @@ static void by_signal (void)
     drover_spec_free (&s);
 }
 
+/* What no worker can run holds up, or takes along, none of the others. */
+static void unable (void)
+{
+    drover_spec_t *echo = drover_spec_new_function ("drover:echo");
+    drover_spec_t *unknown = drover_spec_new_function ("test:unknown");
+    drover_spec_t *wide = drover_spec_new_function ("drover:echo");
+    drover_spec_cpus (wide, 60000);
+    drover_task_t *good[2];
+    drover_task_t *bad[2] = {run (unknown, "x"), NULL};
+    good[0] = run (echo, "a");
+    bad[1] = run (wide, "y");
+    good[1] = run (echo, "b");
+    check (drover_tasks_wait (good, 2, DROVER_WAIT_ALL, 0, PATIENCE_MS, NULL, NULL, &error) == 0,
+           "wait");
+    check (!drover_task_result (bad[0]) || getenv ("DROVER_BROKER") == NULL, "it waits");
+    drover_cancel_source_cancel (source, "nobody will");
+    check (drover_tasks_wait (bad, 2, DROVER_WAIT_ALL, 0, PATIENCE_MS, NULL, NULL, &error) == 0,
+           "wait for all");
+    show ("a", good[0]);
+    show ("b", good[1]);
+    printf ("x %s\ny %s\n", drover_how_name (drover_task_result (bad[0])->how),
+            drover_how_name (drover_task_result (bad[1])->how));
+    drover_spec_free (&wide);
+    drover_spec_free (&unknown);
+    drover_spec_free (&echo);
+}
+
 int main (int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -204,8 +231,10 @@ int main (int argc, char **argv)
         chain ();
     else if (strcmp (what, "signal") == 0)
         by_signal ();
+    else if (strcmp (what, "unable") == 0)
+        unable ();
     else
-        printf ("usage: futures many N | race | limit | chain | signal\n");
+        printf ("usage: futures many N | race | limit | chain | signal | unable\n");
     drover_cancel_source_free (&source);
     drover_close (&h);
     return 0;

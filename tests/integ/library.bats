@@ -35,3 +35,18 @@ f done "
     ends_with 0 "$DROVER_BINDIR/tests/integ/futures" signal
     same "$(cat "$T/out")" "cancelled: a signal came"
 }
+
+@test "a single task that no worker can run holds up none of the others" {
+    ends_with 0 "$DROVER_BINDIR/tests/integ/futures" unable
+    same "$(cat "$T/out")" "a done a
+b done b
+x cancelled
+y cancelled"
+    start_broker
+    start_worker 2
+    ends_with 0 "$DROVER_BINDIR/tests/integ/futures" unable
+    same "$(cat "$T/out")" "a done a
+b done b
+x cancelled
+y cancelled"
+}

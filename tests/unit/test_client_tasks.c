@@ -187,6 +187,55 @@ static void a_spec_that_was_changed_is_another_one (void **state)
     free_many (t, 4);
 }
 
+/* What no worker can run holds up, or takes along, only what needs the same. */
+static void tasks_share_a_batch_with_those_that_need_the_same (void **state)
+{
+    (void)state;
+    drover_task_t *t[6];
+    drover_bytes_t v = {"x", 1};
+    drover_spec_t *other = drover_spec_new_function ("test:other");
+    drover_spec_t *same = echo_spec ();
+    t[0] = run ("a");
+    t[1] = drover_task_run (h, other, &v, 1, NULL, &error);
+    t[2] = drover_task_run (h, same, &v, 1, NULL, &error);
+    drover_spec_cpus (same, 3);
+    t[3] = drover_task_run (h, same, &v, 1, NULL, &error);
+    t[4] = run ("b");
+    t[5] = drover_task_run (h, other, &v, 1, NULL, &error);
+    drover_task_t *all = drover_when_all (t, 6, &error);
+    wait_for (all);
+    assert_int_equal (how (all), DROVER_DONE);
+    assert_int_equal (broker.opens, 3);
+    drover_task_free (&all);
+    free_many (t, 6);
+    drover_spec_free (&same);
+    drover_spec_free (&other);
+}
+
+/* The batch that was not used for longest gives way; its tasks settle all the same. */
+static void many_needs_are_kept_apart_and_some_forgotten (void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    drover_task_t *t[COUNT + 1];
+    t[0] = run ("a");
+    for (unsigned i = 0; i < COUNT; i++) {
+        drover_spec_cpus (echo, 2 + i);
+        t[1 + i] = run ("b");
+    }
+    drover_task_t *all = drover_when_all (t, COUNT + 1, &error);
+    wait_for (all);
+    assert_int_equal (how (all), DROVER_DONE);
+    assert_int_equal (broker.opens, COUNT + 1);
+    drover_spec_cpus (echo, 1);
+    drover_task_t *again = run ("c");
+    wait_for (again);
+    assert_int_equal (broker.opens, COUNT + 2);
+    drover_task_free (&again);
+    drover_task_free (&all);
+    free_many (t, COUNT + 1);
+}
+
 static void a_future_that_is_freed_leaves_its_task_alone (void **state)
 {
     (void)state;
@@ -672,6 +721,8 @@ int main (void)
         TEST (failures_are_results_too),
         TEST (many_tasks_share_one_batch_and_one_spec),
         TEST (a_spec_that_was_changed_is_another_one),
+        TEST (tasks_share_a_batch_with_those_that_need_the_same),
+        TEST (many_needs_are_kept_apart_and_some_forgotten),
         TEST (a_future_that_is_freed_leaves_its_task_alone),
         TEST (what_is_not_freed_is_freed_with_the_handle),
         TEST (a_program_has_a_pointer_of_its_own_at_each_future),
