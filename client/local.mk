@@ -17,6 +17,7 @@ client_libclient_la_SOURCES = \
 	client/lib/command.h \
 	client/lib/core.c \
 	client/lib/core.h \
+	client/lib/core_ask.c \
 	client/lib/deliver.c \
 	client/lib/deliver.h \
 	client/lib/fault.c \

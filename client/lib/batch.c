@@ -381,7 +381,7 @@ static int post_input (struct batch *b, const struct input *in, uint64_t offset,
     w.m.input.offset = offset;
     w.m.input.eof = eof;
     w.body[0] = slice_borrowed (bytes.ptr, bytes.len);
-    return batch_post (b, LANE_BULK, &w, e);
+    return batch_post (b, LANE_LIVE, &w, e);
 }
 
 int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof, struct err *e)
@@ -399,7 +399,7 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
         bytes.len = (size_t)room;
     if (!bytes.len && !eof)
         return 0;
-    /* rows that wait in the open chunk go first: input is for a row the broker knows */
+    /* it may come before its row, but that is not to wait for more of them */
     if (batch_flush (b, e) != 0)
         return -1;
     if (buf_append (&in->kept, bytes.ptr, bytes.len) != 0)

@@ -549,7 +549,7 @@ static void adopt (struct core *c, struct batch *b, const struct msg_open *open)
     HASH_ADD (hh, c->batches, handle, sizeof b->handle, b);
 }
 
-static int gone (const struct core *c, struct err *e)
+int core_gone (const struct core *c, struct err *e)
 {
     if (session_state (c->session) != SESSION_LOST)
         return 0;
@@ -558,7 +558,7 @@ static int gone (const struct core *c, struct err *e)
 
 int core_open (struct core *c, struct batch *b, const struct msg_open *open, struct err *e)
 {
-    if (gone (c, e) != 0)
+    if (core_gone (c, e) != 0)
         return -1;
     adopt (c, b, open);
     if (opening_say (&b->opening, c->session, e) == 0)
@@ -571,7 +571,7 @@ int core_open (struct core *c, struct batch *b, const struct msg_open *open, str
 int core_attach (struct core *c, struct batch *b, uint64_t id, uint64_t record, bool follow,
                  struct err *e)
 {
-    if (gone (c, e) != 0)
+    if (core_gone (c, e) != 0)
         return -1;
     adopt (c, b, NULL);
     b->attached = true;
@@ -637,55 +637,6 @@ bool core_has_unsent (const struct core *c)
 bool core_idle (const struct core *c)
 {
     return session_idle (c->session) && !c->n_busy;
-}
-
-/* A range may speak of rows that are still waiting to leave: those go before it. Where chunks are
- * to be whole they cannot. */
-static int send_rows_of (struct batch *b, const struct msg_cancel *m, struct err *e)
-{
-    bool waits =
-        b->chunk_count && (m->first >= b->chunk_first || m->count > b->chunk_first - m->first);
-    if (!b->whole_chunks)
-        return batch_flush (b, e);
-    if (!waits)
-        return 0;
-    return err_set (e, EINVAL,
-                    "rows from %" PRIu64 " on leave when their chunk is full, or with the end of "
-                    "the batch: they cannot be cancelled before",
-                    b->chunk_first);
-}
-
-/* What is done anew each time it is asked for gets a name, by which the broker knows it again. */
-static void name_request (const struct core *c, struct wire *w)
-{
-    uint64_t name[] = {session_token (c->session), c->requests.last + 1};
-    if (w->kind == WIRE_RETRY && name[0])
-        w->m.retry.said = hash_bytes (name, sizeof name);
-}
-
-uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
-{
-    if (gone (c, e) != 0)
-        return 0;
-    name_request (c, w);
-    bool range = w->kind == WIRE_CANCEL && w->m.cancel.count && handle;
-    struct batch *b = range ? batch_of (c, handle) : NULL;
-    if (b && send_rows_of (b, &w->m.cancel, e) != 0)
-        return 0;
-    uint64_t ref =
-        requests_ask (&c->requests, c->session, range ? LANE_BULK : LANE_CONTROL, w, handle, e);
-    if (ref && range)
-        requests_find (&c->requests, ref)->range = true;
-    return ref;
-}
-
-int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e)
-{
-    uint64_t ref = core_ask (c, w, handle, e);
-    if (!ref)
-        return -1;
-    requests_find (&c->requests, ref)->quiet = true;
-    return 0;
 }
 
 void core_cancel_unopened (struct core *c, struct batch *b, const char *reason)

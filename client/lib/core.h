@@ -107,6 +107,9 @@ void core_forget (struct core *c, struct batch *b);
 void core_flush (struct core *c);
 bool core_has_unsent (const struct core *c);
 
+/* 0, or -1 with the reason: the session is lost. */
+int core_gone (const struct core *c, struct err *e);
+
 /* Ask the broker: the ref, or 0. `handle`: of the batch it is about, where the message names it so.
  */
 uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e);

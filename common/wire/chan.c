@@ -27,7 +27,7 @@ struct node {
     uint64_t seq; /* 0: not sent yet */
     size_t bytes;
     enum chan_lane lane;
-    bool out; /* of the bulk lane, on its way on this connection */
+    bool out; /* takes the line's time, on its way on this connection */
 };
 
 STAILQ_HEAD (queue, node);
@@ -42,7 +42,7 @@ struct chan {
     /* out */
     struct queue first; /* before all else */
     struct queue again; /* what the other side had been sent in its last life */
-    struct queue lane[2];
+    struct queue lane[LANES];
     struct queue sent;
     struct node *resend; /* in `sent`: the first to hand out; NULL: none */
     struct node *last;   /* in `sent`: handed out by the latest chan_next() */
@@ -79,8 +79,8 @@ struct chan *chan_new (uint64_t window_msgs, uint64_t window_bytes)
     struct chan *c = mem_zalloc (sizeof *c);
     STAILQ_INIT (&c->first);
     STAILQ_INIT (&c->again);
-    STAILQ_INIT (&c->lane[LANE_CONTROL]);
-    STAILQ_INIT (&c->lane[LANE_BULK]);
+    for (int i = 0; i < LANES; i++)
+        STAILQ_INIT (&c->lane[i]);
     STAILQ_INIT (&c->sent);
     pace_init (&c->pace);
     chan_window (c, window_msgs, window_bytes);
@@ -114,8 +114,8 @@ void chan_free (struct chan **cp)
         return;
     free_all (&c->first);
     free_all (&c->again);
-    free_all (&c->lane[LANE_CONTROL]);
-    free_all (&c->lane[LANE_BULK]);
+    for (int i = 0; i < LANES; i++)
+        free_all (&c->lane[i]);
     free_all (&c->sent);
     free (c->held);
     free (c);
@@ -215,6 +215,9 @@ static struct queue *ready_queue (struct chan *c)
     n = STAILQ_FIRST (&c->lane[LANE_CONTROL]);
     if (n && n->hold <= c->released)
         return &c->lane[LANE_CONTROL];
+    n = STAILQ_FIRST (&c->lane[LANE_LIVE]);
+    if (n && n->hold <= c->released && line_open (c, n))
+        return &c->lane[LANE_LIVE];
     n = STAILQ_FIRST (&c->lane[LANE_BULK]);
     if (n && n->hold <= c->released && window_open (c, n))
         return &c->lane[LANE_BULK];
@@ -240,12 +243,15 @@ static struct node *send_queued (struct chan *c)
     return n;
 }
 
-/* Something of the bulk lane is there that may not leave now, for want of acknowledgements. */
+/* Something is there that may not leave now, for want of acknowledgements. */
 static bool is_stuck (const struct chan *c)
 {
     const struct node *n = c->resend;
     if (n || (n = STAILQ_FIRST (&c->again)))
         return !line_open (c, n);
+    n = STAILQ_FIRST (&c->lane[LANE_LIVE]);
+    if (n && n->hold <= c->released && !line_open (c, n))
+        return true;
     n = STAILQ_FIRST (&c->lane[LANE_BULK]);
     return n && n->hold <= c->released && !window_open (c, n);
 }
@@ -274,7 +280,7 @@ bool chan_next (struct chan *c, struct wire_frames *out)
     c->last = n;
     *out = wire_frames_keep (&n->frames);
     wire_stamp (out, n->seq, c->may_ack);
-    if (n->lane == LANE_BULK) {
+    if (n->lane != LANE_CONTROL) {
         pace_sent (&c->pace, n->bytes, c->now_us);
         n->out = true;
         if (asks (c, n->bytes))
@@ -459,8 +465,8 @@ void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg)
 {
     sift (c, &c->first, drop, arg);
     sift (c, &c->again, drop, arg);
-    sift (c, &c->lane[LANE_CONTROL], drop, arg);
-    sift (c, &c->lane[LANE_BULK], drop, arg);
+    for (int i = 0; i < LANES; i++)
+        sift (c, &c->lane[i], drop, arg);
 }
 
 static void look_at (const struct queue *q, chan_look_fn *look, void *arg)
@@ -475,8 +481,8 @@ void chan_look (const struct chan *c, chan_look_fn *look, void *arg)
     look_at (&c->sent, look, arg);
     look_at (&c->first, look, arg);
     look_at (&c->again, look, arg);
-    look_at (&c->lane[LANE_CONTROL], look, arg);
-    look_at (&c->lane[LANE_BULK], look, arg);
+    for (int i = 0; i < LANES; i++)
+        look_at (&c->lane[i], look, arg);
 }
 
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes)
@@ -507,7 +513,8 @@ size_t chan_piece_bytes (const struct chan *c)
 
 bool chan_idle (const struct chan *c)
 {
-    return STAILQ_EMPTY (&c->first) && STAILQ_EMPTY (&c->again) &&
-           STAILQ_EMPTY (&c->lane[LANE_CONTROL]) && STAILQ_EMPTY (&c->lane[LANE_BULK]) &&
-           STAILQ_EMPTY (&c->sent);
+    for (int i = 0; i < LANES; i++)
+        if (!STAILQ_EMPTY (&c->lane[i]))
+            return false;
+    return STAILQ_EMPTY (&c->first) && STAILQ_EMPTY (&c->again) && STAILQ_EMPTY (&c->sent);
 }

@@ -21,7 +21,13 @@
 
 struct chan;
 
-enum chan_lane { LANE_CONTROL, LANE_BULK };
+enum chan_lane { /* before each other when they leave */
+                 LANE_CONTROL,
+                 LANE_LIVE, /* what tasks that run wait for: it takes the line's time, and minds no
+                               window */
+                 LANE_BULK,
+                 LANES,
+};
 enum chan_verdict {
     CHAN_NEW,       /* handle it */
     CHAN_DUPLICATE, /* seen before: drop it, acknowledge again */
@@ -35,12 +41,12 @@ void chan_free (struct chan **c);
 
 /* What time it is, for all calls that follow: before messages of a turn are handed in and out. From
  * the times of acknowledgements the channel learns what the line delivers, and lets no more of the
- * bulk lane be on its way than about 50 ms of that (common/wire/pace.h). */
+ * other lanes be on its way than about 50 ms of that (common/wire/pace.h). */
 void chan_now (struct chan *c, int64_t now_us);
 
 /* Queue an encoded message of a numbered kind (takes the frames). `hold` is the commit it waits
  * for: chan_next() does not hand it out before chan_release() reached that number. Control does not
- * wait for bulk, nor for the window. */
+ * wait for the others, nor for the window. */
 void chan_post_take (struct chan *c, enum chan_lane lane, struct wire_frames *f, uint64_t hold);
 
 /* Commits up to `commit` hold. */
@@ -115,7 +121,7 @@ void chan_look (const struct chan *c, chan_look_fn *look, void *arg);
  * go, however large it is. */
 void chan_window (struct chan *c, uint64_t window_msgs, uint64_t window_bytes);
 
-/* Bytes queued and unacknowledged in both lanes; whether another message in the bulk lane would
+/* Bytes queued and unacknowledged in all lanes; whether another message in the bulk lane would
  * leave without waiting for an acknowledgement (the window has room beyond what is queued and on
  * its way): who produces much asks first. */
 size_t chan_backlog_bytes (const struct chan *c);

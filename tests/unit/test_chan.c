@@ -75,6 +75,25 @@ static void what_running_tasks_wait_for_leaves_through_a_shut_window (void **sta
     chan_free (&c);
 }
 
+/* Rows of another batch may be before it, which the window will not let go until it has arrived. */
+static void live_messages_do_not_wait_for_bulk_nor_for_the_window (void **state)
+{
+    (void)state;
+    struct chan *c = chan_new (MSGS, WINDOW);
+    chan_window (c, MSGS, 0);
+    post_bulk (c, 1, 10);
+    post (c, LANE_LIVE, 2, 0);
+    post (c, LANE_LIVE, 3, 0);
+    post (c, LANE_CONTROL, 4, 0);
+    leaves (c, 1, 4);
+    leaves (c, 2, 2);
+    leaves (c, 3, 3);
+    nothing_leaves (c);
+    chan_window (c, MSGS, WINDOW);
+    leaves (c, 4, 1);
+    chan_free (&c);
+}
+
 static void what_was_posted_with_a_commit_waits_for_it (void **state)
 {
     (void)state;
@@ -529,6 +548,7 @@ int main (void)
         cmocka_unit_test (messages_leave_in_order_and_are_kept_until_acknowledged),
         cmocka_unit_test (control_overtakes_bulk_that_has_not_left),
         cmocka_unit_test (what_running_tasks_wait_for_leaves_through_a_shut_window),
+        cmocka_unit_test (live_messages_do_not_wait_for_bulk_nor_for_the_window),
         cmocka_unit_test (what_was_posted_with_a_commit_waits_for_it),
         cmocka_unit_test (the_window_counts_messages_of_the_bulk_lane_only),
         cmocka_unit_test (the_window_counts_bytes),

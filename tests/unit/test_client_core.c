@@ -274,6 +274,47 @@ static void a_cancelled_range_goes_behind_its_rows (void **state)
     expect_leave (WIRE_CANCEL);
 }
 
+static uint64_t cancel_range (uint64_t first, uint64_t count)
+{
+    struct wire w = {.kind = WIRE_CANCEL};
+    w.m.cancel.batch = batch.handle;
+    w.m.cancel.first = first;
+    w.m.cancel.count = count;
+    return core_ask (&core, &w, batch.handle, NULL);
+}
+
+static void expect_cancel (uint64_t ref, uint64_t first, uint64_t count)
+{
+    struct wire w = expect_leaves (WIRE_CANCEL);
+    if (ref)
+        assert_int_equal (w.m.cancel.ref, ref);
+    assert_int_equal (w.m.cancel.first, first);
+    assert_int_equal (w.m.cancel.count, count);
+    wire_fini (&w);
+}
+
+/* The window may be shut because what is to be cancelled does not end. */
+static void what_has_left_is_cancelled_through_a_shut_window (void **state)
+{
+    (void)state;
+    core_flush (&core);
+    acknowledge_all ();
+    struct wire shut = {.kind = WIRE_ACK};
+    comes (shut);
+    add_rows (&batch, 2);
+    core_flush (&core);
+    expect_leave (0);
+    uint64_t sent = cancel_range (0, 3), both = cancel_range (1, 4), unsent = cancel_range (3, 1);
+    expect_cancel (sent, 0, 3);
+    expect_cancel (0, 1, 2);
+    expect_leave (0);
+    struct wire open = {.kind = WIRE_ACK, .m.ack.window_bytes = 1 << 20};
+    comes (open);
+    expect_leave (WIRE_ROWS);
+    expect_cancel (both, 1, 4);
+    expect_cancel (unsent, 3, 1);
+}
+
 /* The same rows are to make the same chunks, whatever else is asked. */
 static void rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one (void **state)
 {
@@ -444,6 +485,7 @@ int main (void)
         TEST (a_lost_session_answers_everything_and_says_so_last),
         TEST (unanswered_requests_are_asked_again_in_a_new_session),
         TEST (a_cancelled_range_goes_behind_its_rows),
+        TEST (what_has_left_is_cancelled_through_a_shut_window),
         TEST (rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one),
         TEST (a_cancellation_that_is_refused_for_now_is_left_with_the_broker),
         TEST (a_cancellation_that_is_dropped_is_still_wanted),
