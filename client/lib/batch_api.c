@@ -359,8 +359,7 @@ int drover_signal (drover_batch_t *b, uint64_t row, int signo, drover_error_t *e
         return 0; /* nobody is left to get it */
     if (handle_alive (b->h, e) != 0)
         return -1;
-    if (batch_flush (&b->b, &why) != 0 ||
-        batch_post (&b->b, LANE_LIVE, &w, &why) != 0)
+    if (batch_flush (&b->b, &why) != 0 || batch_post (&b->b, LANE_LIVE, &w, &why) != 0)
         return fail (b->h, &why, e);
     handle_send (b->h);
     handle_settle (b->h);

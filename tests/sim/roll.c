@@ -417,7 +417,7 @@ void roll_restart (struct sim *s, bool restores, uint64_t held, int64_t awake_us
     forget_cancels (s->roll, held);
     forget_greetings (s->roll);
     HASH_ITER (hh, s->roll->by_token, en, tmp) {
-        en->route = 0;
+        en->route = en->newest = 0; /* nobody knows any more which connection was the newer */
         en->n_covers = 0;
         en->stays = true;
         if (en->read_us < awake_us + grace_us - bench_lost_us (s))
