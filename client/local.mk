@@ -64,6 +64,8 @@ client_libclient_la_SOURCES = \
 	client/lib/task_shared.c \
 	client/lib/task_shared.h \
 	client/lib/then.c \
+	client/lib/unsent.c \
+	client/lib/unsent.h \
 	client/lib/when.c \
 	client/lib/when.h \
 	client/lib/worth.c

@@ -59,7 +59,8 @@ static bool is_bulk (enum wire_kind kind)
     case WIRE_RESULTS:
     case WIRE_OUTPUT:
     case WIRE_INPUT:
-    case WIRE_PEEK: /* behind the grant of its row */
+    case WIRE_SIGNAL: /* these three behind the grant of their row */
+    case WIRE_PEEK:
     case WIRE_END:
         return true;
     default:

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "client/lib/unsent.h"
 #include "common/base/mem.h"
 #include "common/wire/content.h"
 #include "common/wire/rows.h"
@@ -12,9 +13,11 @@
 
 struct input {
     uint64_t row;
-    uint64_t sent;
-    uint64_t taken;
+    uint64_t sent;  /* by the caller */
+    uint64_t said;  /* to the broker */
+    uint64_t taken; /* by the task */
     bool eof;
+    bool said_eof;
     bool wanted;     /* the caller was told to wait */
     struct buf kept; /* [taken, sent) */
     UT_hash_handle hh;
@@ -372,16 +375,38 @@ static struct input *input_of (struct batch *b, uint64_t row)
     return in;
 }
 
-static int post_input (struct batch *b, const struct input *in, uint64_t offset, struct bytes bytes,
-                       bool eof, struct err *e)
+static bool is_said (const struct input *in)
+{
+    return in->said == in->sent && in->said_eof == in->eof;
+}
+
+static int say_input (struct batch *b, struct input *in, enum chan_lane lane, struct err *e)
 {
     struct wire w = {.kind = WIRE_INPUT};
     w.m.input.batch = b->handle;
     w.m.input.row = in->row;
-    w.m.input.offset = offset;
-    w.m.input.eof = eof;
-    w.body[0] = slice_borrowed (bytes.ptr, bytes.len);
-    return batch_post (b, LANE_LIVE, &w, e);
+    w.m.input.offset = in->said;
+    w.m.input.eof = in->eof;
+    w.body[0] = slice_borrowed (in->kept.bytes + (in->said - in->taken), in->sent - in->said);
+    if (batch_post (b, lane, &w, e) != 0)
+        return -1;
+    in->said = in->sent;
+    in->said_eof = in->eof;
+    return 0;
+}
+
+void batch_say_inputs (struct batch *b, bool last)
+{
+    if (!b->inputs_wait || b->over || (!last && !b->opening.done))
+        return;
+    uint64_t unsent = last ? UINT64_MAX : unsent_first (b->session, b->handle);
+    b->inputs_wait = false;
+    for (struct input *in = b->inputs; in; in = in->hh.next) {
+        if (is_said (in) || ranges_has (&b->done, in->row))
+            continue;
+        if (in->row >= unsent || say_input (b, in, last ? LANE_BULK : LANE_LIVE, NULL) != 0)
+            b->inputs_wait = true;
+    }
 }
 
 int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof, struct err *e)
@@ -399,24 +424,22 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
         bytes.len = (size_t)room;
     if (!bytes.len && !eof)
         return 0;
-    /* it may come before its row, but that is not to wait for more of them */
+    /* rows that wait in the open chunk go first: input is for a row the broker knows */
     if (batch_flush (b, e) != 0)
         return -1;
     if (buf_append (&in->kept, bytes.ptr, bytes.len) != 0)
         return err_set (e, ENOMEM, "no memory for the input of row %" PRIu64, row);
-    if (post_input (b, in, in->sent, bytes, eof, e) != 0) {
-        in->kept.len -= bytes.len;
-        return -1;
-    }
     in->sent += bytes.len;
     in->eof = eof;
+    b->inputs_wait = true;
+    batch_say_inputs (b, false);
     return (int64_t)bytes.len;
 }
 
 bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset)
 {
     struct input *in = input_of (b, row);
-    if (offset > in->taken && offset <= in->sent) {
+    if (offset > in->taken && offset <= in->said) {
         buf_drop (&in->kept, (size_t)(offset - in->taken));
         in->taken = offset;
     }
@@ -428,10 +451,12 @@ bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset)
 
 void batch_inputs_again (struct batch *b)
 {
-    const struct input *in;
-    for (in = b->inputs; in; in = in->hh.next)
-        if ((in->kept.len || in->eof) && !ranges_has (&b->done, in->row))
-            post_input (b, in, in->taken, bytes_of (in->kept.bytes, in->kept.len), in->eof, NULL);
+    for (struct input *in = b->inputs; in; in = in->hh.next) {
+        in->said = in->taken;
+        in->said_eof = false;
+        b->inputs_wait = true;
+    }
+    batch_say_inputs (b, false);
 }
 
 /* Only results that nobody else may want are confirmed. */

@@ -92,6 +92,7 @@ struct batch {
     uint64_t tally[OUTCOME_KINDS];
     struct partials partials;
     struct input *inputs; /* uthash by row */
+    bool inputs_wait;     /* some of it was not said yet */
 };
 
 /* A zeroed batch begins its life; `session` and `store` must outlive it. `open`: it is to be opened
@@ -141,7 +142,11 @@ int64_t batch_input (struct batch *b, uint64_t row, struct bytes bytes, bool eof
 /* The task has taken its input up to `offset`: true if somebody waits to send more. */
 bool batch_input_taken (struct batch *b, uint64_t row, uint64_t offset);
 
-/* Post the input again that was sent and not taken. */
+/* Input leaves when its row has, and before other rows that wait: say what may leave by now, or
+ * behind all rows, as nobody asks again. */
+void batch_say_inputs (struct batch *b, bool last);
+
+/* Say again the input that was not taken. */
 void batch_inputs_again (struct batch *b);
 
 /* The program has seen a record of so many bytes; or, with the last, the end of the batch. The

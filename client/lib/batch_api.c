@@ -13,6 +13,7 @@
 #include "client/lib/pipeline.h"
 #include "client/lib/spec.h"
 #include "client/lib/task_rows.h"
+#include "client/lib/unsent.h"
 #include "common/base/mem.h"
 
 #define FEW 16 /* values that are converted without an allocation */
@@ -359,7 +360,10 @@ int drover_signal (drover_batch_t *b, uint64_t row, int signo, drover_error_t *e
         return 0; /* nobody is left to get it */
     if (handle_alive (b->h, e) != 0)
         return -1;
-    if (batch_flush (&b->b, &why) != 0 || batch_post (&b->b, LANE_LIVE, &w, &why) != 0)
+    if (batch_flush (&b->b, &why) != 0)
+        return fail (b->h, &why, e);
+    bool behind = !b->b.opening.done || row >= unsent_first (b->b.session, b->b.handle);
+    if (batch_post (&b->b, behind ? LANE_BULK : LANE_LIVE, &w, &why) != 0)
         return fail (b->h, &why, e);
     handle_send (b->h);
     handle_settle (b->h);

@@ -266,7 +266,7 @@ void binding_drop_wait (struct binding **b)
 
 static void cancel_tasks (struct binding *b, const drover_cancel_options_t *o)
 {
-    struct cancel_run run = {0};
+    struct cancel_run run = CANCEL_RUN (run);
     struct drover_task *t;
     while ((t = TAILQ_FIRST (&b->tasks))) {
         binding_drop_task (t);

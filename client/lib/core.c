@@ -591,6 +591,7 @@ static void detach (struct core *c, struct batch *b)
         return;
     if (!b->attached)
         batch_flush (b, NULL);
+    batch_say_inputs (b, true);
     if (!b->attached && session_durable (c->session))
         restart_add_ghost (c, b);
     session_post (c->session, b->attached ? LANE_CONTROL : LANE_BULK, &w, NULL);
@@ -620,9 +621,11 @@ void core_forget (struct core *c, struct batch *b)
 void core_flush (struct core *c)
 {
     struct batch *b, *next;
-    HASH_ITER (hh, c->batches, b, next)
+    HASH_ITER (hh, c->batches, b, next) {
         if (!b->over && !b->whole_chunks)
             batch_flush (b, NULL);
+        batch_say_inputs (b, false);
+    }
 }
 
 bool core_has_unsent (const struct core *c)

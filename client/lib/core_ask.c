@@ -1,39 +1,18 @@
-/* Asking the broker; what comes back is for core.c. */
+/* Asking the broker; what comes back is for core.c.
+ *
+ * What is asked leaves in the control lane. A cancellation of some rows must not come before them;
+ * but it may not wait behind others either, which the window holds up, perhaps because the very
+ * tasks that are to be cancelled do not come to an end. So it is asked in two parts where some of
+ * its rows have left and some have not.
+ */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "client/lib/core.h"
+#include "client/lib/unsent.h"
 #include "common/base/hash.h"
 
-/* --- cancelling some rows -----------------------------------------------------------------------
- * Who cancels rows that have left must not wait behind others, which the window holds up: perhaps
- * because the very tasks that are to be cancelled do not come to an end. */
-
-struct search {
-    uint64_t handle;
-    uint64_t first;
-};
-
-static bool look (void *arg, const struct wire_frames *f)
-{
-    struct search *x = arg;
-    struct wire w;
-    if (x->first != UINT64_MAX || wire_frames_kind (f) != WIRE_ROWS ||
-        wire_decode (&w, f, NULL, NULL) != 0)
-        return false;
-    if (w.m.rows.batch == x->handle)
-        x->first = w.m.rows.first;
-    wire_fini (&w);
-    return false;
-}
-
-/* The first row of a batch that waits in the session to leave, or UINT64_MAX. */
-static uint64_t first_queued (struct session *s, uint64_t handle)
-{
-    struct search x = {handle, UINT64_MAX};
-    session_sift (s, look, &x);
-    return x.first;
-}
+enum { PARTS = 2 };
 
 /* A range may speak of rows that are still waiting to leave: those go before it. Where chunks are
  * to be whole they cannot. */
@@ -51,8 +30,8 @@ static int send_rows_of (struct batch *b, const struct msg_cancel *m, struct err
                     b->chunk_first);
 }
 
-static uint64_t ask_range_in (struct core *c, enum chan_lane lane, struct wire *w, uint64_t handle,
-                              struct err *e)
+static uint64_t ask_part (struct core *c, enum chan_lane lane, struct wire *w, uint64_t handle,
+                          struct err *e)
 {
     uint64_t ref = requests_ask (&c->requests, c->session, lane, w, handle, e);
     if (ref)
@@ -60,26 +39,28 @@ static uint64_t ask_range_in (struct core *c, enum chan_lane lane, struct wire *
     return ref;
 }
 
-/* What of it has left is cancelled at once; all of it, behind what has not. */
-static uint64_t ask_range (struct core *c, struct wire *w, uint64_t handle, struct err *e)
+/* How many refs, or 0. */
+static int ask_range (struct core *c, struct wire *w, uint64_t handle, uint64_t *refs,
+                      struct err *e)
 {
     struct batch *b = NULL;
     HASH_FIND (hh, c->batches, &handle, sizeof handle, b);
     if (b && !b->over && send_rows_of (b, &w->m.cancel, e) != 0)
         return 0;
-    const struct msg_cancel *m = &w->m.cancel;
-    uint64_t unsent = first_queued (c->session, handle);
-    if (m->first < unsent && m->count <= unsent - m->first)
-        return ask_range_in (c, LANE_CONTROL, w, handle, e);
-    if (m->first < unsent) {
-        struct wire sent = *w;
-        sent.m.cancel.count = unsent - m->first;
-        uint64_t ref = ask_range_in (c, LANE_CONTROL, &sent, handle, e);
-        if (!ref)
-            return 0;
-        requests_find (&c->requests, ref)->quiet = true;
+    struct msg_cancel *m = &w->m.cancel;
+    uint64_t unsent = unsent_first (c->session, handle);
+    bool left = unsent == UINT64_MAX || (m->first < unsent && m->count <= unsent - m->first);
+    if (left || m->first >= unsent) {
+        refs[0] = ask_part (c, left ? LANE_CONTROL : LANE_BULK, w, handle, e);
+        return refs[0] ? 1 : 0;
     }
-    return ask_range_in (c, LANE_BULK, w, handle, e);
+    uint64_t count = m->count;
+    m->count = unsent - m->first;
+    refs[0] = ask_part (c, LANE_CONTROL, w, handle, e);
+    m->first = unsent;
+    m->count = count - m->count;
+    refs[1] = refs[0] ? ask_part (c, LANE_BULK, w, handle, e) : 0;
+    return refs[1] ? 2 : 0;
 }
 
 /* --- any request --------------------------------------------------------------------------------
@@ -93,21 +74,29 @@ static void name_request (const struct core *c, struct wire *w)
         w->m.retry.said = hash_bytes (name, sizeof name);
 }
 
-uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
+static int ask (struct core *c, struct wire *w, uint64_t handle, uint64_t *refs, struct err *e)
 {
     if (core_gone (c, e) != 0)
         return 0;
-    name_request (c, w);
     if (w->kind == WIRE_CANCEL && w->m.cancel.count && handle)
-        return ask_range (c, w, handle, e);
-    return requests_ask (&c->requests, c->session, LANE_CONTROL, w, handle, e);
+        return ask_range (c, w, handle, refs, e);
+    name_request (c, w);
+    refs[0] = requests_ask (&c->requests, c->session, LANE_CONTROL, w, handle, e);
+    return refs[0] ? 1 : 0;
+}
+
+uint64_t core_ask (struct core *c, struct wire *w, uint64_t handle, struct err *e)
+{
+    uint64_t refs[PARTS];
+    int count = ask (c, w, handle, refs, e);
+    return count == 0 ? 0 : count == 1 ? refs[0] : core_join (c, refs, (size_t)count);
 }
 
 int core_tell (struct core *c, struct wire *w, uint64_t handle, struct err *e)
 {
-    uint64_t ref = core_ask (c, w, handle, e);
-    if (!ref)
-        return -1;
-    requests_find (&c->requests, ref)->quiet = true;
-    return 0;
+    uint64_t refs[PARTS];
+    int count = ask (c, w, handle, refs, e);
+    for (int i = 0; i < count; i++)
+        requests_find (&c->requests, refs[i])->quiet = true;
+    return count ? 0 : -1;
 }

@@ -59,18 +59,6 @@ void requests_forget (struct requests *r, struct request *q)
     free (q);
 }
 
-uint64_t requests_join (struct requests *r, const uint64_t *refs, size_t count)
-{
-    struct join *j = mem_zalloc (sizeof *j);
-    j->ref = ++r->last;
-    j->open = count;
-    j->code = WIRE_OK;
-    for (size_t i = 0; i < count; i++)
-        requests_find (r, refs[i])->join = j;
-    LIST_INSERT_HEAD (&r->joins, j, link);
-    return j->ref;
-}
-
 struct join *requests_joined (const struct requests *r, uint64_t ref)
 {
     struct join *j;
@@ -79,6 +67,43 @@ struct join *requests_joined (const struct requests *r, uint64_t ref)
             return j;
     }
     return NULL;
+}
+
+void join_free (struct join **j)
+{
+    if (!*j)
+        return;
+    LIST_REMOVE (*j, link);
+    free ((*j)->text);
+    free (*j);
+    *j = NULL;
+}
+
+/* The parts of an answer that nothing has come of become parts of another. */
+static void take_over (struct requests *r, struct join *from, struct join *to)
+{
+    for (struct request *q = r->by_ref; q; q = q->hh.next)
+        if (q->join == from)
+            q->join = to;
+    to->open += from->open - 1;
+    join_free (&from);
+}
+
+uint64_t requests_join (struct requests *r, const uint64_t *refs, size_t count)
+{
+    struct join *j = mem_zalloc (sizeof *j);
+    j->ref = ++r->last;
+    j->open = count;
+    j->code = WIRE_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct request *q = requests_find (r, refs[i]);
+        if (q)
+            q->join = j;
+        else
+            take_over (r, requests_joined (r, refs[i]), j);
+    }
+    LIST_INSERT_HEAD (&r->joins, j, link);
+    return j->ref;
 }
 
 bool join_answer (struct join *j, uint64_t code, uint64_t value, struct bytes text)
@@ -90,16 +115,6 @@ bool join_answer (struct join *j, uint64_t code, uint64_t value, struct bytes te
         j->text = mem_strndup ((const char *)text.ptr, text.len);
     }
     return --j->open == 0;
-}
-
-void join_free (struct join **j)
-{
-    if (!*j)
-        return;
-    LIST_REMOVE (*j, link);
-    free ((*j)->text);
-    free (*j);
-    *j = NULL;
 }
 
 bool request_by_number (struct request *q)

@@ -485,6 +485,11 @@ void session_post_first (struct session *s, const struct wire *w)
         chan_post_first_take (s->chan, &f);
 }
 
+void session_find_bulk (const struct session *s, chan_sift_fn *found, void *arg)
+{
+    chan_find_bulk (s->chan, found, arg);
+}
+
 void session_sift (struct session *s, chan_sift_fn *drop, void *arg)
 {
     chan_sift (s->chan, drop, arg);

@@ -78,6 +78,9 @@ void session_post_frames_take (struct session *s, enum chan_lane lane, struct wi
 /* Queue a numbered message before all that is queued. */
 void session_post_first (struct session *s, const struct wire *w);
 
+/* Look for something that waits in the bulk lane: chan_find_bulk(). */
+void session_find_bulk (const struct session *s, chan_sift_fn *found, void *arg);
+
 /* Look at what waits to be sent, and drop some of it: chan_sift(). */
 void session_sift (struct session *s, chan_sift_fn *drop, void *arg);
 

@@ -337,7 +337,7 @@ void *drover_task_user (const drover_task_t *t)
 int drover_tasks_cancel (drover_task_t *const *tasks, size_t count,
                          const drover_cancel_options_t *options, drover_error_t *e)
 {
-    struct cancel_run run = {0};
+    struct cancel_run run = CANCEL_RUN (run);
     drover_t *h = NULL;
     int rc = 0;
     for (size_t i = 0; i < count; i++) {

@@ -1,7 +1,6 @@
 #include "client/lib/task_rows.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/lib/cancel_source.h"
 #include "client/lib/fault.h"
@@ -166,16 +165,29 @@ static bool has_due (const struct futures *f)
     return false;
 }
 
-int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o, drover_error_t *e)
+/* The rows that follow each other so far. */
+static int flush_run (struct futures *f, const drover_cancel_options_t *o, drover_error_t *e)
 {
     drover_cancel_options_t rows = {0};
-    struct futures *f = run->f;
     if (o)
         rows = *o;
-    rows.first = run->first;
-    rows.count = run->count;
-    *run = (struct cancel_run){0};
-    return !f || f->b->b.over ? 0 : cancel_range (f, &rows, e);
+    rows.first = f->run_first;
+    rows.count = f->run_count;
+    f->run_count = 0;
+    return f->b->b.over || !rows.count ? 0 : cancel_range (f, &rows, e);
+}
+
+int rows_cancel_flush (struct cancel_run *run, const drover_cancel_options_t *o, drover_error_t *e)
+{
+    struct futures *f;
+    int rc = 0;
+    while ((f = STAILQ_FIRST (&run->open))) {
+        STAILQ_REMOVE_HEAD (&run->open, run_link);
+        f->in_run = false;
+        if (flush_run (f, o, rc == 0 ? e : NULL) != 0)
+            rc = -1;
+    }
+    return rc;
 }
 
 int rows_cancel_add (struct cancel_run *run, struct drover_task *t,
@@ -186,18 +198,24 @@ int rows_cancel_add (struct cancel_run *run, struct drover_task *t,
     if (t->kind != &ROW)
         return t->kind->cancel (t, o, e);
     const struct row_task *r = (const struct row_task *)t;
-    if (run->f == r->of && r->row == run->first + run->count) {
-        run->count++;
+    struct futures *f = r->of;
+    if (!f)
         return 0;
-    }
-    int rc = rows_cancel_flush (run, o, e);
-    *run = (struct cancel_run){r->of, r->row, 1};
+    int rc = 0;
+    if (f->run_count && r->row != f->run_first + f->run_count)
+        rc = flush_run (f, o, e);
+    if (!f->run_count)
+        f->run_first = r->row;
+    f->run_count++;
+    if (!f->in_run)
+        STAILQ_INSERT_TAIL (&run->open, f, run_link);
+    f->in_run = true;
     return rc;
 }
 
 static int row_cancel (struct drover_task *t, const drover_cancel_options_t *o, drover_error_t *e)
 {
-    struct cancel_run run = {0};
+    struct cancel_run run = CANCEL_RUN (run);
     rows_cancel_add (&run, t, o, e);
     return rows_cancel_flush (&run, o, e);
 }

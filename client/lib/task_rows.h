@@ -17,6 +17,10 @@ struct futures { /* of a batch */
     uint64_t pending;
     struct drover_task *whole; /* of the batch itself, a reference, or NULL */
     struct late_cancels late;
+    STAILQ_ENTRY (futures) run_link; /* of a cancel_run: rows that follow each other */
+    uint64_t run_first;
+    uint64_t run_count;
+    bool in_run;
 };
 
 /* A result of a batch whose rows are futures. */
@@ -35,12 +39,16 @@ bool rows_put_off_free (struct drover_batch *b);
 /* Forget all about it. */
 void rows_fini (struct drover_batch *b);
 
-/* Ends a run of rows with one message: see rows_cancel_flush(). */
+/* Many rows are cancelled with one message, those of a batch that follow each other: see
+ * rows_cancel_flush(). */
 struct cancel_run {
-    struct futures *f;
-    uint64_t first;
-    uint64_t count;
+    STAILQ_HEAD (, futures) open;
 };
+
+#define CANCEL_RUN(r)                                                                              \
+    {                                                                                              \
+        STAILQ_HEAD_INITIALIZER ((r).open)                                                         \
+    }
 
 /* Cancel futures of rows, those that follow each other with one message. `t` may be any future: of
  * others only what cancels it is called. rows_cancel_flush() at the end. 0 or -1. */

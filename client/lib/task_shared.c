@@ -15,7 +15,7 @@
 #define SHARED_ROWS ((uint64_t)1 << 20)
 
 /* The one that was not used for longest goes when there are more than so many. */
-#define SHARED_BATCHES 64
+#define SHARED_BATCHES 512
 
 struct spec_key { /* by what a spec is known again; blobs are kept, so that their places tell them
                      apart */
@@ -34,17 +34,19 @@ struct sent_spec {
 struct shared {
     TAILQ_ENTRY (shared) link;
     struct drover_batch *b;
-    uint64_t cpus;           /* of each of its tasks, and */
-    struct slice function;   /* the name of what they call; empty: they are commands */
+    uint64_t cpus;           /* of each of its tasks */
+    bool calls;              /* they are calls */
+    struct slice function;   /* ... of this one */
     struct sent_spec *specs; /* uthash: what the batch has */
     struct sent_spec *last;  /* that was used */
 };
 
 static bool is_for (const struct shared *sh, const drover_spec_t *s)
 {
-    size_t len = s->m.form == FORM_FUNCTION ? s->command.len : 0;
-    return sh->cpus == s->m.cpus && bytes_equal (bytes_of (sh->function.ptr, sh->function.len),
-                                                 bytes_of (s->command.ptr, len));
+    bool calls = s->m.form == FORM_FUNCTION;
+    return sh->cpus == s->m.cpus && sh->calls == calls &&
+           (!calls || bytes_equal (bytes_of (sh->function.ptr, sh->function.len),
+                                   bytes_of (s->command.ptr, s->command.len)));
 }
 
 /* Forget it; its batch is left alone. */
@@ -87,7 +89,8 @@ static struct shared *open_for (drover_t *h, const drover_spec_t *s, drover_erro
     struct shared *sh = mem_zalloc (sizeof *sh);
     sh->b = b;
     sh->cpus = s->m.cpus;
-    if (s->m.form == FORM_FUNCTION)
+    sh->calls = s->m.form == FORM_FUNCTION;
+    if (sh->calls)
         sh->function = slice_keep (&s->command);
     if (ts->n_shared == SHARED_BATCHES)
         retire (ts, TAILQ_LAST (&ts->shared, shareds));

@@ -469,6 +469,16 @@ void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg)
         sift (c, &c->lane[i], drop, arg);
 }
 
+void chan_find_bulk (const struct chan *c, chan_sift_fn *found, void *arg)
+{
+    const struct queue *queues[] = {&c->again, &c->lane[LANE_BULK]};
+    const struct node *n;
+    for (int i = 0; i < 2; i++)
+        STAILQ_FOREACH (n, queues[i], link)
+            if (n->lane == LANE_BULK && found (arg, &n->frames))
+                return;
+}
+
 static void look_at (const struct queue *q, chan_look_fn *look, void *arg)
 {
     const struct node *n;

@@ -111,6 +111,9 @@ void chan_post_first_take (struct chan *c, struct wire_frames *f);
 typedef bool chan_sift_fn (void *arg, const struct wire_frames *f);
 void chan_sift (struct chan *c, chan_sift_fn *drop, void *arg);
 
+/* Look at the messages of the bulk lane that wait to be sent, in order, until one is found. */
+void chan_find_bulk (const struct chan *c, chan_sift_fn *found, void *arg);
+
 /* Show each message that the other side has not acknowledged, on its way or waiting, in no certain
  * order. */
 typedef void chan_look_fn (void *arg, const struct wire_frames *f);

@@ -9,7 +9,7 @@
 struct line {
     struct chan *a, *b; /* a sends to b */
     struct chan *fool;
-    uint64_t posted[2], got[2];
+    uint64_t posted[LANES], got[LANES];
     uint64_t commit_a, commit_b, released_b;
 };
 
@@ -62,11 +62,13 @@ static void step (struct line *l, uint8_t op, uint8_t arg)
 {
     switch (op % 12) {
     case 0:
+        post (l, arg & 1 ? LANE_LIVE : LANE_CONTROL, 0);
+        return;
     case 1:
-        post (l, (enum chan_lane) (op % 12), 0);
+        post (l, LANE_BULK, 0);
         return;
     case 2:
-        post (l, (enum chan_lane) (arg & 1), ++l->commit_a);
+        post (l, (enum chan_lane) (arg % LANES), ++l->commit_a);
         return;
     case 3:
         chan_release (l->a, l->commit_a - arg % (l->commit_a + 1));
@@ -110,7 +112,8 @@ static void settle (struct line *l)
     } while (transmit (l, ARRIVES));
     chan_accept (l->a, 0, chan_ack_number (l->b));
     MUST (chan_idle (l->a) && chan_backlog_bytes (l->a) == 0);
-    MUST (l->got[0] == l->posted[0] && l->got[1] == l->posted[1]);
+    for (int i = 0; i < LANES; i++)
+        MUST (l->got[i] == l->posted[i]);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)

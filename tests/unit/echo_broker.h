@@ -16,7 +16,7 @@
 #include "common/net/link.h"
 
 #define PATIENCE_MS 10000
-#define ECHO_BATCHES 256 /* that one test may open */
+#define ECHO_BATCHES 1024 /* that one test may open */
 #define ECHO_HELD 1000
 
 struct echo_batch {

@@ -182,11 +182,15 @@ static void input_stops_at_the_window_and_goes_on_when_taken (void **state)
 {
     (void)state;
     batch.flags |= BATCH_INPUT;
+    opened (1);
+    core_flush (&core);
+    all_leave ();
     size_t size = 300000;
     char *bytes = calloc (1, size);
     int64_t taken = batch_input (&batch, 0, bytes_of (bytes, size), false, NULL);
     assert_int_equal (taken, 256 << 10);
     assert_int_equal (batch_input (&batch, 0, bytes_of (bytes, 10), false, NULL), 0);
+    all_leave ();
     struct wire w = {.kind = WIRE_INPUT_TAKEN};
     w.m.input_taken = (struct msg_input_taken){.batch = batch.handle, .row = 0, .offset = 1000};
     comes (w);

@@ -283,36 +283,108 @@ static uint64_t cancel_range (uint64_t first, uint64_t count)
     return core_ask (&core, &w, batch.handle, NULL);
 }
 
-static void expect_cancel (uint64_t ref, uint64_t first, uint64_t count)
+/* The ref of the cancellation that leaves next. */
+static uint64_t expect_cancel (uint64_t first, uint64_t count)
 {
     struct wire w = expect_leaves (WIRE_CANCEL);
-    if (ref)
-        assert_int_equal (w.m.cancel.ref, ref);
     assert_int_equal (w.m.cancel.first, first);
     assert_int_equal (w.m.cancel.count, count);
+    uint64_t ref = w.m.cancel.ref;
     wire_fini (&w);
+    return ref;
+}
+
+static void replies (uint64_t ref, uint64_t value)
+{
+    struct wire w = {.kind = WIRE_REPLY, .m.reply = {.ref = ref, .value = value}};
+    comes (w);
+}
+
+static void set_window (uint64_t bytes)
+{
+    struct wire w = {.kind = WIRE_ACK, .m.ack.window_bytes = bytes};
+    comes (w);
+}
+
+/* Three rows have left, two wait for the window. */
+static void hold_up_two (void)
+{
+    core_flush (&core);
+    acknowledge_all ();
+    set_window (0);
+    add_rows (&batch, 2);
+    core_flush (&core);
+    expect_leave (0);
 }
 
 /* The window may be shut because what is to be cancelled does not end. */
 static void what_has_left_is_cancelled_through_a_shut_window (void **state)
 {
     (void)state;
+    hold_up_two ();
+    uint64_t sent = cancel_range (0, 3);
+    uint64_t both = cancel_range (1, 4);
+    uint64_t unsent = cancel_range (3, 1);
+    assert_int_equal (expect_cancel (0, 3), sent);
+    uint64_t part = expect_cancel (1, 2);
+    expect_leave (0);
+    set_window (1 << 20);
+    expect_leave (WIRE_ROWS);
+    uint64_t rest = expect_cancel (3, 2);
+    assert_int_equal (expect_cancel (3, 1), unsent);
+    replies (part, 7);
+    expect_nothing ();
+    replies (rest, 3);
+    const drover_event_t *reply;
+    assert_int_equal (core_take_reply (&core, both, &reply), 1);
+    assert_int_equal (reply->reply->value, 7);
+}
+
+static void a_range_to_the_end_is_one_cancellation (void **state)
+{
+    (void)state;
     core_flush (&core);
     acknowledge_all ();
-    struct wire shut = {.kind = WIRE_ACK};
-    comes (shut);
-    add_rows (&batch, 2);
+    uint64_t ref = cancel_range (1, UINT64_MAX);
+    assert_int_equal (expect_cancel (1, UINT64_MAX), ref);
+    expect_leave (0);
+}
+
+static void gives_input (uint64_t row, const char *text)
+{
+    assert_int_equal (batch_input (&batch, row, bytes_str (text), false, NULL), strlen (text));
+}
+
+static void expect_input (uint64_t row, uint64_t offset, const char *text)
+{
+    struct wire w = expect_leaves (WIRE_INPUT);
+    assert_int_equal (w.m.input.row, row);
+    assert_int_equal (w.m.input.offset, offset);
+    assert_int_equal (w.body[0].len, strlen (text));
+    assert_memory_equal (w.body[0].ptr, text, strlen (text));
+    wire_fini (&w);
+}
+
+/* The window may be shut because the tasks that wait for it do not end. */
+static void live_input_passes_rows_that_wait_but_not_its_own (void **state)
+{
+    (void)state;
+    batch.flags |= BATCH_INPUT;
+    opened (1);
+    hold_up_two ();
+    gives_input (4, "later ");
+    gives_input (1, "now");
+    gives_input (4, "on");
+    gives_input (1, "!");
+    expect_input (1, 0, "now");
+    expect_input (1, 3, "!");
     core_flush (&core);
     expect_leave (0);
-    uint64_t sent = cancel_range (0, 3), both = cancel_range (1, 4), unsent = cancel_range (3, 1);
-    expect_cancel (sent, 0, 3);
-    expect_cancel (0, 1, 2);
-    expect_leave (0);
-    struct wire open = {.kind = WIRE_ACK, .m.ack.window_bytes = 1 << 20};
-    comes (open);
+    set_window (1 << 20);
     expect_leave (WIRE_ROWS);
-    expect_cancel (both, 1, 4);
-    expect_cancel (unsent, 3, 1);
+    core_flush (&core);
+    expect_input (4, 0, "later on");
+    expect_leave (0);
 }
 
 /* The same rows are to make the same chunks, whatever else is asked. */
@@ -486,6 +558,8 @@ int main (void)
         TEST (unanswered_requests_are_asked_again_in_a_new_session),
         TEST (a_cancelled_range_goes_behind_its_rows),
         TEST (what_has_left_is_cancelled_through_a_shut_window),
+        TEST (a_range_to_the_end_is_one_cancellation),
+        TEST (live_input_passes_rows_that_wait_but_not_its_own),
         TEST (rows_of_a_chunk_that_is_to_be_whole_are_not_cancelled_one_by_one),
         TEST (a_cancellation_that_is_refused_for_now_is_left_with_the_broker),
         TEST (a_cancellation_that_is_dropped_is_still_wanted),

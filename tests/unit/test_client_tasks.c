@@ -216,12 +216,14 @@ static void tasks_share_a_batch_with_those_that_need_the_same (void **state)
 static void many_needs_are_kept_apart_and_some_forgotten (void **state)
 {
     (void)state;
-    enum { COUNT = 200 };
+    enum { COUNT = 600 };
     drover_task_t *t[COUNT + 1];
     t[0] = run ("a");
     for (unsigned i = 0; i < COUNT; i++) {
         drover_spec_cpus (echo, 2 + i);
         t[1 + i] = run ("b");
+        if (i % 100 == 99) /* the rig's queue is short */
+            wait_for (t[1 + i]);
     }
     drover_task_t *all = drover_when_all (t, COUNT + 1, &error);
     wait_for (all);
@@ -517,6 +519,30 @@ static void a_task_is_cancelled_by_its_future (void **state)
     expect_quiet ();
 }
 
+static void tasks_of_two_batches_are_cancelled_with_a_message_each (void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    drover_task_t *t[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        drover_spec_cpus (echo, 1 + i % 2);
+        t[i] = run ("hold");
+    }
+    drover_task_t *last[2] = {run ("x"), NULL};
+    drover_spec_cpus (echo, 1);
+    last[1] = run ("y");
+    wait_for (last[0]);
+    wait_for (last[1]); /* both batches are open */
+    assert_int_equal (drover_tasks_cancel (t, COUNT, NULL, &error), 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        wait_for (t[i]);
+        assert_int_equal (how (t[i]), DROVER_CANCELLED);
+    }
+    assert_int_equal (broker.cancels, 2);
+    free_many (t, COUNT);
+    free_many (last, 2);
+}
+
 static void a_combination_that_is_cancelled_leaves_its_tasks (void **state)
 {
     (void)state;
@@ -740,6 +766,7 @@ int main (void)
         TEST (each_passes_by_what_was_freed),
         TEST (a_future_that_is_not_taken_keeps_the_descriptor_readable),
         TEST (a_task_is_cancelled_by_its_future),
+        TEST (tasks_of_two_batches_are_cancelled_with_a_message_each),
         TEST (a_combination_that_is_cancelled_leaves_its_tasks),
         TEST (a_source_cancels_many_tasks_and_batches_with_few_words),
         TEST (a_task_of_a_cancelled_source_is_not_run),
