@@ -119,6 +119,16 @@ static struct entry *by_route (struct roll *r, uint64_t route)
 
 /* --- cancellations --- */
 
+/* What it was granted of a batch so far may be void. */
+static void cover (struct sim *s, struct entry *w, uint64_t batch)
+{
+    uint64_t upto = w->worker ? bench_grants (s, w->token) : 0;
+    if (!upto)
+        return;
+    w->covers = mem_resize (w->covers, w->n_covers + 1, sizeof *w->covers);
+    w->covers[w->n_covers++] = (struct cover_of){batch, upto};
+}
+
 static void read_cancel (struct sim *s, const struct entry *en, const struct wire *said,
                          uint64_t commit)
 {
@@ -127,13 +137,8 @@ static void read_cancel (struct sim *s, const struct entry *en, const struct wir
     uint64_t batch = m->id ? m->id : user_batch (s, en->peer, m->batch);
     if (!batch)
         return;
-    for (struct entry *w = r->by_token; w; w = w->hh.next) {
-        uint64_t upto = w->worker ? bench_grants (s, w->token) : 0;
-        if (!upto)
-            continue;
-        w->covers = mem_resize (w->covers, w->n_covers + 1, sizeof *w->covers);
-        w->covers[w->n_covers++] = (struct cover_of){batch, upto};
-    }
+    for (struct entry *w = r->by_token; w; w = w->hh.next)
+        cover (s, w, batch);
     r->cancelled = mem_resize (r->cancelled, r->n_cancelled + 1, sizeof *r->cancelled);
     r->cancelled[r->n_cancelled++] =
         (struct cancelled){batch, m->first, m->count, commit, en->token, said->seq, m->ref, false};
@@ -301,6 +306,9 @@ static struct entry *enrol (struct sim *s, uint64_t route, const struct msg_welc
     ledger_enrol (s, en->token);
     if (en->worker)
         ledger_stray (s, false);
+    /* its WELCOME may have waited for a commit, and grants behind it, while they were cancelled */
+    for (size_t i = 0; i < s->roll->n_cancelled; i++)
+        cover (s, en, s->roll->cancelled[i].batch);
     return en;
 }
 
